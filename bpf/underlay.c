@@ -1,0 +1,117 @@
+//go:build ignore
+
+/* Steers the underlay: takes the VXLAN packets that are ours, leaves all else
+ * to the kernel.
+ *
+ *   1. Ethernet II without a tag; one branch per IP version.
+ *   2. IP: a whole datagram (no fragment, no options) that carries UDP.
+ *   3. UDP: our port, and a VNI of ours.
+ *   4. The destination is an address of ours.
+ *
+ * The cheap questions come first: a packet that isn't for our port costs no
+ * look-up. Nothing is judged here: checksums, flags and lengths are checked,
+ * and counted, by user space. What is left to the kernel although it may be
+ * ours, fragments and options, comes back through a raw socket.
+ */
+#include "steer.h"
+
+#define ETH_P_IP 0x0800
+#define IPPROTO_UDP 17
+#define IPV4_NO_OPTIONS 0x45  /* version 4, five words of header */
+#define IPV4_FRAGMENT 0x3fff  /* more fragments, or an offset */
+
+struct ipv4 {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 len;
+	__be16 id;
+	__be16 frag;
+	__u8 ttl;
+	__u8 proto;
+	__be16 csum;
+	__be32 src;
+	__be32 dst;
+};
+
+struct udp {
+	__be16 src;
+	__be16 dst;
+	__be16 len;
+	__be16 csum;
+};
+
+/* RFC 7348 section 5. */
+struct vxlan {
+	__be32 flags;
+	__be32 vni; /* the upper 24 bits */
+};
+
+/* The UDP port, host byte order. */
+volatile const __u16 dstport = 4789;
+
+/* The VNIs that are ours, host byte order. The loader sets its size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, __u8);
+	__uint(max_entries, 1);
+} vnis SEC(".maps");
+
+/* IPv4 destinations that are ours, as on the wire. The loader sets its size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __be32);
+	__type(value, __u8);
+	__uint(max_entries, 1);
+} addrs SEC(".maps");
+
+/* Whether a datagram to dstport belongs to a VNI of ours. One too short for a
+ * VXLAN header, by its own length or because the frame ends, belongs to no VNI
+ * and no kernel device would take it: it is ours to count. Behind such a
+ * datagram a NIC shows padding, which must not be read as a VNI.
+ */
+static __always_inline int vni_ours(struct udp *udp, void *end)
+{
+	struct vxlan *vx = (void *)(udp + 1);
+	__u32 vni;
+
+	if ((void *)(vx + 1) > end)
+		return 1;
+	if (bpf_ntohs(udp->len) < sizeof(*udp) + sizeof(*vx))
+		return 1;
+	vni = bpf_ntohl(vx->vni) >> 8;
+	return bpf_map_lookup_elem(&vnis, &vni) != 0;
+}
+
+/* Whether the IPv4 packet at ip is ours. */
+static __always_inline int ipv4_ours(struct ipv4 *ip, void *end)
+{
+	struct udp *udp = (void *)(ip + 1);
+	__be32 dst;
+
+	if ((void *)(udp + 1) > end)
+		return 0;
+	if (ip->version_ihl != IPV4_NO_OPTIONS || ip->proto != IPPROTO_UDP)
+		return 0;
+	if (ip->frag & bpf_htons(IPV4_FRAGMENT))
+		return 0;
+	if (udp->dst != bpf_htons(dstport))
+		return 0;
+	dst = ip->dst;
+	return bpf_map_lookup_elem(&addrs, &dst) && vni_ours(udp, end);
+}
+
+SEC("xdp")
+int underlay(struct xdp_md *ctx)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct eth *eth = (void *)(long)ctx->data;
+
+	if ((void *)(eth + 1) > end)
+		return pass();
+	if (eth->type == bpf_htons(ETH_P_IP) && ipv4_ours((void *)(eth + 1), end))
+		return redirect(ctx, XDP_PASS);
+	return pass();
+}
+
+char __license[] SEC("license") = "GPL";
