@@ -1,0 +1,157 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// maxVNI is the largest number that fits the header's 24 bits (RFC 7348
+// section 5).
+const maxVNI = 1<<24 - 1
+
+// localAddrs is the room for addresses beside one multicast group per VNI.
+const localAddrs = 64
+
+// UnderlayConfig is fixed once the program is loaded.
+type UnderlayConfig struct {
+	Port    uint16 // UDP port of VXLAN, not 0
+	Queues  int    // rx queues of the interface, 1 to 65536
+	MaxVNIs int    // VNIs at one time, at least 1; memory is taken for all of them (about 80 bytes each)
+}
+
+// Underlay is the program for the interface that carries VXLAN. It takes
+// IPv4 packets without options, fragmentation and VLAN tag that go over UDP to
+// the configured port, to an address of AddAddr, with a VNI of AddVNI; and UDP
+// datagrams to that address and port that are too short for a VXLAN header.
+// Flags, lengths and checksums play no part. All else goes up to the kernel,
+// as does a packet of ours on a queue without a socket.
+type Underlay struct {
+	steering
+	addrs, vnis *ebpf.Map // guarded by steering.mu
+}
+
+// LoadUnderlay loads the program into the kernel. It takes nothing until it has
+// an address, a VNI, a socket and an interface.
+func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
+	if cfg.Port == 0 {
+		return nil, errors.New("load XDP program underlay: no UDP port")
+	}
+	if cfg.MaxVNIs < 1 || cfg.MaxVNIs > maxVNI+1 {
+		return nil, fmt.Errorf("load XDP program underlay: room for %d VNIs, must be 1 to %d", cfg.MaxVNIs, maxVNI+1)
+	}
+	spec, err := loadUnderlayProg()
+	if err != nil {
+		return nil, fmt.Errorf("load XDP program underlay: %w", err)
+	}
+	spec.Maps["vnis"].MaxEntries = uint32(cfg.MaxVNIs)
+	spec.Maps["addrs"].MaxEntries = uint32(cfg.MaxVNIs + localAddrs)
+	if err := spec.Variables["dstport"].Set(cfg.Port); err != nil {
+		return nil, fmt.Errorf("load XDP program underlay: set port %d: %w", cfg.Port, err)
+	}
+	// Without underlayProgVariables, which would keep the constants mapped.
+	var objs struct {
+		underlayProgPrograms
+		underlayProgMaps
+	}
+	if err := load("underlay", spec, cfg.Queues, &objs); err != nil {
+		return nil, err
+	}
+	return &Underlay{
+		steering: steering{
+			name:     "underlay",
+			queues:   cfg.Queues,
+			prog:     objs.Underlay,
+			xsks:     objs.Xsks,
+			counters: objs.Counters,
+			owned:    []io.Closer{&objs.underlayProgPrograms, &objs.underlayProgMaps},
+		},
+		addrs: objs.Addrs,
+		vnis:  objs.Vnis,
+	}, nil
+}
+
+// AddVNI makes packets of a VNI ours, at once. Adding it again does nothing.
+func (u *Underlay) AddVNI(vni uint32) error {
+	if vni > maxVNI {
+		return fmt.Errorf("add VNI %d: larger than %d", vni, maxVNI)
+	}
+	if err := u.add(u.vnis, vni); err != nil {
+		return fmt.Errorf("add VNI %d: %w", vni, err)
+	}
+	return nil
+}
+
+// DeleteVNI leaves packets of a VNI to the kernel again. One that isn't there
+// is no error.
+func (u *Underlay) DeleteVNI(vni uint32) error {
+	if err := u.delete(u.vnis, vni); err != nil {
+		return fmt.Errorf("delete VNI %d: %w", vni, err)
+	}
+	return nil
+}
+
+// AddAddr makes packets to a destination ours, at once: a local address of the
+// underlay or a multicast group. Adding it again does nothing. There is room
+// for a group per VNI and some local addresses. Only IPv4.
+func (u *Underlay) AddAddr(addr netip.Addr) error {
+	key, err := addrKey(addr)
+	if err == nil {
+		err = u.add(u.addrs, key)
+	}
+	if err != nil {
+		return fmt.Errorf("add underlay address %s: %w", addr, err)
+	}
+	return nil
+}
+
+// DeleteAddr leaves packets to a destination to the kernel again. One that
+// isn't there is no error.
+func (u *Underlay) DeleteAddr(addr netip.Addr) error {
+	key, err := addrKey(addr)
+	if err == nil {
+		err = u.delete(u.addrs, key)
+	}
+	if err != nil {
+		return fmt.Errorf("delete underlay address %s: %w", addr, err)
+	}
+	return nil
+}
+
+func addrKey(addr netip.Addr) ([4]byte, error) {
+	if addr = addr.Unmap(); !addr.Is4() {
+		return [4]byte{}, errors.New("the underlay takes IPv4 addresses only")
+	}
+	return addr.As4(), nil
+}
+
+func (u *Underlay) add(m *ebpf.Map, key any) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.owned == nil {
+		return os.ErrClosed
+	}
+	err := m.Put(key, uint8(1))
+	if errors.Is(err, unix.E2BIG) {
+		return fmt.Errorf("all %d places are taken: %w (load with a larger MaxVNIs)", m.MaxEntries(), err)
+	}
+	return withCure(err)
+}
+
+func (u *Underlay) delete(m *ebpf.Map, key any) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.owned == nil {
+		return os.ErrClosed
+	}
+	err := m.Delete(key)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil
+	}
+	return withCure(err)
+}

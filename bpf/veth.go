@@ -1,0 +1,118 @@
+package bpf
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/safchain/ethtool"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+)
+
+// explainQueues says why a veth refuses native XDP with ENOSPC: its peer may
+// send on more queues than it has to receive.
+func explainQueues(err error, ifindex int, ifname string) error {
+	l, lerr := netlink.LinkByIndex(ifindex)
+	if lerr != nil || l.Type() != "veth" {
+		return err
+	}
+	our, lerr := channels(ifname)
+	if lerr != nil {
+		return err
+	}
+	peer, lerr := peerOf(l)
+	if lerr != nil {
+		return fmt.Errorf("it has %d rx queues and its peer, which can't be seen from here, more tx queues: %w"+
+			" (ethtool -L %s rx N, N as many as the peer sends on)", our.RxCount, err, ifname)
+	}
+	cure := fmt.Sprintf("ethtool -L %s tx %d at the peer", peer.name, our.RxCount)
+	if peer.txQueues <= our.MaxRx {
+		cure = fmt.Sprintf("ethtool -L %s rx %d", ifname, peer.txQueues)
+	}
+	return fmt.Errorf("it has %d rx queues, fewer than the %d tx queues of its peer %s: %w (%s)",
+		our.RxCount, peer.txQueues, peer.name, err, cure)
+}
+
+// veth is what matters here of the other end of a pair.
+type veth struct {
+	name     string
+	txQueues uint32
+}
+
+// peerOf looks at the other end of a veth pair, in whichever network namespace.
+func peerOf(l netlink.Link) (veth, error) {
+	look := func() (peer veth, err error) {
+		end, err := netlink.LinkByIndex(l.Attrs().ParentIndex)
+		if err != nil {
+			return veth{}, err
+		}
+		ch, err := channels(end.Attrs().Name)
+		return veth{end.Attrs().Name, ch.TxCount}, err
+	}
+	if l.Attrs().NetNsID < 0 {
+		return look()
+	}
+	ns, err := namespace(l.Attrs().NetNsID)
+	if err != nil {
+		return veth{}, err
+	}
+	defer ns.Close()
+	return inside(ns, look)
+}
+
+func channels(ifname string) (ethtool.Channels, error) {
+	e, err := ethtool.NewEthtool()
+	if err != nil {
+		return ethtool.Channels{}, err
+	}
+	defer e.Close()
+	return e.GetChannels(ifname)
+}
+
+// namespace finds the network namespace that ours knows by an id: the kernel
+// can't open one by its id, so look at the named ones, then at each process's.
+func namespace(id int) (netns.NsHandle, error) {
+	for _, pattern := range []string{"/run/netns/*", "/proc/[0-9]*/ns/net"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			return netns.None(), err
+		}
+		for _, path := range paths {
+			ns, err := netns.GetFromPath(path)
+			if err != nil {
+				continue // ended meanwhile, or not ours to see
+			}
+			if got, err := netlink.GetNetNsIdByFd(int(ns)); err == nil && got == id {
+				return ns, nil
+			}
+			ns.Close()
+		}
+	}
+	return netns.None(), fmt.Errorf("network namespace %d: %w", id, os.ErrNotExist)
+}
+
+// inside runs look in a network namespace, on a thread of its own. A thread that
+// can't come back ends with its goroutine, because it stays locked.
+func inside(ns netns.NsHandle, look func() (veth, error)) (peer veth, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		var back netns.NsHandle
+		if back, err = netns.Get(); err != nil {
+			return
+		}
+		defer back.Close()
+		if err = netns.Set(ns); err != nil {
+			return
+		}
+		peer, err = look()
+		if netns.Set(back) == nil {
+			runtime.UnlockOSThread()
+		}
+	}()
+	<-done
+	return peer, err
+}
