@@ -1,0 +1,185 @@
+package bpf
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// The test binary starts itself for what needs a process of its own.
+const childEnv = "BPF_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(childEnv) {
+	case "":
+		os.Exit(m.Run())
+	case "attach":
+		attachChild()
+	case "unprivileged":
+		unprivilegedChild()
+	case "nobpf":
+		noBPFChild()
+	}
+}
+
+// child prepares the test binary to run as the named child with arguments, in
+// the network namespace of the calling thread.
+func child(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// attachChild holds a port program on the interface with the given index.
+func attachChild() {
+	ifindex, err := strconv.Atoi(os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	p, err := LoadPort(PortConfig{Queues: 1})
+	if err == nil {
+		err = p.Attach(ifindex, "child", Native)
+	}
+	fmt.Println("attached", err)
+	select {}
+}
+
+// unprivilegedChild prints why nobody can't load.
+func unprivilegedChild() {
+	if err := syscall.Setuid(65534); err != nil {
+		panic(err)
+	}
+	_, err := LoadPort(PortConfig{Queues: 1})
+	fmt.Println(err)
+}
+
+// noBPFChild prints why loading fails on a kernel without bpf(2).
+func noBPFChild() {
+	if err := forbid(unix.SYS_BPF, unix.ENOSYS); err != nil {
+		panic(err)
+	}
+	_, err := LoadUnderlay(UnderlayConfig{Port: 4789, Queues: 1, MaxVNIs: 1})
+	fmt.Println(err)
+}
+
+// readLine returns the first line that a started child prints.
+func readLine(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// needRoot skips where the kernel wouldn't let us.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("needs root to load BPF programs")
+	}
+	t.Skip("needs root to load BPF programs")
+}
+
+// newNamespace moves the test into a network namespace of its own, without a
+// name, which ends with the test.
+func newNamespace(t testing.TB) netns.NsHandle {
+	t.Helper()
+	needRoot(t)
+	runtime.LockOSThread()
+	before, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ns.Close()
+		if err := netns.Set(before); err != nil {
+			t.Fatal(err) // the thread stays locked, and ends with the test
+		}
+		before.Close()
+		runtime.UnlockOSThread()
+	})
+	return ns
+}
+
+// pair makes veth a with rx queues and its peer b with tx queues, both up, and
+// returns a.
+func pair(t testing.TB, rx, tx int) netlink.Link {
+	t.Helper()
+	la := netlink.NewLinkAttrs()
+	la.Name, la.NumRxQueues, la.NumTxQueues = "a", rx, 1
+	err := netlink.LinkAdd(&netlink.Veth{
+		LinkAttrs: la, PeerName: "b",
+		PeerNumTxQueues: uint32(tx), PeerNumRxQueues: 1,
+		PeerHardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 0xb},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"b", "a"} {
+		if err := netlink.LinkSetUp(device(t, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return device(t, "a")
+}
+
+func device(t testing.TB, name string) netlink.Link {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// attached returns the id of the XDP program on an interface, 0 for none.
+func attached(t testing.TB, name string) uint32 {
+	t.Helper()
+	if xdp := device(t, name).Attrs().Xdp; xdp != nil && xdp.Attached {
+		return xdp.ProgId
+	}
+	return 0
+}
+
+// socket opens an AF_XDP socket, which suffices for a place in the map.
+func socket(t testing.TB) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
