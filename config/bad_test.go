@@ -1,0 +1,141 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// bad holds what a file can have wrong and the one line that is said about it.
+var bad = []struct{ text, want string }{
+	// Syntax and shape.
+	{"", "f: the file is empty"},
+	{"# nothing\n", "f: the file is empty"},
+	{"- 1\n", "f:1: the file is a list, not a mapping of settings"},
+	{"underlay: {iface: u}\n---\nvnis: []\n", "f: more than one document (leave one, without a second ---)"},
+	{"underlay: {iface: u, iface: v}\n", `f:1: bad YAML: mapping key "iface" already defined at [1:12]`},
+	{"underlay: &a {iface: u}\n", "f:1: underlay: anchors, aliases and tags are not supported (write the value out)"},
+	{"underlay: 7\n", "f:1: underlay is a number, not a mapping of settings"},
+	{"underlay:\n  iface: ens18\n  dst_port: 4789\n", `f:3: unknown key "dst_port" in underlay (did you mean dstport?)`},
+	{"underlay:\n  iface: ens18\nvni: 42\n", `f:3: unknown key "vni" (did you mean vnis?)`},
+	{"underlay: {iface: u, colour: red}\n", `f:1: unknown key "colour" in underlay (known: iface, local, dstport, mode)`},
+	{"underlay: {1: u}\n", "f:1: underlay: a key is a number, not a plain word"},
+	{"vnis:\n  - vni: 1\n    prots: [a]\n", `f:3: unknown key "prots" in vnis[0] (did you mean ports?)`},
+	{"tunnel: {udp6zerocsumtx: true}\n", "f:1: tunnel.udp6zerocsumtx is not supported yet (IPv6 underlays are not; leave it out)"},
+
+	// Kinds of values.
+	{"underlay: {iface: 7}\n", "f:1: underlay.iface is a number, not a word (put it in quotes)"},
+	{"underlay: {iface: }\n", "f:1: underlay.iface has no value (leave the key out for the default)"},
+	{"underlay: {iface: u, dstport: '4789'}\n", "f:1: underlay.dstport is text, not a whole number"},
+	{"underlay: {iface: u, dstport: 65536}\n", `f:1: underlay.dstport: "65536" is out of range (0-65535)`},
+	{"underlay: {iface: u, dstport: -1}\n", `f:1: underlay.dstport: "-1" is out of range (0-65535)`},
+	{"underlay: {iface: u, dstport: 4.5}\n", "f:1: underlay.dstport is a number, not a whole number"},
+	{"underlay: {iface: u, local: ens18}\n", `f:1: underlay.local: "ens18" is not an IP address (give one like 10.65.132.188)`},
+	{"underlay: {iface: u, local: [a]}\n", "f:1: underlay.local is a list, not a word"},
+	{"tunnel: {udpcsum: 1}\n", "f:1: tunnel.udpcsum is a number, not true or false"},
+	{"tunnel: {ttl: inherit}\n", "f:1: tunnel.ttl: inherit is not supported yet (give 1-255 or auto)"},
+	{"tunnel: {ttl: 0}\n", `f:1: tunnel.ttl: "0" is not a TTL (give 1-255 or auto)`},
+	{"tunnel: {ttl: 256}\n", `f:1: tunnel.ttl: "256" is not a TTL (give 1-255 or auto)`},
+	{"tunnel: {tos: 256}\n", `f:1: tunnel.tos: "256" is not a TOS (give 0-255 or inherit)`},
+	{"tunnel: {srcport: [1]}\n", "f:1: tunnel.srcport has 1 values, not 2"},
+	{"tunnel: {srcport: 5000-6000}\n", "f:1: tunnel.srcport is text, not a list (write [a, b])"},
+	{"vnis: [{vni: 1, ageing: 300}]\n", "f:1: vnis[0].ageing: 300 has no unit (give 300s for seconds)"},
+	{"vnis: [{vni: 1, ageing: long}]\n", `f:1: vnis[0].ageing: "long" is not a duration (give one like 300s or 5m)`},
+	{"vnis: [{vni: 1, ports: [{name: ens19, vlan: 10}]}]\n", "f:1: vnis[0].ports[0]: a port as a mapping, with a vlan, is not supported yet (write its name only)"},
+	{"vnis: [{vni: 1, device: {addresses: [172.17.1.2]}}]\n", `f:1: vnis[0].device.addresses[0]: "172.17.1.2" has no prefix length (give one like 172.17.1.2/24)`},
+	{"vnis: [{vni: 1, device: {addresses: [x]}}]\n", `f:1: vnis[0].device.addresses[0]: "x" is not an address with its prefix length (give one like 172.17.1.2/24)`},
+	{"vnis: [{vni: 1, fdb: [{mac: '02:57:a7:1c:00'}]}]\n", `f:1: vnis[0].fdb[0].mac: "02:57:a7:1c:00" is not a MAC address (give one like 02:57:a7:1c:00:01)`},
+	{"vnis: [{vni: 1, fdb: [{mac: '02:57:a7:1c:00:zz'}]}]\n", `f:1: vnis[0].fdb[0].mac: "02:57:a7:1c:00:zz" is not a MAC address (give one like 02:57:a7:1c:00:01)`},
+
+	// Rules over the underlay.
+	{"vnis: [{vni: 1}]\n", "f: no underlay interface is given (add --iface, or underlay.iface)"},
+	{"underlay: {iface: a/b}\n", `f:1: underlay interface "a/b" is no interface name (no /, :, %, blanks or unprintable bytes)`},
+	{"underlay: {iface: abcdefghijklmnop}\n", `f:1: underlay interface "abcdefghijklmnop" is longer than 15 bytes (no interface can be called that)`},
+	{"underlay: {iface: u, local: 224.1.1.1}\n", "f:1: local 224.1.1.1 is multicast (give it as group)"},
+	{"underlay: {iface: u, local: 2001:db8::1}\n", "f:1: local 2001:db8::1 is not IPv4 (IPv6 underlays are not supported yet)"},
+	{"underlay: {iface: u, dstport: 0}\n", "f:1: dstport 0 is no UDP port (give 1-65535; the usual one is 4789)"},
+	{"underlay: {iface: u, mode: native}\n", `f:1: underlay.mode: "native" is unknown (give auto, zerocopy, copy, generic)`},
+	{"underlay: {iface: u}\ntunnel: {srcport: [9, 8]}\n", "f:2: tunnel: srcport [9, 8] ends before it begins (give [8, 9])"},
+	{"underlay: {iface: u}\ntunnel: {srcport: [0, 8]}\n", "f:2: tunnel: srcport begins at 0, which is no UDP port (give one like [49152, 65535])"},
+	{"underlay: {iface: u}\ntunnel: {df: maybe}\n", `f:2: tunnel.df: "maybe" is unknown (give unset, set, inherit)`},
+	{"underlay: {iface: u}\n", "f: no vni is given (add --vni, or a list under vnis)"},
+	{"underlay: {iface: u}\nvnis: [{vni: 1}]\nmetrics: {listen: 9478}\n", "f:3: metrics.listen is a number, not a word (put it in quotes)"},
+	{"underlay: {iface: u}\nvnis: [{vni: 1}]\nmetrics: {listen: localhost}\n", `f:3: metrics.listen: "localhost" is not address:port (give one like 127.0.0.1:9478, or nothing for no metrics)`},
+	{"underlay: {iface: u}\nvnis: [{vni: 1}]\ncontrol: {path: gw.sock}\n", `f:3: control.path: "gw.sock" is not absolute (give one like /run/gw/ens18.sock)`},
+	{"underlay: {iface: u}\nvnis: [{vni: 1}]\nlog: {format: xml}\n", `f:3: log.format: "xml" is unknown (give auto, text, json)`},
+	{"underlay: {iface: u}\nvnis: [{vni: 1}]\nlog: {level: loud}\n", `f:3: log.level: "loud" is unknown (give debug, info, warn, error)`},
+}
+
+// badVNI is the same for what stands in the list of vnis, from line 2 on.
+var badVNI = []struct{ text, want string }{
+	{"[{vni: 0}]", "f:2: vni 0 is out of range (give 1-16777215)"},
+	{"[{vni: 16777216}]", "f:2: vni 16777216 is out of range (give 1-16777215)"},
+	{"\n- vni: 1\n- vni: 1\n", "f:4: vni 1 is given twice (join the two, or renumber one)"},
+	{"[{vni: 1, group: 224.1.1.1, remotes: [10.0.0.1]}]", "f:2: vni 1 has a group and remotes (give one of them; VTEPs that speak first are learned)"},
+	{"[{vni: 1, group: 10.0.0.1}]", "f:2: vni 1: group 10.0.0.1 is not multicast (give one like 224.1.1.1, or give it as remote)"},
+	{"[{vni: 1, group: 224.0.0.5}]", "f:2: vni 1: group 224.0.0.5 is in 224.0.0.0/24, which is for protocols of one link and never forwarded (give one like 224.1.1.1)"},
+	{"[{vni: 1, group: 'ff05::1'}]", "f:2: vni 1: group ff05::1 is not IPv4 (IPv6 underlays are not supported yet)"},
+	{"\n- vni: 1\n  remotes:\n    - 10.0.0.1\n    - 224.1.1.1\n", "f:6: vni 1: remote 224.1.1.1 is multicast (give it as group)"},
+	{"[{vni: 1, remotes: [0.0.0.0]}]", "f:2: vni 1: remote 0.0.0.0 is the unspecified address (give the address of a VTEP)"},
+	{"[{vni: 1, remotes: ['']}]", "f:2: vni 1: remote invalid IP is no address (give one like 10.65.132.188)"},
+	{"[{vni: 1, remotes: [127.0.0.1]}]", "f:2: vni 1: remote 127.0.0.1 is a loopback address (give one the network can reach)"},
+	{"[{vni: 1, remotes: [255.255.255.255]}]", "f:2: vni 1: remote 255.255.255.255 is the broadcast address (give the address of a VTEP)"},
+	{"[{vni: 1, remotes: ['2001:db8::1']}]", "f:2: vni 1: remote 2001:db8::1 is not IPv4 (IPv6 underlays are not supported yet)"},
+	{"[{vni: 1, remotes: [10.9.9.9]}]", "f:2: vni 1: remote 10.9.9.9 is the local address (give the address of another VTEP)"},
+	{"[{vni: 1, remotes: [10.0.0.1, 10.0.0.1]}]", "f:2: vni 1: remote 10.0.0.1 is given twice (leave one out)"},
+	{"[{vni: 1, device: {name: abcdefghijklmn}}]", `f:2: vni 1: device "abcdefghijklmn" is longer than 13 bytes (the far end is called <name>-x; choose a shorter name)`},
+	{"[{vni: 1, device: {name: 'a b'}}]", `f:2: vni 1: device "a b" is no interface name (no /, :, %, blanks or unprintable bytes)`},
+	{"[{vni: 1, device: {name: ..}}]", `f:2: vni 1: device ".." is no interface name (no /, :, %, blanks or unprintable bytes)`},
+	{"[{vni: 1, device: {name: u}}]", "f:2: vni 1: device u needs the name u, which is the underlay (choose another name)"},
+	{"[{vni: 1, device: {name: d}}, {vni: 2, device: {name: d}}]", "f:2: vni 2: device d needs the name d, which is the device of vni 1 (choose another name)"},
+	{"[{vni: 1, ports: [d-x]}, {vni: 2, device: {name: d}}]", "f:2: vni 2: device d needs the name d-x, which is a port of vni 1 (choose another name)"},
+	{"[{vni: 1, device: {addresses: [10.1.1.1/24, 10.1.1.1/16]}}]", "f:2: vni 1: address 10.1.1.1 is given twice (leave one out)"},
+	{"[{vni: 1, device: {addresses: [224.1.1.1/24]}}]", "f:2: vni 1: address 224.1.1.1/24 is no address of a host (give one like 172.17.1.2/24)"},
+	{"[{vni: 1, device: {addresses: ['::ffff:10.1.1.1/120']}}]", "f:2: vni 1: address ::ffff:10.1.1.1/120 is IPv4 written as IPv6 (give 10.1.1.1)"},
+	{"[{vni: 1, ports: [u]}]", "f:2: vni 1: port u is the underlay already (an interface has one use)"},
+	{"[{vni: 1, ports: [a, a]}]", "f:2: vni 1: port a is a port of vni 1 already (an interface has one use)"},
+	{"[{vni: 1, ports: [a]}, {vni: 2, ports: [a]}]", "f:2: vni 2: port a is a port of vni 1 already (an interface has one use)"},
+	{"[{vni: 1, ports: ['']}]", `f:2: vni 1: port "" has no name`},
+	{"[{vni: 1, device: null}]", "f:2: vni 1 has neither a port nor a device (name one, or leave device out to get gw1)"},
+	{"[{vni: 1, ageing: -1s}]", "f:2: vni 1: ageing is negative (give one like 300s, or 0s for never)"},
+	{"[{vni: 1, fdb: [{mac: '01:00:5e:00:00:01', dst: 10.0.0.1}]}]", "f:2: vni 1: fdb entry 01:00:5e:00:00:01 is not a unicast address (to flood to a VTEP, list it under remotes)"},
+	{"[{vni: 1, fdb: [{mac: '02:00:00:00:00:01'}]}]", "f:2: vni 1: fdb entry 02:00:00:00:00:01 needs either dst or port"},
+	{"[{vni: 1, fdb: [{mac: '02:00:00:00:00:01', dst: 10.0.0.1, port: gw1}]}]", "f:2: vni 1: fdb entry 02:00:00:00:00:01 needs either dst or port"},
+	{"[{vni: 1, fdb: [{mac: '02:00:00:00:00:01', dst: 224.1.1.1}]}]", "f:2: vni 1: fdb entry 02:00:00:00:00:01: dst 224.1.1.1 is multicast (give it as group)"},
+	{"[{vni: 1, fdb: [{mac: '02:00:00:00:00:01', port: b}]}]", `f:2: vni 1: fdb entry 02:00:00:00:00:01: port "b" is no port of this vni (add it to ports)`},
+	{"[{vni: 1, fdb: [{mac: '02:00:00:00:00:01', port: gw1}, {mac: '02:00:00:00:00:01', port: gw1}]}]", "f:2: vni 1: fdb entry 02:00:00:00:00:01 is given twice (leave one out)"},
+	{"[{vni: 1, tunnel: {srcport: [9, 8]}}]", "f:2: vni 1: srcport [9, 8] ends before it begins (give [8, 9])"},
+}
+
+func TestParseBad(t *testing.T) {
+	cases := bad
+	for _, c := range badVNI {
+		c.text = "underlay: {iface: u, local: 10.9.9.9}\nvnis: " + c.text
+		cases = append(cases, c)
+	}
+	for _, c := range cases {
+		got, err := Parse([]byte(c.text), "f")
+		if got != nil || err == nil {
+			t.Errorf("accepted, want %q:\n%s", c.want, c.text)
+			continue
+		}
+		if err.Error() != c.want {
+			t.Errorf("got  %s\nwant %s", err, c.want)
+		}
+		if e := (*Error)(nil); !errors.As(err, &e) {
+			t.Errorf("%q is a %T, not an *Error", err, err)
+		}
+	}
+}
+
+// A broken file must be told in one line too, whatever the parser prints.
+func TestParseSyntax(t *testing.T) {
+	for _, text := range []string{"underlay: {iface: u\n", "a:\n\t- b\n", "a: [1, 2\nb: 3\n", "\x00", "? {"} {
+		_, err := Parse([]byte(text), "f")
+		if err == nil {
+			t.Errorf("%q was accepted", text)
+		} else if strings.ContainsAny(err.Error(), "\n\r") || !strings.HasPrefix(err.Error(), "f:") {
+			t.Errorf("%q: not one line with its place: %q", text, err)
+		}
+	}
+}

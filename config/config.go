@@ -1,0 +1,194 @@
+// Package config is the schema of gw: every setting once, with its default,
+// its unit and the reason beside it.
+//
+// A Config comes from a file (Load), from bytes (Parse) or from the command
+// line (FromFlags), and is the same Config whichever way it came:
+//
+//	file  -> decode onto the defaults -> complete -> Validate
+//	flags -> write onto the defaults  -> complete -> Validate
+//
+// Nothing here looks at the machine. Whether an interface exists, which
+// address it has and what its MTU allows is for those who touch it to say.
+package config
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Config is everything a gateway is told. It holds no references to anything
+// that runs; a goroutine that is given one may keep it, none may change one
+// that another can see.
+type Config struct {
+	Underlay Underlay `yaml:"underlay" json:"underlay"`
+	// Tunnel is the default of every VNI of a file. Once a Config is
+	// decoded each VNI carries its own whole Tunnel: read that one.
+	Tunnel  Tunnel  `yaml:"tunnel" json:"tunnel"`
+	VNIs    []VNI   `yaml:"vnis" json:"vnis"`
+	Metrics Metrics `yaml:"metrics" json:"metrics"`
+	Control Control `yaml:"control" json:"control"`
+	Log     Log     `yaml:"log" json:"log"`
+}
+
+// Underlay is the interface that carries the UDP/VXLAN packets.
+type Underlay struct {
+	// Iface is its name. Required.
+	Iface string `yaml:"iface" json:"iface"`
+	// Local is the outer source address, IPv4. Default (the zero Addr): the
+	// interface's first global address, which is what most hosts have one of.
+	Local netip.Addr `yaml:"local" json:"local,omitzero"`
+	// DstPort is the UDP port, ours and the remotes'. Default 4789, which
+	// IANA assigned (RFC 7348 section 8); the kernel's own default is 8472.
+	DstPort uint16 `yaml:"dstport" json:"dstport"`
+	// Mode is how XDP and the sockets are bound. Default auto: the best that
+	// binds, so that one file serves every machine.
+	Mode Mode `yaml:"mode" json:"mode"`
+}
+
+// Tunnel is how the outer headers are made.
+type Tunnel struct {
+	// TTL is the outer time to live, in hops, 1-255. Default auto: 64, and 1
+	// to a multicast group, which keeps BUM traffic off other networks.
+	TTL TTL `yaml:"ttl" json:"ttl"`
+	// TOS is the outer type of service byte, 0-255. Default inherit: the inner
+	// packet's, so that its priority holds across the underlay. The two ECN
+	// bits follow RFC 6040 whatever stands here.
+	TOS TOS `yaml:"tos" json:"tos"`
+	// DF is the outer don't-fragment bit. Default unset, as the kernel has
+	// it: a packet that is too big for a router arrives in pieces, not never.
+	DF DF `yaml:"df" json:"df"`
+	// UDPCsum fills the outer UDP checksum in over IPv4. Default off: RFC
+	// 7348 section 5 asks for zero, and the inner packet has its own.
+	UDPCsum bool `yaml:"udpcsum" json:"udpcsum"`
+	// SrcPort is the range, inclusive, of the outer UDP source port, which is
+	// a hash of the inner flow. Default 49152-65535, the dynamic ports that
+	// RFC 7348 section 5 recommends.
+	SrcPort PortRange `yaml:"srcport" json:"srcport"`
+}
+
+// VNI is one bridge domain: its ports, its remotes and its settings.
+type VNI struct {
+	// VNI is the network identifier, 1-16777215 (24 bits, RFC 7348 section
+	// 5; 0 is left to those who mean "none" by it). Required.
+	VNI uint32 `yaml:"vni" json:"vni"`
+	// Group is the multicast group for BUM frames, IPv4. Default none. Not
+	// beside Remotes: a flooded frame would arrive twice.
+	Group netip.Addr `yaml:"group" json:"group,omitzero"`
+	// Remotes are the VTEPs that get a copy of each BUM frame. Default none:
+	// then only VTEPs that speak first are known.
+	Remotes []netip.Addr `yaml:"remotes,omitempty" json:"remotes,omitempty"`
+	// Device is the interface to make for the host itself, nil for none.
+	// Default: one, called gw<VNI>, where no port is given.
+	Device *Device `yaml:"device" json:"device"`
+	// Ports are interfaces that exist already and are bridged. Default none.
+	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
+	// Learning takes source addresses into the FDB. Default on, as in the
+	// kernel; off where a controller writes every entry.
+	Learning bool `yaml:"learning" json:"learning"`
+	// Ageing is how long a learned entry lives unused. Default 300s, as in
+	// the kernel; 0s keeps it for ever. Keep it above the hosts' ARP timeout,
+	// or silent hosts are flooded to.
+	Ageing Duration `yaml:"ageing" json:"ageing"`
+	// MaxAddress is the most entries the domain may have. Default 100000, so
+	// that one domain cannot fill the table for all; 0 is no limit of its own.
+	MaxAddress uint32 `yaml:"maxaddress" json:"maxaddress"`
+	// FDB are static entries, which learning never moves. Default none.
+	FDB []Static `yaml:"fdb,omitempty" json:"fdb,omitempty"`
+	// Tunnel overrides the file's tunnel section, key by key. In a decoded
+	// Config it is whole.
+	Tunnel Tunnel `yaml:"tunnel" json:"tunnel"`
+}
+
+// Device is a veth pair that gw makes, so that the host has an interface on
+// the overlay.
+type Device struct {
+	// Name of the host's end, at most 13 bytes. Default gw<VNI>. The far end
+	// is called <name>-x.
+	Name string `yaml:"name" json:"name"`
+	// Addresses are put on it, IPv4 or IPv6 with their prefix length.
+	// Default none.
+	Addresses []netip.Prefix `yaml:"addresses,omitempty" json:"addresses,omitempty"`
+}
+
+// Port is a local interface whose frames are bridged. It is written as the
+// bare name.
+type Port struct {
+	Name string
+}
+
+// Static is an entry of the FDB that is there from the start. Exactly one of
+// Dst and Port is set.
+type Static struct {
+	MAC MAC `yaml:"mac" json:"mac"`
+	// Dst is the VTEP behind which the address lives, IPv4.
+	Dst netip.Addr `yaml:"dst" json:"dst,omitzero"`
+	// Port is the port or the device behind which it lives, one of this VNI.
+	Port string `yaml:"port,omitempty" json:"port,omitempty"`
+}
+
+// Metrics is the Prometheus end point.
+type Metrics struct {
+	// Listen is the address and port of /metrics, empty for none. Default
+	// 127.0.0.1:9478: on, but not for the network to see.
+	Listen string `yaml:"listen" json:"listen"`
+}
+
+// Control is the API.
+type Control struct {
+	// Path of the unix socket. Default (empty): the path that netdev.PathsFor
+	// gives for the underlay, which differs per network namespace.
+	Path string `yaml:"path,omitempty" json:"path,omitempty"`
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	// Format is auto, text or json. Default auto: text on a terminal, JSON
+	// for the machine that reads it otherwise.
+	Format string `yaml:"format" json:"format"`
+	// Level is debug, info, warn or error. Default info.
+	Level string `yaml:"level" json:"level"`
+}
+
+// MaxVNI is the greatest VNI there is: 24 bits, RFC 7348 section 5.
+const MaxVNI = 1<<24 - 1
+
+// Default returns a Config with every default and no VNI. It does not pass
+// Validate until an interface and a VNI are given.
+func Default() Config {
+	return Config{
+		Underlay: Underlay{DstPort: 4789, Mode: ModeAuto},
+		Tunnel:   Tunnel{TTL: TTLAuto, TOS: TOSInherit, DF: DFUnset, SrcPort: PortRange{49152, 65535}},
+		Metrics:  Metrics{Listen: "127.0.0.1:9478"},
+		Log:      Log{Format: "auto", Level: "info"},
+	}
+}
+
+// NewVNI returns a VNI with every default, the tunnel section of c among
+// them, and neither port nor device.
+func (c *Config) NewVNI(vni uint32) VNI {
+	return VNI{
+		VNI:        vni,
+		Learning:   true,
+		Ageing:     Duration(300 * time.Second),
+		MaxAddress: 100_000,
+		Tunnel:     c.Tunnel,
+	}
+}
+
+// DomainName returns what the bridge domain is called, and its device unless
+// it is named otherwise: gw<VNI>.
+func (v *VNI) DomainName() string {
+	return "gw" + strconv.FormatUint(uint64(v.VNI), 10)
+}
+
+// complete fills in what depends on other settings: a device where none is
+// spoken of and there is no port, and the name of one that has none.
+func (v *VNI) complete(deviceGiven bool) {
+	if !deviceGiven && v.Device == nil && len(v.Ports) == 0 {
+		v.Device = &Device{}
+	}
+	if v.Device != nil && v.Device.Name == "" {
+		v.Device.Name = v.DomainName()
+	}
+}

@@ -1,0 +1,220 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+const (
+	maxName   = 15          // IFNAMSIZ of linux/if.h, less the closing zero
+	farEnd    = "-x"        // what the far end of a device is called, behind its name
+	maxDevice = maxName - 2 // so that the far end has a name too
+)
+
+// check validates one bridge domain. seen holds the names of all interfaces
+// that came before, over all domains.
+func (v *VNI) check(path string, u *Underlay, seen names) *problem {
+	if v.VNI == 0 || v.VNI > MaxVNI {
+		return wrong(path+".vni", "vni %d is out of range (give 1-%d)", v.VNI, MaxVNI)
+	}
+	if p := v.checkRemotes(path, u); p != nil {
+		return p
+	}
+	if p := v.checkDevice(path+".device", seen); p != nil {
+		return p
+	}
+	if p := v.checkPorts(path, seen); p != nil {
+		return p
+	}
+	if v.Device == nil && len(v.Ports) == 0 {
+		return wrong(path, "vni %d has neither a port nor a device (name one, or leave device out to get %s)", v.VNI, v.DomainName())
+	}
+	if v.Ageing < 0 {
+		return wrong(path+".ageing", "vni %d: ageing is negative (give one like 300s, or 0s for never)", v.VNI)
+	}
+	if p := v.checkFDB(path, u); p != nil {
+		return p
+	}
+	return v.Tunnel.check(path+".tunnel", fmt.Sprintf("vni %d", v.VNI))
+}
+
+func (v *VNI) checkRemotes(path string, u *Underlay) *problem {
+	if v.Group.IsValid() {
+		if len(v.Remotes) > 0 {
+			return wrong(path+".group", "vni %d has a group and remotes (give one of them; VTEPs that speak first are learned)", v.VNI)
+		}
+		if why := badGroup(v.Group); why != "" {
+			return wrong(path+".group", "vni %d: group %s %s", v.VNI, v.Group, why)
+		}
+	}
+	for i, r := range v.Remotes {
+		at := fmt.Sprintf("%s.remotes[%d]", path, i)
+		if why := badRemote(r, u.Local); why != "" {
+			return wrong(at, "vni %d: remote %s %s", v.VNI, r, why)
+		}
+		if slices.Contains(v.Remotes[:i], r) {
+			return wrong(at, "vni %d: remote %s is given twice (leave one out)", v.VNI, r)
+		}
+	}
+	return nil
+}
+
+func (v *VNI) checkDevice(path string, seen names) *problem {
+	if v.Device == nil {
+		return nil
+	}
+	name := v.Device.Name
+	if why := badName(name, maxDevice); why != "" {
+		return wrong(path, "vni %d: device %s %s", v.VNI, show(name), why)
+	}
+	for _, n := range []string{name, name + farEnd} {
+		if was, ok := seen.take(n, fmt.Sprintf("the device of vni %d", v.VNI)); !ok {
+			return wrong(path, "vni %d: device %s needs the name %s, which is %s (choose another name)", v.VNI, name, n, was)
+		}
+	}
+	for i, a := range v.Device.Addresses {
+		at := fmt.Sprintf("%s.addresses[%d]", path, i)
+		if why := badAddress(a); why != "" {
+			return wrong(at, "vni %d: address %s %s", v.VNI, a, why)
+		}
+		if slices.ContainsFunc(v.Device.Addresses[:i], func(b netip.Prefix) bool { return a.Addr() == b.Addr() }) {
+			return wrong(at, "vni %d: address %s is given twice (leave one out)", v.VNI, a.Addr())
+		}
+	}
+	return nil
+}
+
+func (v *VNI) checkPorts(path string, seen names) *problem {
+	for i, port := range v.Ports {
+		at := fmt.Sprintf("%s.ports[%d]", path, i)
+		if why := badName(port.Name, maxName); why != "" {
+			return wrong(at, "vni %d: port %s %s", v.VNI, show(port.Name), why)
+		}
+		if was, ok := seen.take(port.Name, fmt.Sprintf("a port of vni %d", v.VNI)); !ok {
+			return wrong(at, "vni %d: port %s is %s already (an interface has one use)", v.VNI, port.Name, was)
+		}
+	}
+	return nil
+}
+
+func (v *VNI) checkFDB(path string, u *Underlay) *problem {
+	first := make(map[MAC]bool)
+	for i, s := range v.FDB {
+		at := fmt.Sprintf("%s.fdb[%d]", path, i)
+		if s.MAC == (MAC{}) || s.MAC[0]&1 != 0 {
+			return wrong(at, "vni %d: fdb entry %s is not a unicast address (to flood to a VTEP, list it under remotes)", v.VNI, s.MAC)
+		}
+		if first[s.MAC] {
+			return wrong(at, "vni %d: fdb entry %s is given twice (leave one out)", v.VNI, s.MAC)
+		}
+		first[s.MAC] = true
+		if s.Dst.IsValid() == (s.Port != "") {
+			return wrong(at, "vni %d: fdb entry %s needs either dst or port", v.VNI, s.MAC)
+		}
+		if s.Port != "" && !v.hasPort(s.Port) {
+			return wrong(at, "vni %d: fdb entry %s: port %s is no port of this vni (add it to ports)", v.VNI, s.MAC, show(s.Port))
+		}
+		if s.Dst.IsValid() {
+			if why := badRemote(s.Dst, u.Local); why != "" {
+				return wrong(at, "vni %d: fdb entry %s: dst %s %s", v.VNI, s.MAC, s.Dst, why)
+			}
+		}
+	}
+	return nil
+}
+
+func (v *VNI) hasPort(name string) bool {
+	return v.Device != nil && v.Device.Name == name || slices.Contains(v.Ports, Port{name})
+}
+
+// names says what each interface name is used for.
+type names map[string]string
+
+// take gives name its one use. If it has one already, take returns that and
+// false.
+func (n names) take(name, use string) (was string, ok bool) {
+	if was, taken := n[name]; taken {
+		return was, false
+	}
+	n[name] = use
+	return "", true
+}
+
+// badName says why the kernel would refuse name for an interface
+// (dev_valid_name of net/core/dev.c), or why it fits on no line of ours.
+func badName(name string, most int) string {
+	strange := func(r rune) bool {
+		return r == '/' || r == ':' || r == '%' || unicode.IsSpace(r) || !unicode.IsPrint(r)
+	}
+	switch {
+	case name == "":
+		return "has no name"
+	case len(name) > most && most == maxDevice:
+		return fmt.Sprintf("is longer than %d bytes (the far end is called <name>%s; choose a shorter name)", most, farEnd)
+	case len(name) > most:
+		return fmt.Sprintf("is longer than %d bytes (no interface can be called that)", most)
+	case name == "." || name == ".." || strings.ContainsFunc(name, strange) || strings.ToValidUTF8(name, "") != name:
+		return "is no interface name (no /, :, %, blanks or unprintable bytes)"
+	}
+	return ""
+}
+
+// badVTEP says why no VTEP has the address a, ours or another's.
+func badVTEP(a netip.Addr) string {
+	switch {
+	case !a.IsValid():
+		return "is no address (give one like 10.65.132.188)"
+	case !a.Is4():
+		return "is not IPv4 (IPv6 underlays are not supported yet)"
+	case a.IsUnspecified():
+		return "is the unspecified address (give the address of a VTEP)"
+	case a.IsLoopback():
+		return "is a loopback address (give one the network can reach)"
+	case a.IsMulticast():
+		return "is multicast (give it as group)"
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return "is the broadcast address (give the address of a VTEP)"
+	}
+	return ""
+}
+
+func badRemote(a, local netip.Addr) string {
+	if why := badVTEP(a); why != "" {
+		return why
+	}
+	if a == local {
+		return "is the local address (give the address of another VTEP)"
+	}
+	return ""
+}
+
+// badGroup says why a is no group to join. The kernel floods 224.0.0.0/24 to
+// every host of a link, whoever joined (RFC 5771 section 4).
+func badGroup(a netip.Addr) string {
+	switch {
+	case a.Is6() && a.IsMulticast():
+		return "is not IPv4 (IPv6 underlays are not supported yet)"
+	case !a.IsMulticast():
+		return "is not multicast (give one like 224.1.1.1, or give it as remote)"
+	case netip.PrefixFrom(netip.AddrFrom4([4]byte{224, 0, 0, 0}), 24).Contains(a):
+		return "is in 224.0.0.0/24, which is for protocols of one link and never forwarded (give one like 224.1.1.1)"
+	}
+	return ""
+}
+
+// badAddress says why no host can have the address of p.
+func badAddress(p netip.Prefix) string {
+	a := p.Addr()
+	switch {
+	case !p.IsValid():
+		return "is no address"
+	case a.Is4In6():
+		return fmt.Sprintf("is IPv4 written as IPv6 (give %s)", a.Unmap())
+	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || p.Bits() == 0:
+		return "is no address of a host (give one like 172.17.1.2/24)"
+	}
+	return ""
+}

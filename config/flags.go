@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Flags are the settings of the command line, as text where the program can
+// say more about a slip than the flag library. Begin with DefaultFlags.
+type Flags struct {
+	Iface, Local string
+	VNIs         []uint
+	DstPort      uint
+	Remotes      []string
+	Group        string
+	Ports        []string
+	Device       string
+	Addresses    []string // for the device, with prefix length
+	Mode         string
+	Metrics      string // empty: none
+	Control      string // empty: the default path
+	LogFormat    string
+	LogLevel     string
+}
+
+// DefaultFlags returns the flags that give Default.
+func DefaultFlags() Flags {
+	c := Default()
+	return Flags{
+		DstPort:   uint(c.Underlay.DstPort),
+		Mode:      string(c.Underlay.Mode),
+		Metrics:   c.Metrics.Listen,
+		LogFormat: c.Log.Format,
+		LogLevel:  c.Log.Level,
+	}
+}
+
+// FromFlags returns the Config that a file with the same settings would give.
+// With one VNI the flags describe it all. With several, the remotes or the
+// group hold for each of them and each gets its own device; what belongs to
+// one of them only needs a file. All errors are of type *Error.
+func FromFlags(f Flags) (*Config, error) {
+	c := Default()
+	c.Underlay.Iface = f.Iface
+	c.Underlay.Mode = Mode(f.Mode)
+	c.Metrics.Listen = f.Metrics
+	c.Control.Path = f.Control
+	c.Log = Log{Format: f.LogFormat, Level: f.LogLevel}
+	if f.DstPort > 65535 {
+		return nil, flagError("--dstport %d is out of range (give 1-65535; the usual one is 4789)", f.DstPort)
+	}
+	c.Underlay.DstPort = uint16(f.DstPort)
+	if f.Local != "" {
+		if err := unmarshal(&c.Underlay.Local, f.Local); err != nil {
+			return nil, flagError("--local: %v", err)
+		}
+	}
+	if len(f.VNIs) > 1 && (len(f.Ports) > 0 || f.Device != "" || len(f.Addresses) > 0) {
+		return nil, flagError("--port, --device and --address go with one --vni (describe several in a file: --config)")
+	}
+	for _, n := range f.VNIs {
+		v, err := f.vni(&c, n)
+		if err != nil {
+			return nil, err
+		}
+		c.VNIs = append(c.VNIs, v)
+	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// vni builds bridge domain n.
+func (f *Flags) vni(c *Config, n uint) (VNI, error) {
+	if n > MaxVNI {
+		return VNI{}, flagError("vni %d is out of range (give 1-%d)", n, MaxVNI)
+	}
+	v := c.NewVNI(uint32(n))
+	if f.Group != "" {
+		if err := unmarshal(&v.Group, f.Group); err != nil {
+			return VNI{}, flagError("--group: %v", err)
+		}
+	}
+	for _, s := range f.Remotes {
+		var a netip.Addr
+		if err := unmarshal(&a, s); err != nil {
+			return VNI{}, flagError("--remote: %v", err)
+		}
+		v.Remotes = append(v.Remotes, a)
+	}
+	for _, s := range f.Ports {
+		v.Ports = append(v.Ports, Port{s})
+	}
+	if f.Device != "" {
+		v.Device = &Device{Name: f.Device}
+	}
+	v.complete(false)
+	for _, s := range f.Addresses {
+		if v.Device == nil {
+			return VNI{}, flagError("--address %s needs a device (add --device %s)", s, v.DomainName())
+		}
+		var p netip.Prefix
+		if err := unmarshal(&p, s); err != nil {
+			return VNI{}, flagError("--address: %v", err)
+		}
+		v.Device.Addresses = append(v.Device.Addresses, p)
+	}
+	return v, nil
+}
+
+func flagError(format string, args ...any) error {
+	return &Error{Problem: fmt.Sprintf(format, args...)}
+}
