@@ -1,0 +1,42 @@
+package ring
+
+import "sync/atomic"
+
+// Consumer is our end of a ring that the kernel writes and we read: rx (descriptors) and completion (addresses).
+//
+//	Peek -> At ... At -> Release
+//
+// It belongs to one goroutine. The shared words are those of struct xdp_ring in net/xdp/xsk_queue.h.
+type Consumer[T uint64 | Desc] struct {
+	producer *atomic.Uint32 // shared; written by the kernel, read by us
+	consumer *atomic.Uint32 // shared; written by us in Release, read by the kernel
+	slots    []T            // shared; written by the kernel, read by us between Peek and Release
+	next     uint32         // ours; the first slot not yet released, modulo 2^32
+	ready    uint32         // ours; how many slots from next on are known to be written
+}
+
+func newConsumer[T uint64 | Desc](s shared[T]) Consumer[T] {
+	return Consumer[T]{producer: s.producer, consumer: s.consumer, slots: s.slots, next: s.consumer.Load()}
+}
+
+// Size returns how many slots the ring has.
+func (c *Consumer[T]) Size() uint32 { return uint32(len(c.slots)) }
+
+// Peek returns how many slots may be read, n at most, counted from the first that is not released. It reads the kernel's
+// index only when the last reading does not cover n. It never returns more than the ring has, whatever the kernel wrote.
+func (c *Consumer[T]) Peek(n uint32) uint32 {
+	if n > c.ready {
+		c.ready = min(c.producer.Load()-c.next, c.Size())
+	}
+	return min(n, c.ready)
+}
+
+// At returns the i-th slot that is not released; i must be below what Peek returned.
+func (c *Consumer[T]) At(i uint32) T { return c.slots[(c.next+i)&(c.Size()-1)] }
+
+// Release gives the first n slots back to the kernel. Call it once per batch, as Submit.
+func (c *Consumer[T]) Release(n uint32) {
+	c.next += n
+	c.ready -= n
+	c.consumer.Store(c.next)
+}
