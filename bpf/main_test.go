@@ -3,6 +3,7 @@ package bpf
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -24,6 +26,9 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(childEnv) {
 	case "":
 		os.Exit(m.Run())
+	case "sleep":
+		fmt.Println("here")
+		io.Copy(io.Discard, os.Stdin) // until the parent ends
 	case "attach":
 		attachChild()
 	case "unprivileged":
@@ -54,7 +59,7 @@ func attachChild() {
 		err = p.Attach(ifindex, "child", Native)
 	}
 	fmt.Println("attached", err)
-	select {}
+	io.Copy(io.Discard, os.Stdin) // until the parent ends
 }
 
 // unprivilegedChild prints why nobody can't load.
@@ -75,11 +80,15 @@ func noBPFChild() {
 	fmt.Println(err)
 }
 
-// readLine returns the first line that a started child prints.
+// readLine starts a child and returns the first line it prints. The child ends
+// with the test.
 func readLine(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
@@ -162,6 +171,18 @@ func device(t testing.TB, name string) netlink.Link {
 		t.Fatal(err)
 	}
 	return l
+}
+
+func setChannels(t testing.TB, name string, ch ethtool.Channels) {
+	t.Helper()
+	e, err := ethtool.NewEthtool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, err := e.SetChannels(name, ch); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // attached returns the id of the XDP program on an interface, 0 for none.

@@ -1,9 +1,6 @@
 package bpf
 
 import (
-	"bytes"
-	"encoding/binary"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -15,77 +12,6 @@ const (
 	xdpPass     = 2
 	xdpRedirect = 4
 )
-
-const testPort = 4790
-
-var (
-	testLocal = netip.MustParseAddr("10.0.0.1")
-	testGroup = netip.MustParseAddr("224.1.1.1")
-	testVNIs  = []uint32{0, 42, maxVNI}
-)
-
-// good returns a packet that is ours: VXLAN with VNI 42 around 60 bytes.
-func good() []byte {
-	const inner = 60
-	p := make([]byte, 50+inner)
-	copy(p, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00})
-	ip := p[14:]
-	ip[0], ip[8], ip[9] = 0x45, 64, 17
-	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
-	copy(ip[12:], []byte{10, 0, 0, 2})
-	copy(ip[16:], testLocal.AsSlice())
-	udp := p[34:]
-	binary.BigEndian.PutUint16(udp[0:], 50000)
-	binary.BigEndian.PutUint16(udp[2:], testPort)
-	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
-	udp[8] = 0x08
-	binary.BigEndian.PutUint32(udp[12:], 42<<8)
-	return p
-}
-
-// set returns the good packet with the bytes from offset on replaced.
-func set(offset int, b ...byte) []byte {
-	p := good()
-	copy(p[offset:], b)
-	return p
-}
-
-// insert returns the good packet with bytes put in at offset.
-func insert(offset int, b ...byte) []byte {
-	return slices.Insert(good(), offset, b...)
-}
-
-// oursTwin is the underlay's decision again, slow and from the rules.
-func oursTwin(p []byte) bool {
-	if len(p) < 14 || !bytes.Equal(p[12:14], []byte{0x08, 0x00}) {
-		return false
-	}
-	ip := p[14:]
-	if len(ip) < 20 || ip[0]>>4 != 4 || ip[0]&0xf != 5 || ip[9] != 17 {
-		return false
-	}
-	more, offset := ip[6]&0x20 != 0, binary.BigEndian.Uint16(ip[6:])%0x2000
-	dst := netip.AddrFrom4([4]byte(ip[16:20]))
-	udp := ip[20:]
-	if more || offset != 0 || dst != testLocal && dst != testGroup || len(udp) < 8 {
-		return false
-	}
-	if binary.BigEndian.Uint16(udp[2:]) != testPort {
-		return false
-	}
-	if len(udp) < 16 || binary.BigEndian.Uint16(udp[4:]) < 16 {
-		return true
-	}
-	vni := uint32(udp[12])<<16 | uint32(udp[13])<<8 | uint32(udp[14])
-	return slices.Contains(testVNIs, vni)
-}
-
-// takenTwin is the port's decision again.
-func takenTwin(p []byte) bool {
-	lldp := bytes.Equal(p[:6], []byte{1, 0x80, 0xc2, 0, 0, 0x0e}) && bytes.Equal(p[12:14], []byte{0x88, 0xcc})
-	slow := bytes.Equal(p[:6], []byte{1, 0x80, 0xc2, 0, 0, 0x02}) && bytes.Equal(p[12:14], []byte{0x88, 0x09})
-	return !lldp && !slow
-}
 
 // newUnderlay loads the program with the test's port, addresses and VNIs.
 func newUnderlay(t testing.TB) *Underlay {
@@ -258,110 +184,6 @@ func TestPortTable(t *testing.T) {
 			wantCounters(t, p, counts)
 		})
 	}
-}
-
-// checkTwins runs a packet through both programs, which have a socket, and
-// compares with the twins.
-func checkTwins(t testing.TB, u *Underlay, p *Port, packet []byte) {
-	t.Helper()
-	verdicts := map[bool]uint32{true: xdpRedirect, false: xdpPass}
-	if got, want := u.verdict(t, packet), verdicts[oursTwin(packet)]; got != want {
-		t.Fatalf("underlay: verdict %d, the twin says %d, packet %x", got, want, packet)
-	}
-	if got, want := p.verdict(t, packet), verdicts[takenTwin(packet)]; got != want {
-		t.Fatalf("port: verdict %d, the twin says %d, packet %x", got, want, packet)
-	}
-}
-
-func withSockets(t testing.TB) (*Underlay, *Port) {
-	t.Helper()
-	u, p, fd := newUnderlay(t), newPort(t), socket(t)
-	if err := u.SetSocket(0, fd); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.SetSocket(0, fd); err != nil {
-		t.Fatal(err)
-	}
-	return u, p
-}
-
-func TestTruncated(t *testing.T) {
-	u, p := withSockets(t)
-	for _, whole := range [][]byte{good(), set(46, 0, 0, 43), set(38, 0, 9), set(30, 10, 0, 0, 3)} {
-		for n := 14; n <= len(whole); n++ {
-			checkTwins(t, u, p, whole[:n])
-		}
-	}
-}
-
-// mutate changes a few bytes, mostly of the headers, at times into values that
-// mean something, and cuts.
-func mutate(r *rand.Rand, p []byte) []byte {
-	for range r.IntN(4) {
-		at := r.IntN(len(p))
-		if r.IntN(8) > 0 {
-			at = r.IntN(50)
-		}
-		switch r.IntN(3) {
-		case 0:
-			p[at] = byte(r.Uint32())
-		case 1:
-			p[at] ^= 1 << r.IntN(8)
-		case 2:
-			words := []uint16{0x0800, 0x8809, 0x88cc, 0x4511, testPort, 42, 0, 0x2000, 0x4000, 15, 16, 0x0a00, 0xe001}
-			at = min(at, len(p)-2)
-			binary.BigEndian.PutUint16(p[at:], words[r.IntN(len(words))])
-		}
-	}
-	if r.IntN(4) == 0 {
-		copy(p, []byte{1, 0x80, 0xc2, 0, 0, []byte{0, 2, 0x0e}[r.IntN(3)]})
-	}
-	if r.IntN(4) == 0 {
-		return p[:14+r.IntN(len(p)-13)]
-	}
-	return p
-}
-
-func TestRandomMutations(t *testing.T) {
-	u, p := withSockets(t)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	var ours, taken int
-	const rounds = 20000
-	for range rounds {
-		packet := mutate(r, good())
-		if r.IntN(2) == 0 {
-			packet = mutate(r, set(30, 224, 1, 1, 1))
-		}
-		checkTwins(t, u, p, packet)
-		if oursTwin(packet) {
-			ours++
-		}
-		if takenTwin(packet) {
-			taken++
-		}
-	}
-	wantCounters(t, u, Counters{Redirected: uint64(ours), Passed: uint64(rounds - ours)})
-	wantCounters(t, p, Counters{Redirected: uint64(taken), Passed: uint64(rounds - taken)})
-	if ours < rounds/10 || ours > rounds*9/10 || taken == rounds {
-		t.Errorf("%d packets ours and %d taken of %d: the mutations reach one side only", ours, taken, rounds)
-	}
-}
-
-func FuzzSteering(f *testing.F) {
-	u, p := withSockets(f)
-	f.Add(good())
-	f.Add(good()[:42])
-	f.Add(set(30, 224, 1, 1, 1))
-	f.Add(set(38, 0, 9))
-	f.Add(set(0, 1, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 2, 0x88, 0xcc))
-	f.Fuzz(func(t *testing.T, packet []byte) {
-		if len(packet) < 14 || len(packet) > 2048 {
-			t.Skip("the kernel delivers no such frame")
-		}
-		checkTwins(t, u, p, packet)
-	})
 }
 
 func wantCounters(t testing.TB, s interface{ Counters() (Counters, error) }, want Counters) {

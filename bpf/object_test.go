@@ -1,0 +1,130 @@
+package bpf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/google/go-cmp/cmp"
+)
+
+type mapShape struct {
+	Type       ebpf.MapType
+	Key, Value uint32
+}
+
+// TestObjects reads all committed objects, those of the other byte order too.
+func TestObjects(t *testing.T) {
+	steer := map[string]mapShape{
+		"xsks":     {ebpf.XSKMap, 4, 4},
+		"counters": {ebpf.PerCPUArray, 4, uint32(binary.Size(Counters{}))},
+	}
+	underlay := map[string]mapShape{
+		"xsks":     steer["xsks"],
+		"counters": steer["counters"],
+		"vnis":     {ebpf.Hash, 4, 1},
+		"addrs":    {ebpf.Hash, 4, 1},
+		".rodata":  {ebpf.Array, 4, 2},
+	}
+	for _, tt := range []struct {
+		file, program string
+		order         binary.ByteOrder
+		maps          map[string]mapShape
+	}{
+		{"underlay_bpfel.o", "underlay", binary.LittleEndian, underlay},
+		{"underlay_bpfeb.o", "underlay", binary.BigEndian, underlay},
+		{"port_bpfel.o", "port", binary.LittleEndian, steer},
+		{"port_bpfeb.o", "port", binary.BigEndian, steer},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			raw, err := os.ReadFile(tt.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if spec.ByteOrder != tt.order {
+				t.Errorf("byte order %v, want %v", spec.ByteOrder, tt.order)
+			}
+			maps := map[string]mapShape{}
+			for name, m := range spec.Maps {
+				maps[name] = mapShape{m.Type, m.KeySize, m.ValueSize}
+			}
+			if diff := cmp.Diff(tt.maps, maps); diff != "" {
+				t.Errorf("maps (-want +got):\n%s", diff)
+			}
+			p := spec.Programs[tt.program]
+			if p == nil || len(spec.Programs) != 1 || p.Type != ebpf.XDP || p.License != "GPL" {
+				t.Errorf("want one XDP program %q under GPL, got %v", tt.program, spec.Programs)
+			}
+			var function *btf.Func
+			if err := spec.Types.TypeByName(tt.program, &function); err != nil {
+				t.Error(err)
+			}
+			for _, path := range []string{"/usr/", "/home/", "/root/", "/work/", "/tmp/"} {
+				if bytes.Contains(raw, []byte(path)) {
+					t.Errorf("holds a path of the build machine, %s", path)
+				}
+			}
+		})
+	}
+}
+
+// TestCountersLayout holds the Go struct against the C one in BTF.
+func TestCountersLayout(t *testing.T) {
+	for name, load := range map[string]func() (*ebpf.CollectionSpec, error){
+		"underlay": loadUnderlayProg, "port": loadPortProg,
+	} {
+		spec, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c *btf.Struct
+		if err := spec.Types.TypeByName("counters", &c); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i, m := range c.Members {
+			got = append(got, m.Name)
+			if size, err := btf.Sizeof(m.Type); err != nil || size != 8 || m.Offset.Bytes() != uint32(i)*8 {
+				t.Errorf("%s: %s has %d bytes at %d: %v", name, m.Name, size, m.Offset.Bytes(), err)
+			}
+		}
+		if want := []string{"redirected", "passed", "nosocket"}; !slices.Equal(got, want) {
+			t.Errorf("%s: counters %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestGenerated holds the generated Go files against their objects: each field
+// must find its map, variable and program, and none may be left over.
+func TestGenerated(t *testing.T) {
+	spec, err := loadUnderlayProg()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var u underlayProgSpecs
+	if err := spec.Assign(&u); err != nil {
+		t.Error(err)
+	}
+	want := []*ebpf.MapSpec{u.Addrs, u.Counters, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
+	if len(spec.Maps) != len(want) || len(spec.Programs) != 1 || len(spec.Variables) != 1 {
+		t.Errorf("underlay: the object has %v, %v, %v", spec.Maps, spec.Programs, spec.Variables)
+	}
+	if spec, err = loadPortProg(); err != nil {
+		t.Fatal(err)
+	}
+	var p portProgSpecs
+	if err := spec.Assign(&p); err != nil {
+		t.Error(err)
+	}
+	if len(spec.Maps) != len([]*ebpf.MapSpec{p.Counters, p.Xsks}) || len(spec.Programs) != 1 {
+		t.Errorf("port: the object has %v, %v", spec.Maps, spec.Programs)
+	}
+}
