@@ -20,8 +20,12 @@ type Host struct {
 	nl   *netlink.Handle // its sockets sit in the namespace: usable from any thread
 }
 
-// hostSysctls make a host quiet and its IPv6 addresses usable at once.
+// hostSysctls make a host quiet, its IPv6 addresses usable at once, and undo what new namespaces take over from the machine
+// (net.core.devconf_inherit_init_net: the IPv4 part).
 var hostSysctls = [][2]string{
+	{"net.ipv4.ip_forward", "0"}, // first: a change of it resets others
+	{"net.ipv4.conf.all.rp_filter", "0"},
+	{"net.ipv4.conf.default.rp_filter", "0"},
 	{"net.ipv6.conf.all.accept_dad", "0"},
 	{"net.ipv6.conf.default.accept_dad", "0"},
 	{"net.ipv6.conf.default.router_solicitations", "0"},

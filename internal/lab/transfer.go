@@ -1,0 +1,224 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The flow of TransferTCP: listen on one host, dial from the other, write a pseudo-random stream here and compare it with its
+// twin there. TransferUDP does the same one datagram at a time.
+
+// TransferTCP sends n bytes of a pseudo-random stream through a TCP connection from one host to an address (ip:port, literal;
+// port 0 takes a free one) of another, and compares each byte that arrives. The end of ctx, which should have a deadline, ends it. The error
+// tells how far it came.
+func TransferTCP(ctx context.Context, from, to *Host, addr string, n int64) error {
+	var sent, received atomic.Int64
+	err := transferTCP(ctx, from, to, addr, n, &sent, &received)
+	if err != nil {
+		return fmt.Errorf("transfer from %s to %s %s by tcp: sent %d and received %d of %d bytes: %w",
+			from.name, to.name, addr, sent.Load(), received.Load(), n, err)
+	}
+	return nil
+}
+
+func transferTCP(ctx context.Context, from, to *Host, addr string, n int64, sent, received *atomic.Int64) error {
+	var ln net.Listener
+	err := to.Do(func() (err error) {
+		var lc net.ListenConfig
+		lc.SetMultipathTCP(false) // on by default in Go listeners; plain TCP is what is to be tried
+		ln, err = lc.Listen(ctx, "tcp", addr)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+
+	// Whoever fails first ends both: a receiver that gives up must not leave the sender with a full window.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := receiveStream(ctx, ln, n, received); err != nil {
+			cancel(err)
+		}
+	})
+	if err := sendStream(ctx, from, ln.Addr().String(), n, sent); err != nil {
+		cancel(err)
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// sendStream dials, writes n bytes of the stream and waits until the receiver has closed: it has read all.
+func sendStream(ctx context.Context, from *Host, addr string, n int64, sent *atomic.Int64) error {
+	var conn net.Conn
+	err := from.Do(func() (err error) {
+		var d net.Dialer
+		conn, err = d.DialContext(ctx, "tcp", addr)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+
+	src, buf := newStream(uint64(n)), make([]byte, 64<<10)
+	for left := n; left > 0; {
+		b := buf[:min(left, int64(len(buf)))]
+		src.Read(b)
+		w, err := conn.Write(b)
+		sent.Add(int64(w))
+		left -= int64(w)
+		if err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		return fmt.Errorf("send end of stream: %w", err)
+	}
+	if _, err := conn.Read(buf); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("wait for the receiver to close: %w", err)
+	}
+	return nil
+}
+
+// receiveStream accepts one connection and compares what it reads with the stream.
+func receiveStream(ctx context.Context, ln net.Listener, n int64, received *atomic.Int64) error {
+	conn, err := ln.Accept()
+	if err != nil {
+		return fmt.Errorf("accept: %w", err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+
+	src, buf, want := newStream(uint64(n)), make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		r, err := conn.Read(buf)
+		src.Read(want[:r])
+		if !bytes.Equal(buf[:r], want[:r]) {
+			return fmt.Errorf("damaged data within %d bytes after byte %d", r, received.Load())
+		}
+		total := received.Add(int64(r))
+		switch {
+		case errors.Is(err, io.EOF) && total == n:
+			return nil
+		case err != nil:
+			return fmt.Errorf("receive: %w", err)
+		case total > n:
+			return fmt.Errorf("received more than was sent")
+		}
+	}
+}
+
+// newStream returns the pseudo-random stream of a number: the same on both sides.
+func newStream(n uint64) *rand.ChaCha8 {
+	return rand.NewChaCha8([32]byte{'l', 'a', 'b', byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24), byte(n >> 32)})
+}
+
+// Loss is a datagram that did not arrive.
+type Loss struct {
+	Index, Size int   // place in the list given to TransferUDP, and bytes of payload
+	Err         error // why it could not be sent, for example EMSGSIZE; nil: lost on the way
+}
+
+// udpPatience is how long TransferUDP waits for a datagram before it goes on. One that comes later still counts.
+const udpPatience = time.Second
+
+// TransferUDP sends one datagram of each size, in bytes of payload, from one host to an address (ip:port, literal; port 0 takes a
+// free one) of another, each after the one before has arrived or a second has passed, and compares the contents. It returns
+// the datagrams that are missing. The error says that it was not possible, that a datagram was damaged, or that ctx ended.
+func TransferUDP(ctx context.Context, from, to *Host, addr string, sizes []int) ([]Loss, error) {
+	lost, err := transferUDP(ctx, from, to, addr, sizes)
+	if err != nil {
+		return lost, fmt.Errorf("transfer from %s to %s %s by udp: %w", from.name, to.name, addr, err)
+	}
+	return lost, nil
+}
+
+func transferUDP(ctx context.Context, from, to *Host, addr string, sizes []int) ([]Loss, error) {
+	var server net.PacketConn
+	var client net.Conn
+	err := to.Do(func() (err error) {
+		server, err = net.ListenPacket("udp", addr)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	err = from.Do(func() (err error) {
+		client, err = net.Dial("udp", server.LocalAddr().String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+
+	payloads := make([][]byte, len(sizes))
+	missing := map[int]error{}
+	buf := make([]byte, 1<<16)
+	for i, size := range sizes {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		payloads[i] = make([]byte, size)
+		newStream(uint64(i)).Read(payloads[i])
+		_, err := client.Write(payloads[i])
+		missing[i] = err
+		if err != nil {
+			continue
+		}
+		if err := awaitDatagram(server, buf, payloads[:i+1], missing); err != nil {
+			return nil, err
+		}
+	}
+	var lost []Loss
+	for i, size := range sizes {
+		if err, ok := missing[i]; ok {
+			lost = append(lost, Loss{Index: i, Size: size, Err: err})
+		}
+	}
+	return lost, nil
+}
+
+// awaitDatagram reads until the last of payloads has arrived or patience is over, and takes what arrives off missing.
+func awaitDatagram(server net.PacketConn, buf []byte, payloads [][]byte, missing map[int]error) error {
+	last := len(payloads) - 1
+	if err := server.SetReadDeadline(time.Now().Add(udpPatience)); err != nil {
+		return err
+	}
+	for {
+		if _, ok := missing[last]; !ok {
+			return nil
+		}
+		n, _, err := server.ReadFrom(buf)
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("receive: %w", err)
+		}
+		i := last
+		for i >= 0 && !bytes.Equal(payloads[i], buf[:n]) {
+			i--
+		}
+		if i < 0 {
+			return fmt.Errorf("received a damaged datagram of %d bytes while datagram %d of %d bytes was due", n, last, len(payloads[last]))
+		}
+		delete(missing, i)
+	}
+}
