@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,10 +41,11 @@ type Capture struct {
 	frames  []Frame
 	news    chan struct{} // closed and replaced when a frame is added
 	dropped int
+	closed  bool
 }
 
-// Capture starts to record the frames that keep accepts (nil: all), in both directions. When it returns, no later frame is missed.
-// keep runs on the capture's goroutine and may keep Data. The capture ends with Close, or with the lab.
+// Capture starts to record the frames that keep accepts (nil: all), in both directions. When it returns, no later frame
+// is missed. keep runs on the capture's goroutine and may keep Data. The capture ends with Close, or with the lab.
 func (h *Host) Capture(link string, keep func(Frame) bool) (*Capture, error) {
 	sock, err := h.packetSocket(link, unix.ETH_P_ALL)
 	if err != nil {
@@ -61,39 +61,6 @@ func (h *Host) Capture(link string, keep func(Frame) bool) (*Capture, error) {
 	h.lab.open[c] = struct{}{}
 	go c.read()
 	return c, nil
-}
-
-// packetSocket opens an AF_PACKET socket of the host on one link. With protocol 0 it sends only.
-func (h *Host) packetSocket(link string, protocol uint16) (_ *os.File, err error) {
-	l, err := h.Link(link)
-	if err != nil {
-		return nil, err
-	}
-	var fd int
-	err = h.Do(func() (err error) {
-		// Protocol 0 until bind: nothing of other links gets in.
-		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open packet socket: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			unix.Close(fd)
-		}
-	}()
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
-		return nil, fmt.Errorf("ask for auxiliary data: %w", err)
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32<<20); err != nil {
-		return nil, fmt.Errorf("set receive buffer: %w", err)
-	}
-	network := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, protocol))
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: network, Ifindex: l.Attrs().Index}); err != nil {
-		return nil, fmt.Errorf("bind packet socket: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "packet"), nil
 }
 
 // read takes frames off the socket until it is closed.
@@ -169,8 +136,8 @@ func (c *Capture) Frames() []Frame {
 	return c.frames[:len(c.frames):len(c.frames)]
 }
 
-// Wait returns the first n recorded frames that match (nil: any), as soon as there are so many. If ctx or the capture ends
-// before that, it returns those that there are, and an error.
+// Wait returns the first n recorded frames that match (nil: any), as soon as there are so many. If ctx or the capture
+// ends before that, it returns those that there are, and an error.
 func (c *Capture) Wait(ctx context.Context, n int, match func(Frame) bool) ([]Frame, error) {
 	var found []Frame
 	seen := 0
@@ -196,15 +163,17 @@ func (c *Capture) Wait(ctx context.Context, n int, match func(Frame) bool) ([]Fr
 	}
 }
 
-// Dropped returns how many frames have been lost since the start, in the kernel or beyond the limit of 131072 frames. After Close
-// it says what was lost in our own memory only.
+// Dropped returns how many frames have been lost since the start, in the kernel or beyond the limit of 131072 frames.
 func (c *Capture) Dropped() (int, error) {
-	conn, err := c.sock.SyscallConn()
-	if err != nil {
-		return 0, fmt.Errorf("count dropped frames: %w", err)
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return c.dropped, nil
+	}
+	conn, err := c.sock.SyscallConn()
+	if err != nil {
+		return c.dropped, fmt.Errorf("count dropped frames: %w", err)
+	}
 	var failed error
 	err = conn.Control(func(fd uintptr) {
 		var st *unix.TpacketStats
@@ -212,37 +181,29 @@ func (c *Capture) Dropped() (int, error) {
 			c.dropped += int(st.Drops) // reading resets the kernel's count
 		}
 	})
-	if err = errors.Join(err, failed); err != nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.EINVAL) {
+	if err = errors.Join(err, failed); err != nil {
 		return c.dropped, fmt.Errorf("count dropped frames: %w", err)
 	}
 	return c.dropped, nil
 }
 
-// Close ends the recording; the frames stay. A second call does nothing.
+// Close ends the recording; the frames and the count of dropped ones stay. A second call does nothing.
 func (c *Capture) Close() error {
 	c.lab.mu.Lock()
 	delete(c.lab.open, c)
 	c.lab.mu.Unlock()
-	err := c.sock.Close()
+	_, err := c.Dropped() // for the last time
+	c.mu.Lock()
+	closed := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if closed {
+		return nil
+	}
+	err = errors.Join(err, c.sock.Close())
 	<-c.done
-	if err != nil && !errors.Is(err, os.ErrClosed) {
-		return fmt.Errorf("close capture: %w", err)
-	}
-	return nil
-}
-
-// SendFrame sends frames, each from its destination MAC on, out of a link as they are: no header is made, none is checked. A frame
-// longer than the link's MTU allows is refused with EMSGSIZE.
-func (h *Host) SendFrame(link string, frames ...[]byte) error {
-	sock, err := h.packetSocket(link, 0)
 	if err != nil {
-		return fmt.Errorf("send frame on %s of %s: %w", link, h.name, err)
-	}
-	defer sock.Close()
-	for i, f := range frames {
-		if _, err := sock.Write(f); err != nil {
-			return fmt.Errorf("send frame %d of %d bytes on %s of %s: %w", i, len(f), link, h.name, err)
-		}
+		return fmt.Errorf("close capture: %w", err)
 	}
 	return nil
 }

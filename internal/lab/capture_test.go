@@ -54,6 +54,9 @@ func TestCapture(t *testing.T) {
 	if n := len(in.Frames()); n != 3 {
 		t.Errorf("%d frames after Close", n)
 	}
+	if dropped, err := in.Dropped(); dropped != 0 || err != nil {
+		t.Errorf("dropped %d after Close, %v", dropped, err)
+	}
 	if _, err := in.Wait(testContext(t), 4, nil); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("wait on a closed capture: %v", err)
 	}

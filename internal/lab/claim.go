@@ -56,9 +56,9 @@ func dropClaim(f *os.File) error {
 	return errors.Join(os.Remove(f.Name()), f.Close())
 }
 
-// Sweep removes what labs with this prefix left behind when their process was killed: processes in their namespaces, the namespaces and the
-// claim on the name. Labs of living processes, this one included, are not touched. It returns the names of the
-// labs removed.
+// Sweep removes what labs with this prefix left behind when their process was killed: processes in their namespaces,
+// the namespaces and the claim on the name. Labs of living processes, this one included, are not touched. It returns
+// the names of the labs removed.
 func Sweep(prefix string) ([]string, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("sweep labs %q: network namespaces need root (run it with sudo)", prefix)

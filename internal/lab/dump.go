@@ -12,13 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The flow of Dump: links and what hangs on each (features, queues, NAPI settings, qdiscs), then what the namespace holds
-// (addresses, routes, rules, neighbours and FDB entries that somebody set, groups, sysctls), one line each, sorted at the end.
+// The flow of Dump: links and what hangs on each (features, queues, NAPI settings, qdiscs), then what the namespace
+// holds (addresses, routes, rules, neighbours and FDB entries that somebody set, groups, sysctls), one line each,
+// sorted at the end.
 
-// Dump returns the state of the host's network as sorted lines of text: two dumps are equal if and only if nothing of it has
-// changed. Counters, timers, interface indices, and what comes and goes with traffic (learned neighbours and FDB entries) are
-// not in it. XDP programs stand with their ids; tc programs attached by tcx, and global tables such as netfilter's, are not covered.
-// After links have come or gone, their IPv6 addresses and group memberships may follow within some milliseconds.
+// Dump returns the state of the host's network as sorted lines of text: two dumps are equal if and only if nothing of
+// it has changed. Counters, timers, interface indices, and what comes and goes with traffic (learned neighbours and FDB
+// entries) are not in it. XDP programs stand with their ids; tc programs attached by tcx, and global tables such as
+// netfilter's, are not covered. After links have come or gone, their IPv6 addresses and group memberships may follow
+// within some milliseconds.
 func (h *Host) Dump() (string, error) {
 	links, err := h.Links()
 	if err != nil {
@@ -159,8 +161,8 @@ func (d *dumper) addRules() error {
 	return nil
 }
 
-// addNeighbours adds what somebody set: permanent and NOARP entries, and any with a flag (managed, proxy, extern). Learned
-// ones come and go; so do the NOARP entries that the kernel makes for groups it sends to, and the router flag.
+// addNeighbours adds what somebody set: permanent and NOARP entries, and any with a flag (managed, proxy, extern).
+// Learned ones come and go; so do the NOARP entries that the kernel makes for groups it sends to, and the router flag.
 func (d *dumper) addNeighbours() error {
 	const set = netlink.NUD_PERMANENT | netlink.NUD_NOARP
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6, unix.AF_BRIDGE} {

@@ -63,7 +63,8 @@ func readNet(name string) ([]string, error) {
 	return strings.Split(string(b), "\n"), err
 }
 
-// addSysctls adds the settings of IPv4 and IPv6 of each link, of their neighbour tables, and the templates all and default.
+// addSysctls adds the settings of IPv4 and IPv6 of each link, of their neighbour tables, and the templates all and
+// default.
 func (d *dumper) addSysctls() error {
 	return d.Do(func() error {
 		for _, dir := range []string{"ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh"} {

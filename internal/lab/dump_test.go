@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,6 +32,13 @@ func TestDumpShowsChanges(t *testing.T) {
 	must(t, err)
 	filter, err := a.Sysctl("net.ipv4.conf.ens18.rp_filter")
 	must(t, err)
+	must(t, a.KernelVXLAN(VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18"}))
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.XDP, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}, // XDP_PASS
+	})
+	must(t, err)
+	defer prog.Close()
 	join.Ifindex = int32(l.Attrs().Index)
 	for _, tc := range []struct {
 		name       string
@@ -42,6 +52,14 @@ func TestDumpShowsChanges(t *testing.T) {
 			func() error { return a.DeleteNeighbour("ens18", netip.MustParseAddr("10.65.132.9")) }},
 		{"sysctl", func() error { return a.SetSysctl("net.ipv4.conf.ens18.rp_filter", "2") }, func() error { return a.SetSysctl("net.ipv4.conf.ens18.rp_filter", filter) }},
 		{"link", func() error { return a.KernelVXLAN(VXLANConfig{Name: "v", VNI: 1, Dev: "ens18", Remote: peer}) }, func() error { return a.DeleteLink("v") }},
+		{"managed neighbour", func() error {
+			return a.nl.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, IP: net.IPv4(10, 65, 132, 9), Flags: netlink.NTF_USE, FlagsExt: netlink.NTF_EXT_MANAGED})
+		}, func() error { return a.DeleteNeighbour("ens18", netip.MustParseAddr("10.65.132.9")) }},
+		{"promiscuity", func() error { return a.Do(func() error { return netlink.SetPromiscOn(l) }) },
+			func() error { return a.Do(func() error { return netlink.SetPromiscOff(l) }) }},
+		{"xdp program", func() error { return a.Do(func() error { return netlink.LinkSetXdpFd(l, prog.FD()) }) },
+			func() error { return a.Do(func() error { return netlink.LinkSetXdpFd(l, -1) }) }},
+		{"fdb entry", func() error { return a.AppendFDB("vxlan0", make([]byte, 6), peer) }, func() error { return a.DeleteFDB("vxlan0", make([]byte, 6), peer) }},
 		{"bridge", func() error { return a.Bridge("br0") }, func() error { return a.DeleteLink("br0") }},
 		{"group", func() error {
 			return a.Do(func() (err error) {

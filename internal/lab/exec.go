@@ -22,8 +22,9 @@ type Cmd struct {
 	err  error
 }
 
-// Command prepares a program to run in the host's namespace. It starts in a process group of its own, so that Ctrl-C on the
-// terminal reaches the caller only. When ctx ends, and when the lab is closed, it gets SIGTERM and two seconds later SIGKILL.
+// Command prepares a program to run in the host's namespace. It starts in a process group of its own, so that Ctrl-C on
+// the terminal reaches the caller only. When ctx ends, and when the lab is closed, it gets SIGTERM and two seconds
+// later SIGKILL.
 func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
 	c := &Cmd{Cmd: exec.CommandContext(ctx, name, args...), host: h}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -31,14 +31,14 @@ func TestMain(m *testing.M) {
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("ready")
 		time.Sleep(time.Hour)
-	case "leak":
-		leak()
+	default:
+		leak(os.Getenv(childMode))
 	}
 }
 
 // leak makes a lab with a program in it, says its name and waits to be killed.
-func leak() {
-	l, err := New("gwleak")
+func leak(prefix string) {
+	l, err := New(prefix)
 	if err != nil {
 		panic(err)
 	}
@@ -137,13 +137,14 @@ func TestCloseStopsCommands(t *testing.T) {
 func TestSweep(t *testing.T) {
 	living := newLab(t)
 	outside := newTestHost(t, living, "living")
-	c, line := startReady(t, t.Context(), outside, "leak")
+	prefix := fmt.Sprintf("gwleak%d", os.Getpid()) // another run beside this one may sweep too
+	c, line := startReady(t, t.Context(), outside, prefix)
 	var name string
 	var pid int
 	if _, err := fmt.Sscan(line, &name, &pid); err != nil {
 		t.Fatalf("child said %q: %v", line, err)
 	}
-	if swept, err := Sweep("gwleak"); err != nil || len(swept) != 0 {
+	if swept, err := Sweep(prefix); err != nil || len(swept) != 0 {
 		t.Fatalf("a living lab was swept: %v, %v", swept, err)
 	}
 	must(t, c.Process.Kill())
@@ -151,7 +152,7 @@ func TestSweep(t *testing.T) {
 	if !alive(pid) {
 		t.Fatal("the orphan is gone already: nothing to try")
 	}
-	swept, err := Sweep("gwleak")
+	swept, err := Sweep(prefix)
 	must(t, err)
 	if len(swept) != 1 || swept[0] != name {
 		t.Errorf("swept %v, want %s", swept, name)

@@ -20,8 +20,8 @@ type Host struct {
 	nl   *netlink.Handle // its sockets sit in the namespace: usable from any thread
 }
 
-// hostSysctls make a host quiet, its IPv6 addresses usable at once, and undo what new namespaces take over from the machine
-// (net.core.devconf_inherit_init_net: the IPv4 part).
+// hostSysctls make a host quiet, its IPv6 addresses usable at once, and undo what new namespaces take over from the
+// machine (net.core.devconf_inherit_init_net: the IPv4 part).
 var hostSysctls = [][2]string{
 	{"net.ipv4.ip_forward", "0"}, // first: a change of it resets others
 	{"net.ipv4.conf.all.rp_filter", "0"},
@@ -68,10 +68,10 @@ func (h *Host) Name() string { return h.name }
 func (h *Host) NSName() string { return h.lab.name + "-" + h.name }
 
 // Do runs fn in the host's namespace: on the caller's goroutine, locked to its thread, which goes back to the namespace
-// it came from however fn ends (return, panic, t.FailNow). Do may be nested, also across hosts. Goroutines that fn starts run outside. A
-// socket opened by fn belongs to the host for good and may be used by any goroutine afterwards; with package net, give
-// literal addresses, since names are resolved on other goroutines. Read /proc/thread-self/net, not /proc/net.
-// The error is fn's own, or says that the namespace could not be entered.
+// it came from however fn ends (return, panic, t.FailNow). Do may be nested, also across hosts. Goroutines that fn
+// starts run outside. A socket opened by fn belongs to the host for good and may be used by any goroutine afterwards;
+// with package net, give literal addresses, since names are resolved on other goroutines. Read /proc/thread-self/net,
+// not /proc/net. The error is fn's own, or says that the namespace could not be entered.
 func (h *Host) Do(fn func() error) error {
 	return onThread(func() error {
 		if err := netns.Set(h.ns); err != nil {

@@ -1,26 +1,27 @@
-// Package lab builds small networks out of network namespaces and veth pairs: hosts, switches, containers and
-// kernel VTEPs for tests, the demo and the bench. It needs root and a Linux kernel and no program beside itself.
+// Package lab builds small networks out of network namespaces and veth pairs: hosts, switches, containers and kernel
+// VTEPs for tests, the demo and the bench. It needs root and a Linux kernel and no program beside itself.
 //
-// A Lab owns namespaces. They are named <prefix>-<pid>-<n>-<host> and bound in /run/netns, so that `ip netns exec`
-// can look around in them while the lab stands. Close removes all of it; Sweep removes what killed processes left.
+// A Lab owns namespaces. They are named <prefix>-<pid>-<n>-<host> and bound in /run/netns, so that `ip netns exec` can
+// look around in them while the lab stands. Close removes all of it; Sweep removes what killed processes left.
 //
-//	l, err := lab.New("gw")
-//	if err != nil {
-//		return err
-//	}
-//	defer l.Close()
-//	a, err := l.Host("node1")
-//	b, err := l.Host("node2")
-//	err = l.Veth(a, "ens18", b, "ens18", lab.VethOptions{})
-//	err = a.AddAddress("ens18", "10.65.132.187/24")
-//	err = b.AddAddress("ens18", "10.65.132.188/24")
-//	res, err := a.Ping(ctx, netip.MustParseAddr("10.65.132.188"), lab.PingOptions{})
+//		l, err := lab.New("gw")
+//		if err != nil {
+//			return err
+//		}
+//		defer l.Close()
+//		a, err := l.Host("node1")
+//		b, err := l.Host("node2")
+//		err = l.Veth(a, "ens18", b, "ens18", lab.VethOptions{})
+//		err = a.AddAddress("ens18", "10.65.132.187/24")
+//		err = b.AddAddress("ens18", "10.65.132.188/24")
+//		res, err := a.Ping(ctx, netip.MustParseAddr("10.65.132.188"), lab.PingOptions{})
 //
 // A host differs from a fresh namespace in these points: lo is up, duplicate address detection is off (an IPv6 address
-// can be used at once), no router is solicited, and neither forwarding nor reverse path filtering is on, whatever the machine has.
+// can be used at once), no router is solicited, and neither forwarding nor reverse path filtering is on, whatever the
+// machine has.
 //
-// All methods may be called from any goroutine. Files below /sys show the devices of the namespace that mounted it, here and
-// in programs started by Command: ask netlink and ethtool instead.
+// All methods may be called from any goroutine. Files below /sys show the devices of the namespace that mounted it,
+// here and in programs started by Command: ask netlink and ethtool instead.
 package lab
 
 import (
@@ -95,9 +96,10 @@ func (l *Lab) Host(name string) (*Host, error) {
 
 // Close stops the programs that were started in the lab, first with SIGTERM and after two seconds with SIGKILL, kills
 // whatever else has come to sit in its namespaces (a shell of `ip netns exec` too), ends captures, and removes the
-// namespaces with all links in them. A second call does nothing. No other method may be running on the lab or its hosts, except
-// Wait of a Cmd and Wait of a Capture. Sockets that the caller opened inside Do keep their namespace alive, without its name, until they
-// are closed. The error joins everything that went wrong; Close does not stop at the first.
+// namespaces with all links in them. A second call does nothing. No other method may be running on the lab or its
+// hosts, except Wait of a Cmd and Wait of a Capture. Sockets that the caller opened inside Do keep their namespace
+// alive, without its name, until they are closed. The error joins everything that went wrong; Close does not stop at
+// the first.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	if l.closed {

@@ -39,8 +39,13 @@ func (h *Host) change(link, what string, do func(netlink.Link) error) error {
 	return nil
 }
 
-// SetUp brings a link up.
-func (h *Host) SetUp(link string) error { return h.change(link, "bring up", h.nl.LinkSetUp) }
+// SetUp brings a link up and waits until the kernel has done what follows from it; see settle.
+func (h *Host) SetUp(link string) error {
+	if err := h.change(link, "bring up", h.nl.LinkSetUp); err != nil {
+		return err
+	}
+	return h.settle(link)
+}
 
 // SetDown takes a link down.
 func (h *Host) SetDown(link string) error { return h.change(link, "take down", h.nl.LinkSetDown) }
@@ -79,13 +84,17 @@ func (h *Host) SetMAC(link string, mac net.HardwareAddr) error {
 	return h.change(link, "set mac of", func(l netlink.Link) error { return h.nl.LinkSetHardwareAddr(l, mac) })
 }
 
-// AddAddress puts an address in CIDR form on a link, IPv6 without duplicate address detection.
+// AddAddress puts an address in CIDR form on a link, IPv6 without duplicate address detection. It can be bound to at
+// once.
 func (h *Host) AddAddress(link, cidr string) error {
 	addr, err := parseAddr(cidr)
 	if err != nil {
 		return err
 	}
-	return h.change(link, "add address "+cidr+" to", func(l netlink.Link) error { return h.nl.AddrAdd(l, addr) })
+	if err := h.change(link, "add address "+cidr+" to", func(l netlink.Link) error { return h.nl.AddrAdd(l, addr) }); err != nil {
+		return err
+	}
+	return h.settle(link)
 }
 
 // DeleteAddress takes an address in CIDR form off a link.

@@ -17,8 +17,8 @@ import (
 // netnsDir is where ip(8) looks for names.
 const netnsDir = "/run/netns"
 
-// createNamespace makes a network namespace, gives it a name and returns a handle to it, which the caller closes. The calling
-// goroutine's thread is back in its own namespace afterwards.
+// createNamespace makes a network namespace, gives it a name and returns a handle to it, which the caller closes. The
+// calling goroutine's thread is back in its own namespace afterwards.
 func createNamespace(name string) (netns.NsHandle, error) {
 	if err := prepareNetnsDir(); err != nil {
 		return netns.None(), err
@@ -50,7 +50,8 @@ func createNamespace(name string) (netns.NsHandle, error) {
 }
 
 // prepareNetnsDir makes the directory a shared mount, as ip(8) does before it adds a name (iproute2 ip/ipnetns.c). Else
-// the first `ip netns add` would cover our names with a copy and keep the namespaces alive. The lock is the one that ip takes.
+// the first `ip netns add` would cover our names with a copy and keep the namespaces alive. The lock is the one that ip
+// takes.
 func prepareNetnsDir() error {
 	if err := os.MkdirAll(netnsDir, 0o755); err != nil {
 		return fmt.Errorf("make %s: %w", netnsDir, err)
@@ -80,8 +81,9 @@ func wrapMount(err error) error {
 	return nil
 }
 
-// onThread runs fn on a thread of its own kind: locked to the goroutine, and put back into its network namespace when fn is
-// done, by return, panic or runtime.Goexit. Where that fails, the thread stays locked and ends with the goroutine.
+// onThread runs fn on a thread of its own kind: locked to the goroutine, and put back into its network namespace when
+// fn is done, by return, panic or runtime.Goexit. Where that fails, the thread stays locked and ends with the
+// goroutine.
 func onThread(fn func() error) (err error) {
 	runtime.LockOSThread()
 	home, err := netns.Get()
@@ -122,7 +124,8 @@ func removeNamespaces(lab string) error {
 	return errors.Join(errs...)
 }
 
-// killInside kills the processes whose main thread sits in the namespace at path, ourselves excepted, and waits until none is left.
+// killInside kills the processes whose main thread sits in the namespace at path, ourselves excepted, and waits until
+// none is left.
 func killInside(path string) error {
 	var ns unix.Stat_t
 	if err := unix.Stat(path, &ns); err != nil {

@@ -30,7 +30,8 @@ func (h *Host) withEthtool(fn func(*ethtool.Ethtool) error) error {
 	})
 }
 
-// Offloads returns the features of a link under the kernel's names (as `ethtool -k` lists the indented ones), and what is active.
+// Offloads returns the features of a link under the kernel's names (as `ethtool -k` lists the indented ones), and what
+// is active.
 func (h *Host) Offloads(link string) (map[string]bool, error) {
 	var out map[string]bool
 	err := h.withEthtool(func(e *ethtool.Ethtool) (err error) {
@@ -43,8 +44,8 @@ func (h *Host) Offloads(link string) (map[string]bool, error) {
 	return out, nil
 }
 
-// SetOffload switches a feature of a link: a kernel's name (tx-udp-segmentation), or one of rx, tx, tso, gso, gro, rxvlan, txvlan,
-// which mean all that `ethtool -K` means by them. It is an error if the link cannot be made to obey.
+// SetOffload switches a feature of a link: a kernel's name (tx-udp-segmentation), or one of rx, tx, tso, gso, gro,
+// rxvlan, txvlan, which mean all that `ethtool -K` means by them. It is an error if the link cannot be made to obey.
 func (h *Host) SetOffload(link, feature string, on bool) error {
 	err := h.withEthtool(func(e *ethtool.Ethtool) error {
 		state, err := e.FeaturesWithState(link)

@@ -24,8 +24,8 @@ type SwitchPort struct {
 	MAC    net.HardwareAddr // of the device on Host; nil: random
 }
 
-// Switch makes a segment with the given ports. The bridge does not snoop, so group traffic reaches every port, runs no spanning tree,
-// and has no address of its own: it is silent. More ports may be added by Connect.
+// Switch makes a segment with the given ports. The bridge does not snoop, so group traffic reaches every port, runs no
+// spanning tree, and has no address of its own: it is silent. More ports may be added by Connect.
 func (l *Lab) Switch(name string, ports ...SwitchPort) (*Switch, error) {
 	h, err := l.Host(name)
 	if err != nil {
@@ -65,8 +65,8 @@ func (s *Switch) PortName(h *Host, link string) string {
 	return fmt.Sprintf("%.7s-%.7s", h.name, link)
 }
 
-// Bridge makes a kernel bridge without multicast snooping, as the article's third scenario has it but for the snooping, brings it up and puts the
-// given links into it.
+// Bridge makes a kernel bridge without multicast snooping, as the article's third scenario has it but for the snooping,
+// brings it up and puts the given links into it.
 func (h *Host) Bridge(name string, links ...string) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name

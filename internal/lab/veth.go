@@ -15,8 +15,8 @@ type VethOptions struct {
 	AMAC, BMAC       net.HardwareAddr // nil: random
 }
 
-// Veth connects two hosts (or one host with itself) by a pair of veth devices, aName on a and bName on b, and brings both up.
-// Native XDP on one end needs as many queues there as the other end has.
+// Veth connects two hosts (or one host with itself) by a pair of veth devices, aName on a and bName on b, and brings
+// both up. Native XDP on one end needs as many queues there as the other end has.
 func (l *Lab) Veth(a *Host, aName string, b *Host, bName string, opts VethOptions) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = aName
@@ -42,11 +42,14 @@ func (l *Lab) Veth(a *Host, aName string, b *Host, bName string, opts VethOption
 	if err := a.SetUp(aName); err != nil {
 		return err
 	}
-	return b.SetUp(bName)
+	if err := b.SetUp(bName); err != nil {
+		return err
+	}
+	return a.settle(aName) // its carrier came with the peer
 }
 
-// BridgePort makes what a container is to its host: a new host named container whose link veth0 has the address (CIDR), with the
-// other end, named link, on h and up, ready to be put into a bridge or to be handed to gw as a port.
+// BridgePort makes what a container is to its host: a new host named container whose link veth0 has the address (CIDR),
+// with the other end, named link, on h and up, ready to be put into a bridge or to be handed to gw as a port.
 func (h *Host) BridgePort(link, container, address string, opts VethOptions) (*Host, error) {
 	c, err := h.lab.Host(container)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// VXLANConfig is what stands behind `ip link add NAME type vxlan`. The request carries only what is set here; all else is the
-// kernel's default (drivers/net/vxlan/vxlan_core.c, vxlan_nl2conf), but for the port.
+// VXLANConfig is what stands behind `ip link add NAME type vxlan`. The request carries only what is set here; all else
+// is the kernel's default (drivers/net/vxlan/vxlan_core.c, vxlan_nl2conf), but for the port.
 type VXLANConfig struct {
 	Name     string           // of the device
 	VNI      uint32           // id
@@ -38,8 +38,8 @@ type VXLANConfig struct {
 	UDP6ZeroCSumRx bool
 }
 
-// KernelVXLAN makes a VXLAN device of the kernel on the host, brings it up and gives it its address. It is the far end that
-// gw is compared with.
+// KernelVXLAN makes a VXLAN device of the kernel on the host, brings it up and gives it its address. It is the far end
+// that gw is compared with.
 func (h *Host) KernelVXLAN(c VXLANConfig) error {
 	if err := h.addVXLAN(c); err != nil {
 		return fmt.Errorf("make vxlan %s on %s: %w", c.Name, h.name, err)
@@ -57,7 +57,8 @@ func (h *Host) KernelVXLAN(c VXLANConfig) error {
 	return h.SetUp(c.Name)
 }
 
-// addVXLAN sends the request itself: package netlink always sends attributes of its own choice and cannot send noudpcsum.
+// addVXLAN sends the request itself: package netlink always sends attributes of its own choice and cannot send
+// noudpcsum.
 func (h *Host) addVXLAN(c VXLANConfig) error {
 	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
