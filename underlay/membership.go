@@ -1,0 +1,162 @@
+package underlay
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// groupsPerSocket is the kernel's default net.ipv4.igmp_max_memberships.
+const groupsPerSocket = 20
+
+// nsPath names the network namespace of the thread that opens it.
+const nsPath = "/proc/thread-self/ns/net"
+
+// Memberships holds multicast groups joined on the underlay interface, so that the host speaks IGMP for
+// them and the NIC lets them in. Every method may be called from any goroutine.
+type Memberships struct {
+	ifindex int
+	ns      *os.File // the namespace of OpenMemberships, in which later sockets are made too
+	err     error    // why there is no ns
+
+	mu      sync.Mutex
+	sockets []*groupSocket
+	closed  bool
+}
+
+// groupSocket is a UDP socket that is bound to no port: it receives nothing and stands in no other's way.
+type groupSocket struct {
+	fd     int
+	groups []netip.Addr
+}
+
+// OpenMemberships prepares joins on the interface in the calling thread's network namespace. What fails is
+// told by the first Join.
+func OpenMemberships(ifindex int) *Memberships {
+	ns, err := os.Open(nsPath)
+	return &Memberships{ifindex: ifindex, ns: ns, err: err}
+}
+
+// Join joins the group; joining twice is joining once. The membership survives link down and up, and ends
+// with the interface.
+func (m *Memberships) Join(group netip.Addr) error {
+	group = group.Unmap()
+	switch {
+	case group.Is6():
+		return fmt.Errorf("join group %s: %w", group, errIPv6)
+	case !group.IsMulticast():
+		return fmt.Errorf("join group %s: not a multicast address", group)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.err != nil:
+		return fmt.Errorf("join group %s: %w", group, m.err)
+	case m.closed:
+		return fmt.Errorf("join group %s: %w", group, os.ErrClosed)
+	case slices.ContainsFunc(m.sockets, func(s *groupSocket) bool { return slices.Contains(s.groups, group) }):
+		return nil
+	}
+	i := slices.IndexFunc(m.sockets, func(s *groupSocket) bool { return len(s.groups) < groupsPerSocket })
+	if i < 0 {
+		fd, err := m.socket()
+		if err != nil {
+			return fmt.Errorf("open socket for group %s: %w", group, err)
+		}
+		i = len(m.sockets)
+		m.sockets = append(m.sockets, &groupSocket{fd: fd})
+	}
+	s := m.sockets[i]
+	if err := unix.SetsockoptIPMreqn(s.fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, m.request(group)); err != nil {
+		m.tidy(i)
+		if errors.Is(err, unix.ENOBUFS) {
+			return fmt.Errorf("join group %s: %w (sysctl net.ipv4.igmp_max_memberships=%d)", group, err, groupsPerSocket)
+		}
+		return fmt.Errorf("join group %s: %w", group, err)
+	}
+	s.groups = append(s.groups, group)
+	return nil
+}
+
+// Leave leaves the group; one that was not joined is no error.
+func (m *Memberships) Leave(group netip.Addr) error {
+	group = group.Unmap()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, s := range m.sockets {
+		j := slices.Index(s.groups, group)
+		if j < 0 {
+			continue
+		}
+		s.groups = slices.Delete(s.groups, j, j+1)
+		err := unix.SetsockoptIPMreqn(s.fd, unix.IPPROTO_IP, unix.IP_DROP_MEMBERSHIP, m.request(group))
+		m.tidy(i)
+		if err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENODEV) { // both: gone with the interface
+			return fmt.Errorf("leave group %s: %w", group, err)
+		}
+		return nil
+	}
+	return nil
+}
+
+// Close leaves every group. Later joins fail with os.ErrClosed.
+func (m *Memberships) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	var failed []error
+	for _, s := range m.sockets {
+		failed = append(failed, unix.Close(s.fd))
+	}
+	m.sockets = nil
+	if m.ns != nil {
+		failed = append(failed, m.ns.Close())
+	}
+	if err := errors.Join(failed...); err != nil {
+		return fmt.Errorf("close group sockets: %w", err)
+	}
+	return nil
+}
+
+func (m *Memberships) request(group netip.Addr) *unix.IPMreqn {
+	return &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(m.ifindex)}
+}
+
+// tidy closes socket i when it holds no group.
+func (m *Memberships) tidy(i int) {
+	if len(m.sockets[i].groups) == 0 {
+		_ = unix.Close(m.sockets[i].fd)
+		m.sockets = slices.Delete(m.sockets, i, i+1)
+	}
+}
+
+// socket makes a UDP socket in the namespace of OpenMemberships. Only a thread that is elsewhere has to move
+// (CAP_SYS_ADMIN), and ends with its goroutine.
+func (m *Memberships) socket() (fd int, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		var home, here unix.Stat_t
+		if err = errors.Join(unix.Fstat(int(m.ns.Fd()), &home), unix.Stat(nsPath, &here)); err != nil {
+			return
+		}
+		if home.Ino == here.Ino && home.Dev == here.Dev {
+			defer runtime.UnlockOSThread()
+		} else if err = unix.Setns(int(m.ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			return
+		}
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	}()
+	<-done
+	return fd, err
+}

@@ -1,0 +1,128 @@
+package underlay
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// frame puts a netlink header before body.
+func frame(kind, flags uint16, body []byte) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(body)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = binary.NativeEndian.AppendUint16(b, flags)
+	b = append(b, make([]byte, 8)...)
+	b = append(b, body...)
+	return append(b, make([]byte, align(len(body))-len(body))...)
+}
+
+func seeds() map[string][]byte {
+	head := func(size int, set func(b []byte)) []byte {
+		b := make([]byte, size)
+		b[0] = unix.AF_INET
+		set(b)
+		return b
+	}
+	ip := []byte{10, 0, 0, 2}
+	link := head(unix.SizeofIfInfomsg, func(b []byte) {
+		b[0] = 0
+		binary.NativeEndian.PutUint32(b[4:], 7)
+		binary.NativeEndian.PutUint32(b[8:], upFlags)
+	})
+	link = attribute(link, unix.IFLA_IFNAME, []byte("ens18\x00"))
+	link = attribute(link, unix.IFLA_ADDRESS, []byte{2, 0, 0, 0, 0, 1})
+	link = attribute32(link, unix.IFLA_MTU, 1500)
+	addr := head(unix.SizeofIfAddrmsg, func(b []byte) { b[1] = 24; binary.NativeEndian.PutUint32(b[4:], 7) })
+	addr = attribute(attribute(addr, unix.IFA_ADDRESS, []byte{10, 0, 0, 9}), unix.IFA_LOCAL, ip)
+	route := head(unix.SizeofRtMsg, func(b []byte) { b[1], b[7] = 32, unix.RTN_UNICAST })
+	route = attribute(route, unix.RTA_DST, ip)
+	route = attribute(route, unix.RTA_VIA, append([]byte{unix.AF_INET6, 0}, netip.MustParseAddr("fe80::1").AsSlice()...))
+	route = attribute(route, unix.RTA_METRICS|unix.NLA_F_NESTED, attribute32(nil, unix.RTAX_MTU, 1400))
+	route = attribute32(route, unix.RTA_OIF, 7)
+	neigh := head(unix.SizeofNdMsg, func(b []byte) {
+		binary.NativeEndian.PutUint32(b[4:], 7)
+		binary.NativeEndian.PutUint16(b[8:], unix.NUD_REACHABLE)
+		b[10] = unix.NTF_EXT_LEARNED
+	})
+	neigh = attribute(neigh, unix.NDA_DST, ip)
+	neigh = attribute(neigh, unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1})
+	neigh = attribute32(neigh, ndaFlagsExt, ntfExtManaged)
+	return map[string][]byte{"link": link, "addr": addr, "route": route, "neigh": neigh}
+}
+
+func TestDecode(t *testing.T) {
+	s := seeds()
+	mac := [6]byte{2, 0, 0, 0, 0, 1}
+	if got, ok := decodeLink(s["link"]); !ok || got != (linkMessage{ifindex: 7, flags: upFlags, name: "ens18", mac: mac, mtu: 1500}) {
+		t.Errorf("link %+v", got)
+	}
+	if got, ok := decodeAddress(s["addr"]); !ok || got != (addressMessage{ifindex: 7, prefix: netip.MustParsePrefix("10.0.0.2/24")}) {
+		t.Errorf("address %+v", got)
+	}
+	want := routeMessage{kind: unix.RTN_UNICAST, dst: netip.MustParsePrefix("10.0.0.2/32"), oif: 7, gateway: netip.MustParseAddr("fe80::1"), mtu: 1400}
+	if got, ok := decodeRoute(s["route"]); !ok || got != want {
+		t.Errorf("route %+v", got)
+	}
+	wantN := neighbour{addr: netip.MustParseAddr("10.0.0.2"), ifindex: 7, present: true, state: unix.NUD_REACHABLE, flags: unix.NTF_EXT_LEARNED, ext: ntfExtManaged, mac: mac}
+	if got, ok := decodeNeighbour(s["neigh"]); !ok || got != wantN {
+		t.Errorf("neighbour %+v", got)
+	}
+}
+
+func TestRefusalReadsTheKernelsSentence(t *testing.T) {
+	body := binary.NativeEndian.AppendUint32(nil, ^uint32(unix.EINVAL)+1)
+	body = append(body, make([]byte, unix.NLMSG_HDRLEN)...)
+	body = attribute(body, unix.NLMSGERR_ATTR_MSG, []byte("Wrong thing\x00"))
+	for m := range messages(frame(unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, body)) {
+		if err := m.refusal(); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "(Wrong thing)") {
+			t.Errorf("refusal %v", err)
+		}
+	}
+	if err := (message{kind: unix.NLMSG_ERROR, body: make([]byte, 4)}).refusal(); err != nil {
+		t.Errorf("acknowledgement read as %v", err)
+	}
+}
+
+// FuzzDecode has any bytes pass through everything that reads from the kernel.
+func FuzzDecode(f *testing.F) {
+	var all []byte
+	kinds := map[string]uint16{"link": unix.RTM_NEWLINK, "addr": unix.RTM_NEWADDR, "route": unix.RTM_NEWROUTE, "neigh": unix.RTM_NEWNEIGH}
+	for name, body := range seeds() {
+		b := frame(kinds[name], 0, body)
+		f.Add(b)
+		f.Add(b[:len(b)-3])
+		all = append(all, b...)
+	}
+	f.Add(all)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		kept := bytes.Clone(b)
+		total := 0
+		m := &Mirror{cfg: Config{Ifindex: 7}, tracked: map[netip.Addr]struct{}{netip.MustParseAddr("10.0.0.2"): {}}}
+		for e := range messages(b) {
+			total += unix.NLMSG_HDRLEN + len(e.body)
+			_ = e.refusal()
+			decodeLink(e.body)
+			if a, ok := decodeAddress(e.body); ok && !a.prefix.IsValid() {
+				t.Errorf("invalid prefix %v", a.prefix)
+			}
+			if r, ok := decodeRoute(e.body); ok && !r.dst.IsValid() {
+				t.Errorf("invalid destination %v", r.dst)
+			}
+			if n, ok := decodeNeighbour(e.body); ok && !n.addr.Is4() {
+				t.Errorf("neighbour %v", n)
+			}
+		}
+		if total > len(b) {
+			t.Errorf("%d bytes of messages in %d", total, len(b))
+		}
+		m.note(b)
+		if !bytes.Equal(b, kept) {
+			t.Error("decoding changed its input")
+		}
+	})
+}

@@ -1,0 +1,231 @@
+// Package underlay is the kernel's side of the underlay: routes, neighbours, multicast joins and the slow
+// path, by netlink and plain sockets. It knows nothing of rings, the FDB or VXLAN.
+//
+//   - [Mirror] follows the underlay interface and the way to each watched remote.
+//   - [Raw] sends finished outer packets through the kernel while a neighbour is unresolved.
+//   - [Memberships] holds IGMP joins.
+//
+// Whatever is opened here belongs to the network namespace of the thread that opens it (lock the
+// goroutine to its thread where that matters) and works from every goroutine and thread afterwards.
+// The underlay is IPv4; an IPv6 address is an error.
+package underlay
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+var errIPv6 = errors.New("an IPv6 underlay is not supported")
+
+// Config says what to follow.
+type Config struct {
+	Ifindex int          // the underlay interface, in the namespace of the thread that calls Open
+	Name    string       // its name in errors until the kernel tells a newer one
+	Local   netip.Addr   // outer source address; routes are looked up from it
+	Log     *slog.Logger // nil for silence
+}
+
+// Mirror follows what the kernel knows about the underlay interface and about the way to each watched
+// remote, and has the kernel keep their next hops resolved. Every method may be called from any goroutine.
+type Mirror struct {
+	cfg    Config
+	events *os.File
+
+	wake    chan struct{} // capacity 1: there is something to do
+	changes chan struct{} // capacity 1: what the getters return has changed
+	quit    chan struct{} // closed by Close
+	ended   sync.WaitGroup
+	close   func() error // once
+
+	mu      sync.Mutex // guards all below
+	todo    todo
+	watched map[netip.Addr]struct{}
+	tracked map[netip.Addr]struct{} // next hops whose events matter
+	managed []netip.Addr            // replaced, never changed
+	link    Link
+	paths   map[netip.Addr]Path
+	stats   Stats
+}
+
+// Stats counts what a Mirror did since Open.
+type Stats struct {
+	Passes   uint64 // rounds of reading and publishing
+	Routes   uint64 // route lookups
+	Hops     uint64 // neighbour entries read
+	Asks     uint64 // requests to the kernel to resolve a next hop
+	Overruns uint64 // times events were lost and everything was read again
+}
+
+// Open starts to follow the interface in the calling thread's network namespace; needs CAP_NET_ADMIN. The
+// caller must Close the Mirror. Link is known when it returns.
+func Open(cfg Config) (*Mirror, error) { return open(cfg, false) }
+
+// open is Open; plain leaves out managed marks, as on a kernel that has none.
+func open(cfg Config, plain bool) (*Mirror, error) {
+	cfg.Local = cfg.Local.Unmap()
+	switch {
+	case cfg.Local.Is6():
+		return nil, fmt.Errorf("open underlay %s: outer source %s: %w", cfg.Name, cfg.Local, errIPv6)
+	case !cfg.Local.IsValid(), cfg.Local.IsUnspecified(), cfg.Local.IsMulticast():
+		return nil, fmt.Errorf("open underlay %s: %s is no outer source address (--local)", cfg.Name, cfg.Local)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	events, err := subscribe()
+	if err != nil {
+		return nil, fmt.Errorf("open underlay %s: %w", cfg.Name, err)
+	}
+	conn, err := dial()
+	if err != nil {
+		_ = events.Close()
+		return nil, fmt.Errorf("open underlay %s: %w", cfg.Name, err)
+	}
+	m := &Mirror{
+		cfg: cfg, events: events,
+		wake: make(chan struct{}, 1), changes: make(chan struct{}, 1), quit: make(chan struct{}),
+		watched: map[netip.Addr]struct{}{}, tracked: map[netip.Addr]struct{}{}, paths: map[netip.Addr]Path{},
+	}
+	w := &worker{m: m, conn: conn, plain: plain, remotes: map[netip.Addr]*remote{}, hops: map[netip.Addr]*hop{}}
+	if err := w.start(); err != nil {
+		_ = events.Close()
+		conn.close()
+		return nil, fmt.Errorf("open underlay %s: %w", cfg.Name, err)
+	}
+	m.close = sync.OnceValue(func() error { return m.stop(w) })
+	m.ended.Go(m.listen)
+	m.ended.Go(w.run)
+	return m, nil
+}
+
+// Watch has the way to addr followed, a remote or a multicast group. Watching twice is watching once. The path
+// is Resolving until it was looked up, within milliseconds.
+func (m *Mirror) Watch(addr netip.Addr) error {
+	addr = addr.Unmap()
+	switch {
+	case addr.Is6():
+		return fmt.Errorf("watch remote %s: %w", addr, errIPv6)
+	case !addr.IsValid(), addr.IsUnspecified(), addr.IsLoopback(), addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fmt.Errorf("watch remote %s: not the address of another host", addr)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.watched[addr]; !ok {
+		m.watched[addr] = struct{}{}
+		m.paths[addr] = pathOf(m.link, addr, route{}, neighbour{}, "")
+		m.todo.changeWatch(addr)
+		signal(m.wake)
+		signal(m.changes)
+	}
+	return nil
+}
+
+// Unwatch forgets addr; its next hop is left to the kernel when no other remote uses it.
+func (m *Mirror) Unwatch(addr netip.Addr) {
+	addr = addr.Unmap()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.watched[addr]; ok {
+		delete(m.watched, addr)
+		delete(m.paths, addr)
+		m.todo.changeWatch(addr)
+		signal(m.wake)
+		signal(m.changes)
+	}
+}
+
+// Changes returns a channel of capacity 1 that holds a token when Link, Path, Paths or Managed may return
+// something new since the token was last taken. Take the token first, then read. Never closed.
+func (m *Mirror) Changes() <-chan struct{} { return m.changes }
+
+// Link returns the underlay interface as last read; the caller owns it.
+func (m *Mirror) Link() Link {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	link := m.link
+	link.Addrs = slices.Clone(link.Addrs)
+	return link
+}
+
+// Path returns the way to addr, or false when it is not watched.
+func (m *Mirror) Path(addr netip.Addr) (Path, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.paths[addr.Unmap()]
+	return p, ok
+}
+
+// Paths returns the way to each watched address, in the order of the addresses; the caller owns the slice.
+func (m *Mirror) Paths() []Path {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.paths), func(a, b Path) int { return a.Remote.Compare(b.Remote) })
+}
+
+// Managed lists the next hops that carry a managed mark set by this Mirror, for the caller to write down: after
+// a kill -9 they are what [ClearManaged] needs. The slice is shared: do not change it.
+func (m *Mirror) Managed() []netip.Addr {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.managed
+}
+
+// Stats returns the counters.
+func (m *Mirror) Stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stats
+}
+
+// Close stops following and clears the managed marks that this Mirror set, leaving the entries themselves.
+// The getters keep their last values. Later calls return the first one's error.
+func (m *Mirror) Close() error { return m.close() }
+
+func (m *Mirror) stop(w *worker) error {
+	close(m.quit)
+	_ = m.events.Close()
+	m.ended.Wait()
+	defer w.conn.close()
+	var failed []error
+	for _, h := range w.hops {
+		if h.marked {
+			if err := w.conn.unmanage(m.cfg.Ifindex, h.addr); err != nil {
+				failed = append(failed, fmt.Errorf("clear managed neighbour %s on %s: %w", h.addr, w.link.Name, err))
+			}
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.managed = nil
+	return errors.Join(failed...)
+}
+
+// start reads the link for the first time.
+func (w *worker) start() error {
+	m, err := w.conn.link(w.m.cfg.Ifindex)
+	if err == nil && m.hwType != unix.ARPHRD_ETHER {
+		err = errors.New("not an Ethernet interface")
+	}
+	if err != nil {
+		return err
+	}
+	w.link, err = w.conn.readLink(w.m.cfg.Ifindex, m.name)
+	w.m.link = w.link
+	return err
+}
+
+// signal leaves a token in a channel of capacity 1.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
