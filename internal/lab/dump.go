@@ -75,7 +75,8 @@ func (d *dumper) link(index int) string {
 func (d *dumper) addLinks(links []netlink.Link) {
 	for _, l := range links {
 		a := l.Attrs()
-		d.add("link %s type %s mac %s mtu %d flags %#x promiscuity %d allmulti %d master %s state %s txqueues %d rxqueues %d txqueuelen %d group %d alias %q",
+		d.add("link %s type %s mac %s mtu %d flags %#x promiscuity %d allmulti %d master %s state %s "+
+			"txqueues %d rxqueues %d txqueuelen %d group %d alias %q",
 			a.Name, l.Type(), a.HardwareAddr, a.MTU, a.RawFlags, a.Promisc, a.Allmulti, d.link(a.MasterIndex), a.OperState,
 			a.NumTxQueues, a.NumRxQueues, a.TxQLen, a.Group, a.Alias)
 		if a.Xdp != nil && a.Xdp.Attached {
@@ -124,7 +125,8 @@ func (d *dumper) addAddresses() error {
 		return err
 	}
 	for _, a := range addrs {
-		d.add("address %s %s peer %s scope %d flags %#x label %q broadcast %s", d.link(a.LinkIndex), a.IPNet, ipNet(a.Peer), a.Scope, a.Flags, a.Label, a.Broadcast)
+		d.add("address %s %s peer %s scope %d flags %#x label %q broadcast %s",
+			d.link(a.LinkIndex), a.IPNet, ipNet(a.Peer), a.Scope, a.Flags, a.Label, a.Broadcast)
 	}
 	return nil
 }
@@ -155,7 +157,8 @@ func (d *dumper) addRules() error {
 			return err
 		}
 		for _, r := range rules {
-			d.add("rule %d family %d from %s to %s table %d type %d mark %#x iif %q oif %q", r.Priority, family, ipNet(r.Src), ipNet(r.Dst), r.Table, r.Type, r.Mark, r.IifName, r.OifName)
+			d.add("rule %d family %d from %s to %s table %d type %d mark %#x iif %q oif %q",
+				r.Priority, family, ipNet(r.Src), ipNet(r.Dst), r.Table, r.Type, r.Mark, r.IifName, r.OifName)
 		}
 	}
 	return nil

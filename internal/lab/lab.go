@@ -4,17 +4,17 @@
 // A Lab owns namespaces. They are named <prefix>-<pid>-<n>-<host> and bound in /run/netns, so that `ip netns exec` can
 // look around in them while the lab stands. Close removes all of it; Sweep removes what killed processes left.
 //
-//		l, err := lab.New("gw")
-//		if err != nil {
-//			return err
-//		}
-//		defer l.Close()
-//		a, err := l.Host("node1")
-//		b, err := l.Host("node2")
-//		err = l.Veth(a, "ens18", b, "ens18", lab.VethOptions{})
-//		err = a.AddAddress("ens18", "10.65.132.187/24")
-//		err = b.AddAddress("ens18", "10.65.132.188/24")
-//		res, err := a.Ping(ctx, netip.MustParseAddr("10.65.132.188"), lab.PingOptions{})
+//	l, err := lab.New("gw")
+//	if err != nil {
+//		return err
+//	}
+//	defer l.Close()
+//	a, err := l.Host("node1")
+//	b, err := l.Host("node2")
+//	err = l.Veth(a, "ens18", b, "ens18", lab.VethOptions{})
+//	err = a.AddAddress("ens18", "10.65.132.187/24")
+//	err = b.AddAddress("ens18", "10.65.132.188/24")
+//	res, err := a.Ping(ctx, netip.MustParseAddr("10.65.132.188"), lab.PingOptions{})
 //
 // A host differs from a fresh namespace in these points: lo is up, duplicate address detection is off (an IPv6 address
 // can be used at once), no router is solicited, and neither forwarding nor reverse path filtering is on, whatever the

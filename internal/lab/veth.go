@@ -8,7 +8,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// VethOptions describe a pair of veth devices. The zero value is what `ip link add type veth` makes.
+// VethOptions describe a pair of veth devices. The zero value is what `ip link add type veth` makes, but with one queue at
+// each end where that makes one per CPU.
 type VethOptions struct {
 	MTU              int              // of both ends, in bytes; 0: 1500
 	AQueues, BQueues int              // rx and tx queues of each end; 0: 1

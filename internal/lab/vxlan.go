@@ -14,23 +14,22 @@ import (
 // VXLANConfig is what stands behind `ip link add NAME type vxlan`. The request carries only what is set here; all else
 // is the kernel's default (drivers/net/vxlan/vxlan_core.c, vxlan_nl2conf), but for the port.
 type VXLANConfig struct {
-	Name     string           // of the device
-	VNI      uint32           // id
-	Dev      string           // underlay link; needed for a group
-	Local    netip.Addr       // zero: chosen by the route
-	Remote   netip.Addr       // or Group or neither
-	Group    netip.Addr       // multicast group, joined on Dev
-	Port     uint16           // dstport; 0: 4789 (the kernel's own default is 8472)
-	SrcPort  [2]uint16        // first and last; zero: the kernel's local port range
-	TTL      uint8            // 0: auto
-	TOS      uint8            // 1: inherit
-	DF       string           // unset (default), set or inherit
-	MAC      net.HardwareAddr // nil: random
-	MTU      int              // bytes; 0: of Dev less 50 (IPv6: 70), 1500 without Dev
-	Ageing   uint32           // seconds; 0: 300
-	Master   string           // bridge that it is put into
-	Address  string           // CIDR; empty: none
-	External bool             // collect metadata: takes every VNI of the port that no other device has
+	Name    string           // of the device
+	VNI     uint32           // id
+	Dev     string           // underlay link; needed for a group
+	Local   netip.Addr       // zero: chosen by the route
+	Remote  netip.Addr       // or Group or neither
+	Group   netip.Addr       // multicast group, joined on Dev
+	Port    uint16           // dstport; 0: 4789 (the kernel's own default is 8472)
+	SrcPort [2]uint16        // first and last; zero: the kernel's local port range
+	TTL     uint8            // 0: auto
+	TOS     uint8            // 1: inherit
+	DF      string           // unset (default), set or inherit
+	MAC     net.HardwareAddr // nil: random
+	MTU     int              // bytes; 0: of Dev less 50 (IPv6: 70), 1500 without Dev
+	Ageing  uint32           // seconds; 0: 300
+	Master  string           // bridge that it is put into
+	Address string           // CIDR; empty: none
 
 	NoLearning     bool
 	NoUDPCSum      bool // IPv4: send zero UDP checksums
@@ -84,11 +83,7 @@ func (h *Host) addVXLAN(c VXLANConfig) error {
 
 // vxlanAttrs fills in IFLA_INFO_DATA (include/uapi/linux/if_link.h, IFLA_VXLAN_*).
 func (h *Host) vxlanAttrs(data *nl.RtAttr, c VXLANConfig) error {
-	if c.External {
-		data.AddRtAttr(unix.IFLA_VXLAN_COLLECT_METADATA, []byte{1})
-	} else {
-		data.AddRtAttr(unix.IFLA_VXLAN_ID, nl.Uint32Attr(c.VNI))
-	}
+	data.AddRtAttr(unix.IFLA_VXLAN_ID, nl.Uint32Attr(c.VNI))
 	if c.Dev != "" {
 		l, err := h.Link(c.Dev)
 		if err != nil {

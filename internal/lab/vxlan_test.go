@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/vishvananda/netlink"
 )
 
 // The article's first scenario, kernel to kernel.
@@ -108,6 +110,23 @@ func TestVXLANStatic(t *testing.T) {
 	}
 	if entries, err := a.FDB("vxlan0"); err != nil || len(entries) != 0 {
 		t.Errorf("after delete: %v %v", entries, err)
+	}
+	must(t, a.KernelVXLAN(VXLANConfig{
+		Name: "vxlan1", VNI: 1<<24 - 1, Dev: "ens18", Local: netip.MustParseAddr("fd00::187"), Remote: netip.MustParseAddr("fd00::188"),
+		Ageing: 7, MTU: 1300, MAC: []byte{2, 0, 0, 0, 0, 1}, UDP6ZeroCSumTx: true, UDP6ZeroCSumRx: true,
+	}))
+	l, err := a.Link("vxlan1")
+	must(t, err)
+	v := l.(*netlink.Vxlan)
+	if v.VxlanId != 1<<24-1 || v.Port != 4789 || v.Age != 7 || v.MTU != 1300 || v.HardwareAddr.String() != "02:00:00:00:00:01" ||
+		!v.UDP6ZeroCSumTx || !v.UDP6ZeroCSumRx || !v.Learning || v.TTL != 0 || v.Group.String() != "fd00::188" || v.SrcAddr.String() != "fd00::187" {
+		t.Errorf("made %+v", v)
+	}
+	l, err = a.Link("vxlan0")
+	must(t, err)
+	v = l.(*netlink.Vxlan)
+	if v.Port != 8472 || v.TTL != 3 || v.TOS != 1 || v.UDPCSum || v.Learning || v.PortLow != 50000 || v.PortHigh != 50010 {
+		t.Errorf("made %+v", v)
 	}
 	for _, c := range []VXLANConfig{
 		{Name: "v", VNI: 1, DF: "perhaps"},
