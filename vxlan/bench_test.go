@@ -1,0 +1,220 @@
+package vxlan
+
+import "testing"
+
+// frame64 is the smallest Ethernet frame that carries TCP, without its frame check sequence.
+func frame64() []byte { return finished(ether("0800", ip4(6, 0, nil, tcp(make([]byte, 6))))) }
+
+func packet64(t testing.TB, cfg TemplateConfig) []byte {
+	pkt := append(make([]byte, Overhead), frame64()...)
+	tmpl := mustTemplate(t, cfg)
+	tmpl.Put(pkt, len(pkt)-Overhead, 42, 50000, 0)
+	tmpl.PutChecksum(pkt)
+	return pkt
+}
+
+func TestNothingAllocates(t *testing.T) {
+	cfg := goodConfig()
+	cfg.UDPChecksum = true
+	tmpl := mustTemplate(t, cfg)
+	pkt := packet64(t, cfg)
+	tunnel := transports([]byte("bytes"))["tunnel"]
+	streams := transports([]byte("bytes"))["SCTP"]
+	ipv6 := transports([]byte("bytes"))["TCP over IPv6"]
+	for name, run := range map[string]func(){
+		"decap": func() {
+			var o Outer
+			var in Inner
+			if ParseOuter(pkt, &o) != OK || ParseInner(pkt[o.HeaderLen:o.Len], &in) != OK || !o.ChecksumOK(pkt) {
+				t.Error("packet refused")
+			}
+			Mend(pkt[o.HeaderLen:o.Len], &in)
+			SetTOS(pkt[o.HeaderLen:o.Len], &in, in.TOS)
+		},
+		"encap": func() {
+			var in Inner
+			ParseInner(pkt[Overhead:], &in)
+			Mend(pkt[Overhead:], &in)
+			tmpl.Put(pkt, len(pkt)-Overhead, 42, SourcePort(in.Hash, 49152, 65535), EncapECN(tmpl.TOS(), in.TOS))
+			PutInherit(pkt, 9, false)
+			PutID(pkt, 7)
+			tmpl.PutChecksum(pkt)
+		},
+		"faults": func() {
+			var o Outer
+			var in Inner
+			ParseOuter(tunnel, &o)
+			ParseInner(tunnel[:5], &in)
+			_ = ParseOuter(pkt[:40], &o).String()
+		},
+		"mending": func() {
+			for _, frame := range [...][]byte{tunnel, streams, ipv6} {
+				var in Inner
+				ParseInner(frame, &in)
+				switch in.Proto {
+				case protoSCTP:
+					clear(frame[42:46])
+				case protoTCP:
+					copy(frame[70:72], []byte{0, 0})
+				}
+				Mend(frame, &in)
+			}
+		},
+	} {
+		if n := testing.AllocsPerRun(100, run); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+func perPacket(b *testing.B) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/packet")
+	b.ReportMetric(0, "ns/op")
+	b.ReportAllocs()
+}
+
+func BenchmarkParseOuter(b *testing.B) {
+	pkt := packet64(b, goodConfig())
+	var o Outer
+	for b.Loop() {
+		if ParseOuter(pkt, &o) != OK {
+			b.Fatal("refused")
+		}
+	}
+	perPacket(b)
+}
+
+func BenchmarkParseInner(b *testing.B) {
+	for name, frame := range map[string][]byte{
+		"tcp4": frame64(), "tcp6": transports(make([]byte, 6))["TCP over IPv6"], "arp": ether("0806", make([]byte, 46)),
+		"tcp4-vlan": transports(make([]byte, 6))["TCP, tagged"],
+	} {
+		b.Run(name, func(b *testing.B) {
+			var in Inner
+			for b.Loop() {
+				if ParseInner(frame, &in) != OK {
+					b.Fatal("refused")
+				}
+			}
+			perPacket(b)
+		})
+	}
+}
+
+func BenchmarkMend(b *testing.B) {
+	for name, frame := range map[string][]byte{
+		"nothing-tcp4": frame64(), "nothing-tcp6": transports(make([]byte, 6))["TCP over IPv6"],
+		"nothing-udp4": transports(make([]byte, 6))["UDP"], "nothing-tunnel": transports(make([]byte, 6))["tunnel"],
+	} {
+		b.Run(name, func(b *testing.B) {
+			var in Inner
+			ParseInner(frame, &in)
+			for b.Loop() {
+				if Mend(frame, &in) {
+					b.Fatal("mended a right frame")
+				}
+			}
+			perPacket(b)
+		})
+	}
+	for name, size := range map[string]int{"tcp4-64B": 6, "tcp4-1500B": 1460} {
+		b.Run(name, func(b *testing.B) {
+			frame := ether("0800", ip4(6, 0, nil, tcp(make([]byte, size))))
+			x, _ := slowFind(frame)
+			x.leave(frame)
+			left := [2]byte(x.value(frame))
+			var in Inner
+			ParseInner(frame, &in)
+			for b.Loop() {
+				if !Mend(frame, &in) {
+					b.Fatal("not mended")
+				}
+				frame[x.at], frame[x.at+1] = left[0], left[1]
+			}
+			perPacket(b)
+		})
+	}
+}
+
+func BenchmarkPut(b *testing.B) {
+	cfg := goodConfig()
+	tmpl := mustTemplate(b, cfg)
+	pkt := packet64(b, cfg)
+	b.Run("headers", func(b *testing.B) {
+		port := uint16(0)
+		for b.Loop() {
+			port++
+			tmpl.Put(pkt[:Overhead], len(pkt)-Overhead, 42, port, 0)
+		}
+		perPacket(b)
+	})
+	b.Run("headers+id", func(b *testing.B) {
+		id := uint16(0)
+		for b.Loop() {
+			id++
+			tmpl.Put(pkt[:Overhead], len(pkt)-Overhead, 42, id, 0)
+			PutID(pkt, id)
+		}
+		perPacket(b)
+	})
+	cfg.UDPChecksum = true
+	sums := mustTemplate(b, cfg)
+	b.Run("checksum-64B", func(b *testing.B) {
+		for b.Loop() {
+			sums.PutChecksum(pkt)
+		}
+		perPacket(b)
+	})
+	big := append(pkt[:Overhead:Overhead], make([]byte, 1450)...)
+	b.Run("checksum-1500B", func(b *testing.B) {
+		for b.Loop() {
+			sums.PutChecksum(big)
+		}
+		perPacket(b)
+	})
+}
+
+// The hot calls of a packet one after the other, as a worker makes them.
+func BenchmarkPacket(b *testing.B) {
+	tmpl := mustTemplate(b, goodConfig())
+	pkt := packet64(b, goodConfig())
+	b.Run("decap", func(b *testing.B) {
+		var o Outer
+		var in Inner
+		for b.Loop() {
+			if ParseOuter(pkt, &o) != OK || ParseInner(pkt[o.HeaderLen:o.Len], &in) != OK {
+				b.Fatal("refused")
+			}
+			Mend(pkt[o.HeaderLen:o.Len], &in)
+			if !o.ChecksumOK(pkt) {
+				b.Fatal("refused")
+			}
+		}
+		perPacket(b)
+	})
+	b.Run("encap", func(b *testing.B) {
+		var in Inner
+		for b.Loop() {
+			if ParseInner(pkt[Overhead:], &in) != OK {
+				b.Fatal("refused")
+			}
+			Mend(pkt[Overhead:], &in)
+			tmpl.Put(pkt[:Overhead], len(pkt)-Overhead, 42, SourcePort(in.Hash, 49152, 65535), EncapECN(tmpl.TOS(), in.TOS))
+		}
+		perPacket(b)
+	})
+}
+
+func BenchmarkSum(b *testing.B) {
+	for name, n := range map[string]int{"20B": 20, "64B": 64, "1500B": 1500, "4096B": 4096} {
+		b.Run(name, func(b *testing.B) {
+			buf := make([]byte, n)
+			sum := uint64(0)
+			for b.Loop() {
+				sum = Sum(buf, sum)
+			}
+			b.SetBytes(int64(n))
+			perPacket(b)
+		})
+	}
+}

@@ -1,0 +1,48 @@
+package vxlan
+
+import "math/bits"
+
+// The fractional parts of the square roots of 2, 3, 5 and 7: bits without a pattern. They are fixed, so that a flow keeps
+// its source port, and with it its path, across a restart.
+const (
+	key0 = 0x6a09e667f3bcc908
+	key1 = 0xbb67ae8584caa73b
+	key2 = 0x3c6ef372fe94f82b
+	key3 = 0xa54ff53a5f1d36f1
+)
+
+// mix spreads every bit of a and b over all of the result: a full multiplication, folded.
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^key0, b^key1)
+	return hi ^ lo
+}
+
+// finish mixes once more, so that the upper bits, which SourcePort uses first, depend on all others.
+func finish(h uint64) uint32 {
+	hi, lo := bits.Mul64(h^key2, key3)
+	return uint32(hi ^ lo)
+}
+
+// hash4 hashes an IPv4 flow. ports is 0 where there are none or not in every packet.
+func hash4(addrs uint64, ports uint32, proto uint8) uint32 {
+	return finish(mix(addrs, uint64(ports)<<8|uint64(proto)))
+}
+
+// hash6 hashes an IPv6 flow.
+func hash6(src0, src1, dst0, dst1 uint64, ports uint32, proto uint8) uint32 {
+	src := mix(src0, src1)
+	dst := mix(src^dst0, dst1)
+	return finish(mix(dst, uint64(ports)<<8|uint64(proto)))
+}
+
+// hashMAC hashes what is not IP, or cannot be read as such.
+func hashMAC(dst, src uint64, etherType uint16) uint32 {
+	return finish(mix(dst, src<<16|uint64(etherType)))
+}
+
+// SourcePort picks the outer UDP source port of a flow (RFC 7348 section 4.1): even over lo to hi, both included, and lo when
+// they are equal. lo must not be above hi.
+func SourcePort(hash uint32, lo, hi uint16) uint16 {
+	n := uint64(hi) - uint64(lo) + 1
+	return lo + uint16(uint64(hash)*n>>32)
+}
