@@ -1,0 +1,140 @@
+package netdev
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/safchain/ethtool"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Offloads returns the features of an interface by the kernel's names
+// (net/ethtool/common.c, what `ethtool -k` prints where it has no nickname),
+// and whether each is active.
+func Offloads(name string) (map[string]bool, error) {
+	eth, err := ethtool.NewEthtool()
+	if err != nil {
+		return nil, fmt.Errorf("read offloads of %s: %w", name, err)
+	}
+	defer eth.Close()
+	now, err := eth.Features(name)
+	if err != nil {
+		return nil, fmt.Errorf("read offloads of %s: %w", name, err)
+	}
+	return now, nil
+}
+
+// SetOffloads switches features of an interface, recorded in j before, and
+// returns the old values of those that it changed. A feature the interface
+// does not know, or refuses to change, is an error, and then none is changed.
+func SetOffloads(j *Journal, name string, want map[string]bool) (map[string]bool, error) {
+	info, err := Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	now, err := Offloads(name)
+	if err != nil {
+		return nil, err
+	}
+	old, todo := make(map[string]bool), make(map[string]bool)
+	var changes []Change
+	for _, f := range slices.Sorted(maps.Keys(want)) {
+		is, known := now[f]
+		if !known {
+			return nil, fmt.Errorf("set offloads of %s: unknown feature %q (ethtool -k %s lists them)", name, f, name)
+		}
+		if is == want[f] {
+			continue
+		}
+		old[f], todo[f] = is, want[f]
+		changes = append(changes, Change{
+			Kind: KindOffload, Link: info.ID(), Feature: f,
+			Old: strconv.FormatBool(is), New: strconv.FormatBool(want[f]),
+		})
+	}
+	if len(changes) == 0 {
+		return old, nil
+	}
+	if err := j.Record(changes...); err != nil {
+		return nil, err
+	}
+	if err := change(name, todo); err != nil {
+		return nil, errors.Join(append([]error{err}, j.takeBack(changes...)...)...)
+	}
+	return old, nil
+}
+
+// change switches features and checks that they are as asked: a driver may
+// refuse in silence.
+func change(name string, want map[string]bool) error {
+	eth, err := ethtool.NewEthtool()
+	if err != nil {
+		return fmt.Errorf("set offloads of %s: %w", name, err)
+	}
+	defer eth.Close()
+	if err := eth.Change(name, want); err != nil {
+		return fmt.Errorf("set offloads of %s: %w", name, withCure(err))
+	}
+	now, err := eth.Features(name)
+	if err != nil {
+		return fmt.Errorf("read offloads of %s: %w", name, err)
+	}
+	for _, f := range slices.Sorted(maps.Keys(want)) {
+		if now[f] != want[f] {
+			return fmt.Errorf("set offloads of %s: the driver keeps %s %s", name, f, onOff(now[f]))
+		}
+	}
+	return nil
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+// SetPromisc switches promiscuous mode, recorded in j before, and returns
+// whether it was on.
+func SetPromisc(j *Journal, name string, on bool) (old bool, err error) {
+	info, err := Lookup(name)
+	if err != nil {
+		return false, err
+	}
+	if info.Promisc == on {
+		return on, nil
+	}
+	c := Change{
+		Kind: KindPromisc, Link: info.ID(),
+		Old: strconv.FormatBool(info.Promisc), New: strconv.FormatBool(on),
+	}
+	if err := j.Record(c); err != nil {
+		return info.Promisc, err
+	}
+	link, err := c.Link.Find()
+	if err == nil && link == nil {
+		err = fmt.Errorf("set promiscuous mode of %s: %w", name, unix.ENODEV)
+	}
+	if err == nil {
+		err = setPromisc(link, on)
+	}
+	if err != nil {
+		return info.Promisc, errors.Join(append([]error{err}, j.takeBack(c)...)...)
+	}
+	return info.Promisc, nil
+}
+
+func setPromisc(link netlink.Link, on bool) error {
+	set := netlink.SetPromiscOff
+	if on {
+		set = netlink.SetPromiscOn
+	}
+	if err := set(link); err != nil && !gone(err) {
+		return fmt.Errorf("set promiscuous mode of %s: %w", link.Attrs().Name, withCure(err))
+	}
+	return nil
+}

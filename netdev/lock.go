@@ -1,0 +1,86 @@
+package netdev
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock keeps a second gateway off the same underlay. The kernel drops it with
+// the process, however that ends.
+type Lock struct {
+	file *os.File
+}
+
+// Acquire takes the lock file at path, and makes it and its folder where they
+// are missing. It does not wait: the error names the process that holds it.
+func Acquire(path string) (*Lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("lock: %w", withCure(err))
+	}
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("lock: %w", withCure(err))
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			err = held(path, f, err)
+			f.Close()
+			return nil, err
+		}
+		if !sameFile(f, path) { // its last holder removed it between open and flock
+			f.Close()
+			continue
+		}
+		if err := writePID(f); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		return &Lock{f}, nil
+	}
+}
+
+// Close removes the file and lets the lock go, in this order: who opened the
+// file before sees that it is gone. A second Close does nothing but fail.
+func (l *Lock) Close() error {
+	var gone error
+	if sameFile(l.file, l.file.Name()) {
+		gone = os.Remove(l.file.Name())
+	}
+	return errors.Join(gone, l.file.Close())
+}
+
+func held(path string, f *os.File, err error) error {
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("lock %s: %w", path, err)
+	}
+	who := "another process"
+	text := make([]byte, 20)
+	n, _ := f.ReadAt(text, 0)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n]))); err == nil {
+		who = fmt.Sprintf("process %d", pid)
+	}
+	return fmt.Errorf("lock %s: held by %s (one gw per underlay interface: stop that one, or add the VNI to it)", path, who)
+}
+
+func sameFile(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(path)
+	return err == nil && os.SameFile(a, b)
+}
+
+func writePID(f *os.File) error {
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return err
+}

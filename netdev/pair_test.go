@@ -1,0 +1,171 @@
+package netdev
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+func TestCreatePair(t *testing.T) {
+	t.Parallel()
+	enter(t)
+	before, j := dump(t), journal(t)
+	opts := PairOptions{
+		MTU: 1450, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 9}, Queues: 2,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("172.17.1.2/24"), netip.MustParsePrefix("fd00::2/64")},
+	}
+	p, err := CreatePair(j, "gw42", opts)
+	must(t, err)
+	host, far := lookup(t, "gw42"), lookup(t, "gw42-x")
+	if p.Index != host.Index || p.FarIndex != far.Index || p.Far != "gw42-x" || host.PeerIndex != far.Index {
+		t.Errorf("%+v\n%+v\n%+v", p, host, far)
+	}
+	for _, i := range []Info{host, far} {
+		if !i.Up || !i.Carrier || i.MTU != 1450 || i.RxQueues != 2 || link(t, i.Name).Attrs().NumTxQueues != 2 {
+			t.Errorf("%+v", i)
+		}
+	}
+	if host.MAC.String() != opts.MAC.String() {
+		t.Errorf("MAC %s, want %s", host.MAC, opts.MAC)
+	}
+	if a := link(t, "gw42-x").Attrs(); a.RawFlags&unix.IFF_NOARP == 0 {
+		t.Error("the far end answers ARP")
+	}
+	if v, err := os.ReadFile("/proc/sys/net/ipv6/conf/gw42-x/disable_ipv6"); err != nil || strings.TrimSpace(string(v)) != "1" {
+		t.Errorf("the far end speaks IPv6: %q %v", v, err)
+	}
+	if v, err := os.ReadFile("/proc/sys/net/ipv6/conf/gw42-x/addr_gen_mode"); err != nil || strings.TrimSpace(string(v)) != "1" {
+		t.Errorf("the far end makes addresses: %q %v", v, err)
+	}
+	if addrs, err := netlink.AddrList(link(t, "gw42-x"), netlink.FAMILY_ALL); err != nil || len(addrs) > 0 {
+		t.Errorf("the far end has addresses: %v %v", addrs, err)
+	}
+	features, err := Offloads("gw42")
+	must(t, err)
+	if features["tx-vlan-hw-insert"] || features["tx-vlan-stag-hw-insert"] {
+		t.Error("tags travel beside the frames")
+	}
+	addrs, err := netlink.AddrList(link(t, "gw42"), netlink.FAMILY_ALL)
+	must(t, err)
+	var got []string
+	for _, a := range addrs {
+		if a.Scope == unix.RT_SCOPE_UNIVERSE {
+			got = append(got, a.IPNet.String())
+		}
+	}
+	if d := cmp.Diff([]string{"172.17.1.2/24", "fd00::2/64"}, got); d != "" {
+		t.Errorf("addresses (-want +got):\n%s", d)
+	}
+	must(t, p.Remove())
+	must(t, p.Remove())
+	same(t, before)
+	if left := j.Pending(); len(left) > 0 {
+		t.Errorf("journal: %v", left)
+	}
+}
+
+// Whatever step fails, nothing stays.
+func TestCreatePairFails(t *testing.T) {
+	t.Parallel()
+	enter(t)
+	addVeth(t, "taken", "far-x")
+	before := dump(t)
+	cases := map[string]struct {
+		name string
+		opts PairOptions
+		want string
+	}{
+		"name":    {"taken", PairOptions{Queues: 1}, "create device taken: there is an interface taken already, of kind veth (choose another name with --device, or remove it: ip link del taken)"},
+		"far end": {"far", PairOptions{Queues: 1}, "create device far: there is an interface far-x already, of kind veth (choose another name with --device, or remove it: ip link del far-x)"},
+		"queues":  {"d", PairOptions{}, "create device d: 0 queues (at least 1)"},
+		"mtu":     {"d", PairOptions{Queues: 1, MTU: 1 << 20}, "create device d: "},
+		"mac":     {"d", PairOptions{Queues: 1, MAC: net.HardwareAddr{1, 0, 0, 0, 0, 1}}, "create device d: "},
+		"address": {"d", PairOptions{Queues: 1, Addresses: []netip.Prefix{
+			netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.1/24")}}, "create device d: add 10.0.0.1/24: file exists"},
+	}
+	for what, c := range cases {
+		j := journal(t)
+		p, err := CreatePair(j, c.name, c.opts)
+		if p != nil || err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: %v %v, want %s", what, p, err, c.want)
+		}
+		if left := j.Pending(); len(left) > 0 {
+			t.Errorf("%s: journal: %v", what, left)
+		}
+		same(t, before)
+	}
+}
+
+// A journal that cannot be written must keep the change from being made.
+func TestCreatePairUnrecorded(t *testing.T) {
+	t.Parallel()
+	enter(t)
+	before := dump(t)
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	j := &Journal{path: filepath.Join(file, "u.state")}
+	if _, err := CreatePair(j, "gw42", PairOptions{Queues: 1}); err == nil {
+		t.Error("made without a record")
+	}
+	addVeth(t, "va", "vb")
+	if _, err := SetPromisc(j, "va", true); err == nil || lookup(t, "va").Promisc {
+		t.Error("promiscuous without a record")
+	}
+	must(t, netlink.LinkDel(link(t, "va")))
+	same(t, before)
+}
+
+// In a container /proc/sys is often read-only.
+func TestCreatePairReadOnlySysctl(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	errs := make(chan error)
+	go func() {
+		// No unlock: the thread ends, and its two namespaces with it.
+		runtime.LockOSThread()
+		errs <- func() error {
+			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+				return err
+			}
+			ns, err := netns.New()
+			if err != nil {
+				return err
+			}
+			defer ns.Close()
+			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+				return err
+			}
+			if err := unix.Mount("/proc/sys", "/proc/sys", "", unix.MS_BIND, ""); err != nil {
+				return err
+			}
+			if err := unix.Mount("", "/proc/sys", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+				return err
+			}
+			p, err := CreatePair(&Journal{path: filepath.Join(t.TempDir(), "j")}, "gw42", PairOptions{Queues: 1})
+			if err != nil {
+				return err
+			}
+			return p.Remove()
+		}()
+	}()
+	must(t, <-errs)
+}
+
+func TestCreatePairUnprivileged(t *testing.T) {
+	t.Parallel()
+	if err := withCure(unix.EPERM).Error(); err != "operation not permitted (run as root, or with CAP_NET_ADMIN)" {
+		t.Error(err)
+	}
+	if err := withCure(unix.EBUSY); err != unix.EBUSY {
+		t.Error(err)
+	}
+}
