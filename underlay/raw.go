@@ -33,7 +33,7 @@ func OpenRaw(ifindex int, name string) (*Raw, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("bind raw socket to %s: %w", name, err)
 	}
-	err = errors.Join( // the first is EINVAL when name is another interface than ifindex
+	err = errors.Join( // the first is refused when name is another interface than ifindex
 		unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(ifindex)}),
 		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0),
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0), // it never reads: let nothing pile up

@@ -137,7 +137,7 @@ func TestRawErrors(t *testing.T) {
 		if r, err := OpenRaw(4711, "nowhere0"); !errors.Is(err, unix.ENODEV) {
 			return fmt.Errorf("open on a missing interface: %v, %v", r, err)
 		}
-		if r, err := OpenRaw(4711, "u0"); !errors.Is(err, unix.EINVAL) {
+		if r, err := OpenRaw(1, "u0"); !errors.Is(err, unix.EINVAL) {
 			return fmt.Errorf("open with another interface's index: %v, %v", r, err)
 		}
 		return nil

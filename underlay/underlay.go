@@ -89,12 +89,9 @@ func open(cfg Config, plain bool) (*Mirror, error) {
 		_ = events.Close()
 		return nil, fmt.Errorf("open underlay %s: %w", cfg.Name, err)
 	}
-	m := &Mirror{
-		cfg: cfg, events: events,
-		wake: make(chan struct{}, 1), changes: make(chan struct{}, 1), quit: make(chan struct{}),
-		watched: map[netip.Addr]struct{}{}, tracked: map[netip.Addr]struct{}{}, paths: map[netip.Addr]Path{},
-	}
-	w := &worker{m: m, conn: conn, plain: plain, remotes: map[netip.Addr]*remote{}, hops: map[netip.Addr]*hop{}}
+	m := newMirror(cfg)
+	m.events = events
+	w := newWorker(m, conn, plain)
 	if err := w.start(); err != nil {
 		_ = events.Close()
 		conn.close()
@@ -104,6 +101,15 @@ func open(cfg Config, plain bool) (*Mirror, error) {
 	m.ended.Go(m.listen)
 	m.ended.Go(w.run)
 	return m, nil
+}
+
+// newMirror makes a Mirror that follows nothing yet.
+func newMirror(cfg Config) *Mirror {
+	return &Mirror{
+		cfg:  cfg,
+		wake: make(chan struct{}, 1), changes: make(chan struct{}, 1), quit: make(chan struct{}),
+		watched: map[netip.Addr]struct{}{}, tracked: map[netip.Addr]struct{}{}, paths: map[netip.Addr]Path{},
+	}
 }
 
 // Watch has the way to addr followed, a remote or a multicast group. Watching twice is watching once. The path

@@ -44,6 +44,16 @@ type worker struct {
 	alarm    time.Time            // next pass for pending hops; zero for none
 }
 
+// newWorker makes a worker that knows nothing yet.
+func newWorker(m *Mirror, c *conn, plain bool) *worker {
+	return &worker{
+		m: m, conn: c, plain: plain,
+		remotes: map[netip.Addr]*remote{}, hops: map[netip.Addr]*hop{},
+		touched: map[*remote]struct{}{}, pending: map[*hop]struct{}{},
+		sweep: time.Now().Add(sweepGap),
+	}
+}
+
 // run makes a pass whenever something is to be done:
 //
 //  1. the link and its addresses
@@ -53,8 +63,6 @@ type worker struct {
 //  5. next hops to read, and to ask the kernel for
 //  6. paths, published at once
 func (w *worker) run() {
-	w.touched, w.pending = map[*remote]struct{}{}, map[*hop]struct{}{}
-	w.sweep = time.Now().Add(sweepGap)
 	timer := time.NewTimer(sweepGap)
 	defer timer.Stop()
 	for {
@@ -77,6 +85,7 @@ func (w *worker) run() {
 	}
 }
 
+// pass does what is asked at the given time.
 func (w *worker) pass(now time.Time) {
 	w.m.mu.Lock()
 	t := w.m.todo
