@@ -78,15 +78,8 @@ func OpenJournal(path string, undoers map[Kind]Undoer) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", withCure(err))
 	}
-	bad := 0
-	for l := range bytes.Lines(text) {
-		var c Change
-		if err := json.Unmarshal(l, &c); err != nil || c.Kind == "" {
-			bad++
-			continue
-		}
-		j.changes = append(j.changes, c)
-	}
+	changes, bad := decode(text)
+	j.changes = changes
 	j.left = len(j.changes)
 	if bad == 0 {
 		return j, nil
@@ -167,8 +160,7 @@ func (j *Journal) takeBack(changes ...Change) []error {
 	})
 }
 
-// write replaces the file, one change per line: to another file first, which
-// is on the disk before it takes the name.
+// write replaces the file, and removes it with the last change.
 func (j *Journal) write(changes []Change) error {
 	if len(changes) == 0 {
 		if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -176,23 +168,47 @@ func (j *Journal) write(changes []Change) error {
 		}
 		return nil
 	}
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	for _, c := range changes {
-		if err := enc.Encode(c); err != nil {
-			return fmt.Errorf("write journal %s: %w", j.path, err)
-		}
+	text, err := encode(changes)
+	if err != nil {
+		return fmt.Errorf("write journal %s: %w", j.path, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(j.path), 0o755); err != nil {
 		return fmt.Errorf("write journal: %w", withCure(err))
 	}
-	if err := replace(j.path, text.Bytes()); err != nil {
+	if err := replace(j.path, text); err != nil {
 		return fmt.Errorf("write journal: %w", withCure(err))
 	}
 	return nil
 }
 
-// replace puts text at path, whole or not at all.
+// encode writes one change per line.
+func encode(changes []Change) ([]byte, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // data of others stays as it came
+	for _, c := range changes {
+		if err := enc.Encode(c); err != nil {
+			return nil, err
+		}
+	}
+	return text.Bytes(), nil
+}
+
+// decode reads the lines that can be read, and counts the others.
+func decode(text []byte) (changes []Change, bad int) {
+	for l := range bytes.Lines(text) {
+		var c Change
+		if err := json.Unmarshal(l, &c); err != nil || c.Kind == "" {
+			bad++
+			continue
+		}
+		changes = append(changes, c)
+	}
+	return changes, bad
+}
+
+// replace puts text at path, whole or not at all: into another file first,
+// which is on the disk before it takes the name.
 func replace(path string, text []byte) error {
 	tmp := path + ".new"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
