@@ -50,14 +50,16 @@ func (v *VNI) checkRemotes(path string, u *Underlay) *problem {
 			return wrong(path+".group", "vni %d: group %s %s", v.VNI, v.Group, why)
 		}
 	}
+	first := make(map[netip.Addr]bool, len(v.Remotes))
 	for i, r := range v.Remotes {
 		at := fmt.Sprintf("%s.remotes[%d]", path, i)
 		if why := badRemote(r, u.Local); why != "" {
 			return wrong(at, "vni %d: remote %s %s", v.VNI, r, why)
 		}
-		if slices.Contains(v.Remotes[:i], r) {
+		if first[r] {
 			return wrong(at, "vni %d: remote %s is given twice (leave one out)", v.VNI, r)
 		}
+		first[r] = true
 	}
 	return nil
 }
