@@ -1,0 +1,125 @@
+package dataplane
+
+import (
+	"vxgw/fdb"
+	"vxgw/ring"
+	"vxgw/vxlan"
+)
+
+// Emit: to a port as it is, to a remote behind the outer headers, or to many.
+// Whoever cannot pass a frame on frees it and says why.
+
+// innerOverhead is what a tunnel adds in front of the inner frame, counted from
+// the outer IP header on: what the route's MTU bounds.
+const innerOverhead = vxlan.Overhead - 14
+
+// emit sends or frees the n frames of the batch, in the order they came.
+func (w *Worker) emit(n int) {
+	b := &w.batch
+	for i := range n {
+		switch {
+		case b.verdict[i] != undecided:
+			w.pool.Put(b.desc[i].Addr)
+		case b.target[i] == flood:
+			b.verdict[i] = w.flood(i)
+		default:
+			b.verdict[i] = w.send(i, b.target[i], b.desc[i])
+		}
+	}
+}
+
+// send passes row i's frame, or a copy of it that desc names, to one destination.
+// The frame is gone afterwards, whatever the verdict.
+func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc) Verdict {
+	if to.IsRemote() {
+		return w.toRemote(i, to.Index(), desc)
+	}
+	return w.toPort(to.Index(), desc)
+}
+
+// toPort sends a frame to a local port.
+func (w *Worker) toPort(port uint32, desc ring.Desc) Verdict {
+	p := w.snap.Ports[port]
+	q := w.out[port]
+	v := ToPort
+	switch {
+	case !p.Up || q == nil:
+		v = PortDown
+	case int(desc.Len) > p.MTU+ethernetAndTag:
+		v = TooBig
+	default:
+		return w.put(q, desc, ToPort)
+	}
+	w.pool.Put(desc.Addr)
+	return v
+}
+
+// ethernetAndTag is what an interface carries beside its MTU (is_skb_forwardable,
+// include/linux/netdevice.h).
+const ethernetAndTag = 14 + 4
+
+// put stages a frame on q's tx ring.
+func (w *Worker) put(q *Queue, desc ring.Desc, v Verdict) Verdict {
+	if !q.Socket.Send(desc) {
+		w.pool.Put(desc.Addr)
+		return TxFull
+	}
+	q.dirty = true
+	q.tx.packets++
+	q.tx.bytes += uint64(desc.Len)
+	return v
+}
+
+// flood sends row i's frame to every other port of its domain and, when it came
+// from a port, to the domain's remotes or group. The last one gets the frame
+// itself, the others get copies.
+func (w *Worker) flood(i int) Verdict {
+	b := &w.batch
+	d, from := b.domain[i], b.from[i]
+	remotes := d.FloodRemotes
+	if from.IsRemote() {
+		remotes = nil
+	}
+	last := flood
+	for _, p := range d.FloodPorts {
+		if to := fdb.PortDest(p); to != from {
+			w.copyTo(i, last)
+			last = to
+		}
+	}
+	for _, r := range remotes {
+		w.copyTo(i, last)
+		last = fdb.RemoteDest(r)
+	}
+	if last == flood {
+		w.pool.Put(b.desc[i].Addr)
+		return NoTarget
+	}
+	w.copied(w.send(i, last, b.desc[i]))
+	return Flooded
+}
+
+// copyHeadroom is the room in front of a copy, in bytes: as much as the kernel
+// leaves in front of what it received (XDP_PACKET_HEADROOM).
+const copyHeadroom = 256
+
+// copyTo sends a copy of row i's frame; to nobody when that is what to says.
+func (w *Worker) copyTo(i int, to fdb.Dest) {
+	if to == flood {
+		return
+	}
+	addr, ok := w.pool.Get()
+	if !ok {
+		w.copied(NoFrame)
+		return
+	}
+	desc := w.batch.desc[i]
+	copied := ring.Desc{Addr: addr + copyHeadroom, Len: desc.Len}
+	copy(w.mem.Bytes(copied.Addr, copied.Len), w.mem.Bytes(desc.Addr, desc.Len))
+	w.copied(w.send(i, to, copied))
+}
+
+func (w *Worker) copied(v Verdict) {
+	w.tally.copies[v]++
+	w.tally.copied = true
+}

@@ -1,0 +1,140 @@
+package dataplane
+
+import (
+	"vxgw/fdb"
+	"vxgw/vxlan"
+)
+
+// From a tunnel: check the outer headers -> domain -> finish inner checksums, then
+// check the outer one -> ECN -> look up -> learn and decide -> emit.
+
+// outerVerdicts gives each fault that package vxlan finds its place in the one
+// list of verdicts.
+var outerVerdicts = [...]Verdict{
+	vxlan.OK:          undecided,
+	vxlan.Short:       Short,
+	vxlan.NotIP:       NotIP,
+	vxlan.NotUDP:      NotIP,
+	vxlan.IPLength:    IPLength,
+	vxlan.IPChecksum:  IPChecksum,
+	vxlan.IPOptions:   IPOptions,
+	vxlan.Fragment:    Fragment,
+	vxlan.TTL:         TTL,
+	vxlan.Martian:     Martian,
+	vxlan.UDPLength:   UDPLength,
+	vxlan.UDPChecksum: UDPChecksum,
+	vxlan.BadFlags:    BadFlags,
+	vxlan.InnerShort:  InnerShort,
+}
+
+// fromTunnel works on the n packets that were received on the underlay.
+func (w *Worker) fromTunnel(n int) {
+	b := &w.batch
+	for i := range n {
+		b.length[i] = b.desc[i].Len
+		b.verdict[i] = undecided
+		if v := w.open(i, n); v != undecided {
+			b.drop(i, n, v)
+		}
+	}
+	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
+	for i := range n {
+		if b.verdict[i] != undecided {
+			continue
+		}
+		if !w.learn(i) {
+			b.verdict[i] = StaticConflict
+			continue
+		}
+		w.decide(i, n)
+	}
+	w.emit(n)
+}
+
+// open judges the outer packet of row i and makes the row that of its inner frame.
+func (w *Worker) open(i, n int) Verdict {
+	b := &w.batch
+	pkt := w.mem.Bytes(b.desc[i].Addr, b.desc[i].Len)
+	var o vxlan.Outer
+	if f := vxlan.ParseOuter(pkt, &o); f != vxlan.OK {
+		return outerVerdicts[f]
+	}
+	if o.Src == w.snap.Local {
+		return Martian
+	}
+	if o.DstMAC != w.snap.LocalMAC && o.DstMAC&multicastBit == 0 {
+		return OuterMAC
+	}
+	index := w.snap.VNIs.Domain(o.VNI)
+	if index == NoDomain {
+		return UnknownVNI
+	}
+	d := w.snap.Domains[index]
+
+	b.desc[i].Addr += uint64(o.HeaderLen)
+	b.desc[i].Len = uint32(o.Len - o.HeaderLen)
+	frame := w.mem.Bytes(b.desc[i].Addr, b.desc[i].Len)
+	in := &b.inner[i]
+	if vxlan.ParseInner(frame, in) != vxlan.OK {
+		return InnerShort
+	}
+	vxlan.Mend(frame, in)
+	if !o.ChecksumOK(pkt) {
+		return UDPChecksum
+	}
+	if !decapECN(frame, in, o.TOS) {
+		return ECN
+	}
+	if in.Src == d.DeviceMAC {
+		return OwnMACLoop
+	}
+	if v := admit(in); v != undecided {
+		return v
+	}
+	from, ok := w.remote(o.Src, d)
+	b.parsed(i, n, d, from)
+	if !ok {
+		b.keys[i] = 0
+	}
+	return undecided
+}
+
+// decapECN carries a congestion mark from the outer header over to the inner one
+// (RFC 6040 section 4.2). It reports false when the frame has to be dropped.
+func decapECN(frame []byte, in *vxlan.Inner, outer uint8) bool {
+	if outer&3 == 0 || in.IPVersion == 0 {
+		return true
+	}
+	tos, ok := vxlan.DecapECN(outer, in.TOS)
+	if ok && tos != in.TOS {
+		vxlan.SetTOS(frame, in, tos)
+	}
+	return ok
+}
+
+// remote returns the VTEP with the outer source address src as an FDB destination,
+// and numbers one that speaks for the first time. It reports false for a stranger
+// that cannot be numbered: nothing is learned of it.
+func (w *Worker) remote(src uint32, d *Domain) (fdb.Dest, bool) {
+	s := &w.source
+	if s.known && s.addr == src {
+		return fdb.RemoteDest(s.number), true
+	}
+	number, ok := w.plane.Remotes.find(key4(src))
+	if !ok {
+		if !d.Learning {
+			return anyRemote, false
+		}
+		var err error
+		if number, err = w.plane.Remotes.add(key4(src)); err != nil {
+			w.tally.unnumbered++
+			return anyRemote, false
+		}
+	}
+	s.known, s.addr, s.number = true, src, number
+	return fdb.RemoteDest(number), true
+}
+
+// anyRemote is a destination that stands for a remote without a number: split
+// horizon holds for it, nothing is sent to it.
+var anyRemote = fdb.RemoteDest(0)

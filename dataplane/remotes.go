@@ -1,0 +1,147 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrRemotesFull is returned when no more remotes can be numbered.
+var ErrRemotesFull = errors.New("the table of remotes is full")
+
+// Remotes numbers the underlay addresses that packets go to and come from: the
+// configured remotes and groups, and each VTEP that speaks first. The number is
+// what the FDB stores and what a snapshot's paths are indexed by.
+//
+// Looking an address up takes no lock. Giving out a number does, once per remote;
+// a worker does it when a VTEP speaks for the first time, so that the very next
+// frame already finds its way back.
+type Remotes struct {
+	index atomic.Pointer[remoteIndex]
+	slots []remoteSlot // by number
+
+	mu   sync.Mutex
+	used int
+	free []uint32
+
+	fresh chan struct{}
+}
+
+// remoteSlot belongs to one number. key is written before the number is
+// published and stays until every worker has forgotten the number.
+type remoteSlot struct {
+	key     addrKey
+	live    bool         // guarded by Remotes.mu
+	pending atomic.Int32 // frames on the slow path, see Path
+}
+
+// addrKey is an address in 128 bits, IPv4 in its mapped form (RFC 4291, 2.5.5.2).
+type addrKey struct{ hi, lo uint64 }
+
+const mapped4 = 0xffff << 32
+
+func key4(a uint32) addrKey { return addrKey{0, mapped4 | uint64(a)} }
+
+func keyOf(a netip.Addr) addrKey {
+	b := a.As16()
+	return addrKey{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+func (k addrKey) addr() netip.Addr {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], k.hi)
+	binary.BigEndian.PutUint64(b[8:], k.lo)
+	return netip.AddrFrom16(b).Unmap()
+}
+
+// hash mixes the address; the seed keeps a stranger from choosing sources that
+// all land in one place.
+func (k addrKey) hash(seed uint64) uint64 {
+	h := (k.hi ^ seed) * 0x9e3779b97f4a7c15
+	h = (h ^ h>>32 ^ k.lo) * 0xd6e8feb86659fd93
+	return h ^ h>>32
+}
+
+// NewRemotes returns a table for at most limit remotes.
+func NewRemotes(limit int) *Remotes {
+	r := &Remotes{slots: make([]remoteSlot, limit), fresh: make(chan struct{}, 1)}
+	r.index.Store(newRemoteIndex(16))
+	return r
+}
+
+// Find returns the number of addr. Any goroutine.
+func (r *Remotes) Find(addr netip.Addr) (uint32, bool) { return r.find(keyOf(addr)) }
+
+func (r *Remotes) find(k addrKey) (uint32, bool) {
+	return r.index.Load().find(k, r.slots)
+}
+
+// Add returns the number of addr and gives it one when it has none. Any
+// goroutine. The error is ErrRemotesFull.
+func (r *Remotes) Add(addr netip.Addr) (uint32, error) { return r.add(keyOf(addr)) }
+
+func (r *Remotes) add(k addrKey) (uint32, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n, ok := r.find(k); ok {
+		return n, nil
+	}
+	n := uint32(r.used)
+	switch {
+	case len(r.free) > 0:
+		n = r.free[len(r.free)-1]
+		r.free = r.free[:len(r.free)-1]
+	case r.used < len(r.slots):
+		r.used++
+	default:
+		return 0, ErrRemotesFull
+	}
+	r.slots[n].key, r.slots[n].live = k, true
+	r.publish(k, n)
+	select {
+	case r.fresh <- struct{}{}:
+	default:
+	}
+	return n, nil
+}
+
+// Fresh is signalled after a remote was added. One receiver.
+func (r *Remotes) Fresh() <-chan struct{} { return r.fresh }
+
+// Retire makes addresses unknown again. Their numbers stay taken until Release,
+// since workers and the FDB may still hold them.
+func (r *Remotes) Retire(numbers []uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range numbers {
+		r.slots[n].live = false
+	}
+	r.rebuild()
+}
+
+// Release makes retired numbers free for new addresses. The caller has seen every
+// worker pass a snapshot since Retire, and has flushed the FDB entries that name them.
+func (r *Remotes) Release(numbers []uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.free = append(r.free, numbers...)
+}
+
+// Addrs returns the address of each number, the zero Addr for numbers that are
+// not in use. Any goroutine.
+func (r *Remotes) Addrs() []netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]netip.Addr, r.used)
+	for n := range out {
+		if r.slots[n].live {
+			out[n] = r.slots[n].key.addr()
+		}
+	}
+	return out
+}
+
+// Pending returns how many frames to remote n are on the slow path.
+func (r *Remotes) Pending(n uint32) int { return int(r.slots[n].pending.Load()) }

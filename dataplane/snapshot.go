@@ -1,0 +1,103 @@
+package dataplane
+
+import (
+	"sync/atomic"
+
+	"vxgw/ring"
+	"vxgw/vxlan"
+)
+
+// Snapshot is everything that workers need to know of the configuration and of
+// the kernel's view of the underlay. It never changes after it was published; the
+// control side builds a new one and swaps it. A worker reads the pointer once per
+// round.
+type Snapshot struct {
+	Seq      uint64 // rises by one per snapshot
+	LocalMAC uint64 // MAC address of the underlay interface
+	Local    uint32 // our outer source address
+	Underlay bool   // the underlay is up
+
+	Domains []*Domain // by bridge domain index; nil where unused
+	VNIs    *VNITable // VNI to bridge domain index
+	Ports   []*Port   // by port index; nil where unused
+	Paths   [][]Path  // by set of tunnel options, then by number of remote
+	Queues  [][]*Queue
+}
+
+// Domain is one VNI with its ports, remotes, flood list and settings.
+type Domain struct {
+	Index     uint16
+	VNI       uint32
+	Learning  bool
+	DeviceMAC uint64 // of the host's side of the device that gw made, or 0
+	Tunnel    *Tunnel
+
+	FloodPorts   []uint32 // every port of the domain
+	FloodRemotes []uint32 // head-end replication list, or the one group
+}
+
+// Tunnel is a set of tunnel options as far as they are decided per packet.
+type Tunnel struct {
+	Set        int    // index into Snapshot.Paths
+	SrcPortLo  uint16 // inclusive
+	SrcPortHi  uint16 // inclusive
+	InheritTOS bool
+	InheritDF  bool
+	Outer      vxlan.TemplateConfig // all but the destination; TTL 0 is auto
+}
+
+// Port is a local interface whose frames are bridged into a domain.
+type Port struct {
+	Index  uint32
+	Domain uint16
+	Name   string
+	MTU    int // bytes behind the Ethernet header
+	Up     bool
+}
+
+// PathState says how packets to a remote leave.
+type PathState uint8
+
+const (
+	// PathSlow: through the kernel, which resolves the next hop.
+	PathSlow PathState = iota
+	// PathDraining: the next hop is known, but frames that were handed to the
+	// kernel may still be on their way. A worker goes on handing frames to the kernel
+	// while Remotes.Pending is not zero, so that no flow is reordered.
+	PathDraining
+	// PathDirect: from our own tx ring.
+	PathDirect
+	// PathNoRoute: not at all.
+	PathNoRoute
+)
+
+// Path is the way to one remote with one set of tunnel options.
+type Path struct {
+	Template vxlan.Template
+	State    PathState
+	MTU      int // of the route: bytes from the outer IP header on
+}
+
+// Queue is one AF_XDP socket in the hands of one worker. Everything but Stats
+// belongs to that worker from the snapshot that first has it until every worker
+// has passed one that has not.
+type Queue struct {
+	Socket *ring.Socket
+	Port   uint32 // index of the port, or Underlay
+	Stats  QueueStats
+
+	tx    traffic // since Stats was last written
+	dirty bool    // something is staged or waits for the kernel
+}
+
+// Underlay stands for the underlay where a port index is expected.
+const Underlay = ^uint32(0)
+
+// QueueStats counts what one worker moved through one queue. Written by the
+// worker once per batch, read by anyone.
+type QueueStats struct {
+	RxPackets, RxBytes atomic.Uint64
+	TxPackets, TxBytes atomic.Uint64
+}
+
+type traffic struct{ packets, bytes uint64 }

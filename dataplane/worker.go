@@ -1,0 +1,186 @@
+package dataplane
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"vxgw/ring"
+)
+
+// A worker's round:
+//
+//	adopt the snapshot in force
+//	for each queue: receive a batch -> parse all -> look up all -> decide all -> emit all
+//	publish and kick what was sent
+//	take back completed frames, refill
+//
+// and when a round moved nothing, a bounded spin, then sleep.
+
+// BatchSize is how many frames a worker takes from a queue at once.
+const BatchSize = 64
+
+// Worker moves frames. Round and Run belong to one goroutine; Wake, Stop, and the
+// counters may be used from any.
+type Worker struct {
+	ID  int
+	CPU int // -1: not pinned
+
+	Counters Counters
+	Slow     *SlowPath
+
+	plane      *Plane
+	mem        *ring.Memory
+	pool       *ring.Pool
+	snap       *Snapshot
+	queues     []*Queue
+	out        []*Queue // by port index: the queue to send by, nil where there is none
+	tunnel     *Queue   // the underlay's
+	now        uint32
+	offsets    uint64   // mask of an address's offset in its frame
+	id, idStep uint16   // of IPv4 headers, see nextID
+	source     struct { // the last packet's VTEP
+		addr   uint32
+		number uint32
+		known  bool
+	}
+	batch batch
+	tally tally
+
+	passed  atomic.Uint64 // Seq of the snapshot in use
+	running atomic.Bool
+	stop    atomic.Bool
+	bed     bed
+}
+
+func newWorker(p *Plane, id, cpu int) (*Worker, error) {
+	w := &Worker{ID: id, CPU: cpu, plane: p, mem: p.Memory, pool: p.Depot.NewPool(), snap: &Snapshot{},
+		offsets: uint64(p.Memory.FrameSize() - 1), id: uint16(id)}
+	if err := w.bed.open(); err != nil {
+		return nil, err
+	}
+	slow, err := newSlowPath(p)
+	if err != nil {
+		w.bed.close()
+		return nil, err
+	}
+	w.Slow = slow
+	return w, nil
+}
+
+// Run works until Stop, on a thread of its own that is pinned to w.CPU. The
+// frames it still holds go back to the depot.
+func (w *Worker) Run() error {
+	w.running.Store(true)
+	defer w.running.Store(false)
+	runtime.LockOSThread() // never unlocked: the pinned thread dies with the goroutine
+	if w.CPU >= 0 {
+		var set unix.CPUSet
+		set.Set(w.CPU)
+		if err := unix.SchedSetaffinity(0, &set); err != nil {
+			return err
+		}
+	}
+	idle := 0
+	for !w.stop.Load() {
+		if w.Round() > 0 {
+			idle = 0
+			continue
+		}
+		if idle++; idle < spinRounds {
+			continue
+		}
+		if err := w.sleep(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop makes Run return soon.
+func (w *Worker) Stop() {
+	w.stop.Store(true)
+	w.Wake()
+}
+
+// Close gives the frames that the worker holds beside its queues back to the
+// depot. Run and Slow.Run have returned.
+func (w *Worker) Close() {
+	w.Slow.Stop()
+	w.Slow.drain()
+	w.pool.Drain()
+	w.bed.close()
+}
+
+// Round works once through all queues and returns how many frames were moved.
+func (w *Worker) Round() int {
+	if s := w.plane.snapshot.Load(); s != w.snap {
+		w.adopt(s)
+	}
+	w.now = w.plane.clock.Load()
+	work := 0
+	for _, q := range w.queues {
+		n := q.Socket.Receive(w.batch.desc[:])
+		if n == 0 {
+			continue
+		}
+		work += n
+		if q.Port == Underlay {
+			w.fromTunnel(n)
+		} else {
+			w.fromPort(q.Port, n)
+		}
+		w.received(q, n)
+	}
+	w.flush()
+	for _, q := range w.queues {
+		work += q.Socket.Reap(w.pool)
+		q.Socket.Refill(w.pool)
+	}
+	if work > 0 {
+		w.publishCounters()
+	}
+	return work
+}
+
+// adopt takes up a new snapshot. From here on nothing that only older ones had is
+// touched any more.
+func (w *Worker) adopt(s *Snapshot) {
+	w.snap = s
+	w.source.known = false
+	w.queues, w.tunnel = nil, nil
+	w.out = make([]*Queue, len(s.Ports))
+	if w.ID < len(s.Queues) {
+		w.queues = s.Queues[w.ID]
+	}
+	for _, q := range w.queues {
+		switch {
+		case q.Port != Underlay && w.out[q.Port] == nil:
+			w.out[q.Port] = q
+		case q.Port == Underlay && w.tunnel == nil:
+			w.tunnel = q
+		}
+	}
+	w.bed.watch(w.queues)
+	w.idStep = uint16(max(len(s.Queues), 1))
+	w.passed.Store(s.Seq)
+}
+
+// flush publishes what was sent in this round, once per queue, and lets the
+// kernel start on it.
+func (w *Worker) flush() {
+	for _, q := range w.queues {
+		if !q.dirty {
+			continue
+		}
+		q.Socket.Flush()
+		q.dirty = q.Socket.Pending() > 0
+		if q.tx.packets > 0 {
+			q.Stats.TxPackets.Add(q.tx.packets)
+			q.Stats.TxBytes.Add(q.tx.bytes)
+			q.tx = traffic{}
+		}
+	}
+	w.Slow.publish()
+}
