@@ -101,6 +101,9 @@ func NewTemplate(cfg TemplateConfig) (Template, error) {
 // TOS returns the configured TOS, what EncapECN takes as the outer one unless the tunnel inherits it.
 func (t *Template) TOS() uint8 { return t.header[atTOS] }
 
+// TTL returns the configured TTL, for PutInherit where only DF is inherited.
+func (t *Template) TTL() uint8 { return t.header[atTTL] }
+
 // Put writes the outer headers to the first Overhead bytes of dst, which lie in front of an inner frame of innerLen bytes, at most
 // MaxInner. vni has 24 bits; tos is the whole byte, EncapECN's result. The UDP checksum is 0 (RFC 7348 section 5): see PutChecksum.
 //
