@@ -1,0 +1,42 @@
+package control
+
+import (
+	"fmt"
+	"strings"
+)
+
+// FDBEntry is one entry of the MAC table with the keys of `bridge -j fdb show`,
+// and two of ours: vni and age.
+type FDBEntry struct {
+	MAC    string   `json:"mac"`
+	Ifname string   `json:"ifname"`
+	Dst    string   `json:"dst,omitempty"`
+	Via    string   `json:"viaIf,omitempty"`
+	Flags  []string `json:"flags"`
+	Master string   `json:"master,omitempty"`
+	State  string   `json:"state"`
+	VNI    uint32   `json:"vni"`
+	Age    *float64 `json:"age,omitempty"` // seconds since it was last seen; learned entries only
+}
+
+// String prints the entry as bridge(8) does, in its order.
+func (e FDBEntry) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s dev %s", e.MAC, e.Ifname)
+	if e.Dst != "" {
+		fmt.Fprintf(&b, " dst %s", e.Dst)
+	}
+	if e.Via != "" {
+		fmt.Fprintf(&b, " via %s", e.Via)
+	}
+	for _, f := range e.Flags {
+		fmt.Fprintf(&b, " %s", f)
+	}
+	if e.Master != "" {
+		fmt.Fprintf(&b, " master %s", e.Master)
+	}
+	if e.State != "" {
+		fmt.Fprintf(&b, " %s", e.State)
+	}
+	return b.String()
+}

@@ -1,0 +1,96 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Gateway is what the server shows: a running gateway. Its methods may be called
+// from any goroutine.
+type Gateway interface {
+	Status() Status
+	FDB() []FDBEntry
+}
+
+// Server answers on a unix socket until Close.
+type Server struct {
+	http     http.Server
+	listener net.Listener
+}
+
+// Listen takes the socket at path, mode 0660. A socket that a killed gateway left
+// there is replaced; one that answers is an error. With an existing folder it makes
+// nothing but the socket.
+func Listen(path string) (*Server, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder of the control socket: %w", err)
+	}
+	if err := clear(path); err != nil {
+		return nil, err
+	}
+	old := unix.Umask(0o117)
+	l, err := net.Listen("unix", path)
+	unix.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("listen on the control socket %s: %w (choose another with --control)", path, err)
+	}
+	return &Server{listener: l}, nil
+}
+
+// clear removes a socket that nobody answers on.
+func clear(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the control socket: %w", err)
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("control socket %s: there is something else than a socket (choose another path with --control)", path)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return fmt.Errorf("control socket %s: another gw answers there (choose another path with --control)", path)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("remove the control socket of a killed gw: %w", err)
+	}
+	return nil
+}
+
+// Serve answers for g in the background until Close.
+func (s *Server) Serve(g Gateway) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Status()) })
+	mux.HandleFunc("GET /v1/fdb", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.FDB()) })
+	s.http.Handler = mux
+	s.http.ReadHeaderTimeout = 10 * time.Second
+	go s.http.Serve(s.listener) // returns when Close closes the listener
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(v) // fails only when the client has gone
+}
+
+// Close ends all answers and removes the socket. Serve was called.
+func (s *Server) Close() error {
+	return errors.Join(s.http.Close(), ignoreClosed(s.listener.Close()))
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

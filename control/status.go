@@ -1,0 +1,131 @@
+// Package control is the API of a running gateway on a unix socket: the types of
+// its answers, the server and the client. The answers are JSON over HTTP, so that
+// `curl --unix-socket` works too.
+package control
+
+// Status is the state of a gateway at one moment: what GET /v1/status answers, and
+// what metrics are made from.
+type Status struct {
+	Version  string   `json:"version"`
+	PID      int      `json:"pid"`
+	Uptime   float64  `json:"uptime"` // seconds
+	Ready    bool     `json:"ready"`
+	Problems []string `json:"problems,omitempty"` // what is wrong now, one sentence each
+	Hint     string   `json:"hint,omitempty"`     // what a new user may want to do next
+
+	Underlay Underlay `json:"underlay"`
+	Ports    []Port   `json:"ports"`
+	VNIs     []VNI    `json:"vnis"`
+	Remotes  []Remote `json:"remotes"`
+	FDB      FDBStats `json:"fdb"`
+	Workers  []Worker `json:"workers"`
+	Memory   Memory   `json:"memory"`
+}
+
+// Underlay is the interface that carries the VXLAN packets.
+type Underlay struct {
+	Interface
+	Local   string `json:"local"`
+	DstPort uint16 `json:"dstport"`
+	MAC     string `json:"mac"`
+}
+
+// Interface is a network interface that frames are taken from and sent to.
+type Interface struct {
+	Name     string  `json:"name"`
+	Up       bool    `json:"up"`
+	MTU      int     `json:"mtu"`
+	XDP      string  `json:"xdp"`                // native or generic
+	Fallback string  `json:"fallback,omitempty"` // why it is not bound in a better mode
+	Steering Steer   `json:"steering"`
+	Queues   []Queue `json:"queues"`
+}
+
+// Steer counts what the XDP program did with the interface's packets.
+type Steer struct {
+	Redirected uint64 `json:"redirected"` // handed to the gateway
+	Passed     uint64 `json:"passed"`     // left to the kernel
+	NoSocket   uint64 `json:"no_socket"`  // for the gateway, on a queue without a socket
+}
+
+// Queue is one AF_XDP socket.
+type Queue struct {
+	Queue     int    `json:"queue"`
+	Worker    int    `json:"worker"`
+	Mode      string `json:"mode"` // zerocopy or copy, as the kernel says
+	RxPackets uint64 `json:"rx_packets"`
+	RxBytes   uint64 `json:"rx_bytes"`
+	TxPackets uint64 `json:"tx_packets"`
+	TxBytes   uint64 `json:"tx_bytes"`
+	Kicks     uint64 `json:"kicks"`   // system calls that made the kernel send
+	Foreign   uint64 `json:"foreign"` // descriptors of frames that the kernel did not own
+	Kernel    Kernel `json:"kernel"`
+}
+
+// Kernel is what the kernel counts for one socket (XDP_STATISTICS).
+type Kernel struct {
+	RxDropped       uint64 `json:"rx_dropped"`
+	RxInvalid       uint64 `json:"rx_invalid"`
+	TxInvalid       uint64 `json:"tx_invalid"`
+	RxRingFull      uint64 `json:"rx_ring_full"`
+	FillRingEmpty   uint64 `json:"fill_ring_empty"`
+	TxRingEmpty     uint64 `json:"tx_ring_empty"`
+	StatisticsError string `json:"error,omitempty"` // why there are none
+}
+
+// Port is a local interface whose frames are bridged.
+type Port struct {
+	Interface
+	VNI    uint32 `json:"vni"`
+	Device string `json:"device,omitempty"` // the host's side, when gw made the pair
+}
+
+// VNI is one bridge domain.
+type VNI struct {
+	VNI     uint32   `json:"vni"`
+	Name    string   `json:"name"`
+	Group   string   `json:"group,omitempty"`
+	Remotes []string `json:"remotes,omitempty"` // configured ones
+	Ports   []string `json:"ports"`
+	FDB     int      `json:"fdb"` // entries that count towards maxaddress
+}
+
+// Remote is another VTEP, or a group.
+type Remote struct {
+	Address    string `json:"address"`
+	Configured bool   `json:"configured"` // false: it spoke first
+	State      string `json:"state"`      // direct, resolving, failed, no-route, link-down, idle
+	NextHop    string `json:"nexthop,omitempty"`
+	MAC        string `json:"mac,omitempty"`
+	MTU        int    `json:"mtu,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+}
+
+// FDBStats is the state of the MAC table.
+type FDBStats struct {
+	Entries int    `json:"entries"`
+	Moves   uint64 `json:"moves"`
+	Refused uint64 `json:"refused"` // addresses not learned: limit reached, table full or pinned elsewhere
+	Aged    uint64 `json:"aged"`
+}
+
+// Worker is one pinned goroutine.
+type Worker struct {
+	ID         int               `json:"id"`
+	CPU        int               `json:"cpu"`
+	Rounds     uint64            `json:"rounds"`
+	Sleeps     uint64            `json:"sleeps"`
+	Unnumbered uint64            `json:"unnumbered"` // packets of strangers that found the table of remotes full
+	Verdicts   map[string]uint64 `json:"verdicts"`   // of received frames, one each
+	Copies     map[string]uint64 `json:"copies"`     // of the copies that flooding made
+	SlowSent   uint64            `json:"slow_sent"`  // packets the kernel sent for us
+	SlowFailed uint64            `json:"slow_failed"`
+}
+
+// Memory is the frame memory.
+type Memory struct {
+	Frames    int    `json:"frames"`
+	FrameSize int    `json:"frame_size"` // bytes
+	Pages     string `json:"pages"`
+	Free      int    `json:"free"` // frames in the shared store
+}
