@@ -1,0 +1,45 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// descriptions is every metric of the gateway's own, in the order of this file.
+var descriptions []*prometheus.Desc
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	d := prometheus.NewDesc("gw_"+name, help, labels, nil)
+	descriptions = append(descriptions, d)
+	return d
+}
+
+var (
+	buildInfo = describe("build_info", "Always 1; the version is in the label.", "version")
+	ready     = describe("ready", "1 once frames can flow.")
+	uptime    = describe("uptime_seconds", "Time since the start.")
+
+	linkUp    = describe("link_up", "1 while the interface is up, with carrier.", "interface", "role", "vni")
+	queueMode = describe("queue_mode", "Always 1; how the queue's socket is bound (zerocopy or copy, as the kernel says) and how XDP is attached (native or generic).", "interface", "queue", "mode", "xdp")
+	packets   = describe("packets_total", "Packets that workers took from (rx) and put on (tx) the queue's rings.", "interface", "queue", "direction")
+	bytes     = describe("bytes_total", "Bytes of these packets, from the Ethernet header on.", "interface", "queue", "direction")
+	steered   = describe("steered_packets_total", "What the XDP program did with packets: redirected to the gateway, passed to the kernel, or meant for the gateway on a queue that has no socket.", "interface", "action")
+	kicks     = describe("kicks_total", "System calls that made the kernel send.", "interface", "queue")
+	foreign   = describe("foreign_descriptors_total", "Descriptors from the kernel of frames that it did not own; they are ignored.", "interface", "queue")
+
+	kernelDrops = describe("kernel_events_total", "What the kernel counts for the socket (XDP_STATISTICS).", "interface", "queue", "event")
+
+	verdicts   = describe("frames_total", "Received frames by what became of them; one verdict each.", "worker", "verdict", "drop")
+	copies     = describe("flood_copies_total", "Copies that flooding made, by what became of them.", "worker", "verdict", "drop")
+	rounds     = describe("worker_rounds_total", "Rounds in which a worker moved something.", "worker")
+	sleeps     = describe("worker_sleeps_total", "Times a worker had nothing to do and slept.", "worker")
+	unnumbered = describe("unnumbered_sources_total", "Packets of unknown VTEPs that found the table of remotes full, so that nothing was learned of them.", "worker")
+	slowPath   = describe("slow_path_packets_total", "Packets that the kernel sent, or refused to send, while their next hop was unresolved.", "worker", "result")
+
+	remotes    = describe("remotes", "Remote VTEPs and groups by the state of the way to them.", "state")
+	fdbEntries = describe("fdb_entries", "Entries in the MAC table of all VNIs.")
+	vniEntries = describe("vni_fdb_entries", "Entries of the VNI that count towards its maxaddress.", "vni")
+	fdbMoves   = describe("fdb_moves_total", "Learned addresses that moved to another port or remote.")
+	fdbRefused = describe("fdb_refused_total", "Addresses not learned: the VNI's limit was reached, the table was full, or a static entry pins them elsewhere.")
+	fdbAged    = describe("fdb_aged_total", "Learned addresses that aged out.")
+
+	memoryFrames = describe("memory_frames", "Frames of the shared memory.")
+	memoryFree   = describe("memory_free_frames", "Frames in the shared store, in nobody's hands.")
+)

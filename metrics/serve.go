@@ -1,0 +1,34 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sys/unix"
+)
+
+// Server answers scrapes until Close.
+type Server struct{ http http.Server }
+
+// Listen serves /metrics on a TCP address in the background.
+func Listen(addr string, s Source) (*Server, error) {
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, fmt.Errorf("listen for metrics on %s: the address is in use, perhaps by another gw (choose another with --metrics ADDRESS:PORT, or --metrics '' for none)", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen for metrics on %s: %w (choose another with --metrics ADDRESS:PORT, or --metrics '' for none)", addr, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(s), promhttp.HandlerOpts{}))
+	server := &Server{http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}
+	go server.http.Serve(l) // returns when Close closes the listener
+	return server, nil
+}
+
+// Close ends all answers.
+func (s *Server) Close() error { return s.http.Close() }
