@@ -1,0 +1,113 @@
+package gateway
+
+import (
+	"time"
+
+	"vxgw/dataplane"
+	"vxgw/underlay"
+)
+
+// publish builds a snapshot of what is now known and gives it to the workers. Only
+// the steward calls it, and Start before there is one.
+func (g *Gateway) publish() {
+	old := g.plane.Snapshot()
+	link := g.mirror.Link()
+	s := &dataplane.Snapshot{
+		LocalMAC: macInt(link.MAC[:]),
+		Local:    ipInt(g.local),
+		Underlay: link.Up,
+		VNIs:     old.VNIs,
+		Domains:  old.Domains,
+		Queues:   old.Queues,
+	}
+	if len(s.Domains) != len(g.domains) {
+		s.Domains = make([]*dataplane.Domain, len(g.domains))
+		for i, d := range g.domains {
+			s.Domains[i] = d.plane
+		}
+		s.VNIs = dataplane.NewVNITable(s.Domains)
+		s.Queues = [][]*dataplane.Queue{g.queues()}
+	}
+	for _, p := range g.ports {
+		s.Ports = append(s.Ports, &dataplane.Port{
+			Index: p.number, Domain: p.domain.plane.Index, Name: p.label(), MTU: p.info.MTU, Up: p.info.Up,
+		})
+	}
+	g.steward.draining = false
+	for _, t := range g.tunnels {
+		s.Paths = append(s.Paths, g.pathsOf(t.plane, link, old))
+	}
+	g.plane.Publish(s)
+	g.steward.built = time.Now()
+}
+
+// queues returns every queue there is, the underlay's first: one worker has them all.
+func (g *Gateway) queues() []*dataplane.Queue {
+	all := g.wire.queues
+	for _, p := range g.ports {
+		all = append(all, p.queues...)
+	}
+	return all
+}
+
+// pathsOf builds the ways to all remotes with one set of tunnel options.
+func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, old *dataplane.Snapshot) []dataplane.Path {
+	var before []dataplane.Path
+	if t.Set < len(old.Paths) {
+		before = old.Paths[t.Set]
+	}
+	addrs := g.plane.Remotes.Addrs()
+	paths := make([]dataplane.Path, len(addrs))
+	for n, addr := range addrs {
+		p := &paths[n]
+		p.MTU = link.MTU
+		way, ok := g.mirror.Path(addr)
+		if !ok {
+			continue // nobody has sent to it yet: the first frame goes by the slow path
+		}
+		if way.MTU > 0 {
+			p.MTU = way.MTU
+		}
+		switch way.State {
+		case underlay.NoRoute:
+			p.State = dataplane.PathNoRoute
+		case underlay.Direct:
+			if err := g.direct(p, t, way, link); err != nil {
+				g.log.Error("cannot build outer headers", "remote", addr, "err", err)
+				continue
+			}
+			p.State = g.drained(uint32(n), before, old.Seq)
+			if p.State == dataplane.PathDraining {
+				g.steward.draining = true
+			}
+		}
+	}
+	return paths
+}
+
+// direct builds the outer headers to a remote whose next hop is known.
+func (g *Gateway) direct(p *dataplane.Path, t *dataplane.Tunnel, way underlay.Path, link underlay.Link) (err error) {
+	o := *t
+	o.Outer.SrcMAC = link.MAC
+	p.Template, err = o.Template(way.Remote, way.DstMAC)
+	return err
+}
+
+// drained says whether frames to remote n may leave directly although some may
+// still be on the slow path. They may when none is under way and no worker still
+// hands any over: every worker has passed the last snapshot, and that had the
+// remote on the direct or the draining path.
+func (g *Gateway) drained(n uint32, before []dataplane.Path, seq uint64) dataplane.PathState {
+	if int(n) >= len(before) {
+		return dataplane.PathDraining
+	}
+	switch before[n].State {
+	case dataplane.PathDirect:
+		return dataplane.PathDirect
+	case dataplane.PathDraining:
+		if g.plane.Passed(seq) && g.plane.Remotes.Pending(n) == 0 {
+			return dataplane.PathDirect
+		}
+	}
+	return dataplane.PathDraining
+}

@@ -1,0 +1,165 @@
+// Package gateway owns a running gateway: it builds one from a configuration, keeps
+// it in step with the kernel, shows its state, and takes everything back at the end.
+//
+// Start goes through these steps, each of which puts what it undoes on a stack:
+//
+//	lock and journal    one gateway per underlay interface; undo what a killed one left
+//	underlay            address, link, memory, XDP program, sockets
+//	ports               devices are made, programs attached, sockets bound
+//	groups              multicast memberships
+//	tables              remotes numbered, static FDB entries
+//	workers             first snapshot, then frames flow
+//
+// After that one goroutine, the steward, turns what changes in the kernel and what
+// workers find out into new snapshots.
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"vxgw/bpf"
+	"vxgw/config"
+	"vxgw/dataplane"
+	"vxgw/fdb"
+	"vxgw/netdev"
+	"vxgw/ring"
+	"vxgw/underlay"
+)
+
+// Gateway is a running VTEP. Its methods may be called from any goroutine.
+type Gateway struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	paths   netdev.Paths
+	started time.Time
+
+	plane   *dataplane.Plane
+	journal *netdev.Journal
+	mirror  *underlay.Mirror
+	raw     *underlay.Raw
+	groups  *underlay.Memberships
+	steer   *bpf.Underlay
+	wire    *iface // the underlay
+	local   netip.Addr
+	domains []*domain // by bridge domain index
+	ports   []*port   // by port index
+	tunnels []tunnel  // by set
+
+	undo    []func() error // what Close does, last first
+	failed  chan error     // a worker or the steward could not go on
+	stop    chan struct{}
+	steward steward
+}
+
+// domain is a bridge domain: its configuration and the numbers that stand for it.
+type domain struct {
+	cfg     *config.VNI
+	plane   *dataplane.Domain
+	groups  []netip.Addr
+	remotes []netip.Addr
+}
+
+// Start makes a gateway of cfg, which passed Validate and is not changed any more.
+// When it returns without error, frames flow. The error is a *config.Error when the
+// configuration asks for something that is not there.
+func Start(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
+	g := &Gateway{cfg: cfg, log: log, started: time.Now(), failed: make(chan error, 8), stop: make(chan struct{}), steward: newSteward()}
+	for _, step := range []func() error{
+		checkPrivilege,
+		g.claim,
+		g.openUnderlay,
+		g.openDomains,
+		g.joinGroups,
+		g.fillTables,
+		g.startWorkers,
+		g.startSteward,
+	} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, g.Close())
+		}
+	}
+	return g, nil
+}
+
+// Failed delivers the error of a part that could not go on. The gateway is then
+// to be closed.
+func (g *Gateway) Failed() <-chan error { return g.failed }
+
+// Paths says where the gateway's files are.
+func (g *Gateway) Paths() netdev.Paths { return g.paths }
+
+// Close stops the gateway and takes back everything it made or changed. What
+// could not be taken back is in the error. A second call does nothing.
+func (g *Gateway) Close() error {
+	var errs []error
+	for len(g.undo) > 0 {
+		last := g.undo[len(g.undo)-1]
+		g.undo = g.undo[:len(g.undo)-1]
+		if err := last(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// onClose puts f on the stack of what Close does.
+func (g *Gateway) onClose(f func() error) { g.undo = append(g.undo, f) }
+
+// claim makes this the only gateway on the underlay interface and undoes what one
+// that was killed has left.
+func (g *Gateway) claim() error {
+	name := g.cfg.Underlay.Iface
+	if _, err := netdev.Lookup(name); err != nil {
+		return notThere(err)
+	}
+	g.paths = netdev.PathsFor(name)
+	lock, err := netdev.Acquire(g.paths.Lock)
+	if err != nil {
+		return fmt.Errorf("start on %s: %w", name, err)
+	}
+	g.onClose(lock.Close)
+	if g.journal, err = openJournal(g.paths.State, g.log); err != nil {
+		return err
+	}
+	return nil
+}
+
+// notThere makes a configuration error of one that says that something that the
+// configuration names does not exist.
+func notThere(err error) error { return &config.Error{Problem: err.Error()} }
+
+// sizes of the tables.
+const (
+	maxRemotes = 1 << 16
+	maxEntries = 16 << 20 // of the FDB; its memory grows with what is in it
+)
+
+// newPlane makes the frame memory for a number of sockets, and the tables.
+func (g *Gateway) newPlane(sockets int) error {
+	// Each socket can have its fill ring and its tx ring full; the rest is for
+	// batches and for the copies that flooding makes.
+	frames := 1 << 11
+	for frames < sockets*(fillSize+txSize)+2048 {
+		frames <<= 1
+	}
+	mem, err := ring.NewMemory(frames, frameSize)
+	if err != nil {
+		return err
+	}
+	g.onClose(mem.Close)
+	table, err := fdb.New(fdb.Config{MaxEntries: maxEntries})
+	if err != nil {
+		return err
+	}
+	g.onClose(table.Close)
+	g.plane = dataplane.NewPlane(mem, table, dataplane.NewRemotes(maxRemotes))
+	return nil
+}
+
+// frameSize holds any packet of a 1,500-byte MTU with headroom, in a size that
+// every driver takes: igb cuts packets above 1,024 bytes in two with 2,048.
+const frameSize = 4096

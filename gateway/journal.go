@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+
+	"vxgw/netdev"
+	"vxgw/underlay"
+)
+
+// kindManaged marks an underlay whose next hops the kernel keeps resolved for us.
+// Its data are the addresses that somebody else had marked so before us.
+const kindManaged netdev.Kind = "managed"
+
+// openJournal reads what a killed gateway left and undoes it.
+func openJournal(path string, log *slog.Logger) (*netdev.Journal, error) {
+	j, err := netdev.OpenJournal(path, map[netdev.Kind]netdev.Undoer{kindManaged: clearManaged})
+	var corrupt *netdev.CorruptError
+	if errors.As(err, &corrupt) {
+		log.Warn(corrupt.Error())
+	} else if err != nil {
+		return nil, err
+	}
+	for _, c := range j.Pending() {
+		log.Info("putting back what a killed gateway left", "change", c.String())
+	}
+	for _, err := range j.Undo() {
+		log.Warn("cannot put back what a killed gateway left", "err", err)
+	}
+	return j, nil
+}
+
+// recordManaged writes down, before the first neighbour is marked, which marks are
+// not ours.
+func (g *Gateway) recordManaged(info netdev.Info) error {
+	others, err := managed(info.Index)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(others)
+	if err != nil {
+		return err
+	}
+	c := netdev.Change{Kind: kindManaged, Link: info.ID(), Data: data}
+	if err := g.journal.Record(c); err != nil {
+		return err
+	}
+	g.onClose(func() error { return errors.Join(g.journal.Undo()...) })
+	return nil
+}
+
+// clearManaged takes the marks off that were not there before the gateway was.
+func clearManaged(c netdev.Change) error {
+	link, err := c.Link.Find()
+	if err != nil || link == nil {
+		return err
+	}
+	var others []netip.Addr
+	if err := json.Unmarshal(c.Data, &others); err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	marked, err := managed(link.Attrs().Index)
+	if err != nil {
+		return err
+	}
+	ours := slices.DeleteFunc(marked, func(a netip.Addr) bool { return slices.Contains(others, a) })
+	return underlay.ClearManaged(link.Attrs().Index, ours)
+}
+
+// managed lists the neighbours on an interface that the kernel keeps resolved.
+func managed(ifindex int) ([]netip.Addr, error) {
+	list, err := netlink.NeighList(ifindex, netlink.FAMILY_V4)
+	if err != nil {
+		return nil, fmt.Errorf("list the neighbours of interface %d: %w", ifindex, err)
+	}
+	addrs := []netip.Addr{}
+	for _, n := range list {
+		if a, ok := netip.AddrFromSlice(n.IP); ok && n.FlagsExt&netlink.NTF_EXT_MANAGED != 0 {
+			addrs = append(addrs, a.Unmap())
+		}
+	}
+	return addrs, nil
+}
+
+// Cleanup puts back what a killed gateway on an interface left, and returns what it
+// was. It is an error if the gateway still runs.
+func Cleanup(iface string) ([]string, error) {
+	paths := netdev.PathsFor(iface)
+	lock, err := netdev.Acquire(paths.Lock)
+	if err != nil {
+		return nil, fmt.Errorf("clean up after %s: %w", iface, err)
+	}
+	defer lock.Close()
+	j, err := netdev.OpenJournal(paths.State, map[netdev.Kind]netdev.Undoer{kindManaged: clearManaged})
+	if j == nil {
+		return nil, err
+	}
+	var undone []string
+	for _, c := range j.Pending() {
+		undone = append(undone, c.String())
+	}
+	return undone, errors.Join(append(j.Undo(), err)...)
+}
+
+// generic is what has to be off at the sender when XDP runs in the stack: frames
+// larger than the MTU do not fit into ours.
+var generic = map[string]bool{
+	"tx-tcp-segmentation": false, "tx-tcp6-segmentation": false, "tx-tcp-ecn-segmentation": false,
+	"tx-tcp-mangleid-segmentation": false, "tx-udp-segmentation": false, "tx-generic-segmentation": false,
+}
+
+// calmOffloads sees to it that a port with XDP in the stack gets no frames above
+// the MTU: native mode makes the kernel do it, generic mode does not.
+func (g *Gateway) calmOffloads(p *port) error {
+	if !p.info.IsVeth {
+		return nil
+	}
+	if !p.info.PeerInSameNS {
+		g.log.Warn("segmentation offloads of the port's other end cannot be switched off from here: frames above the MTU are lost",
+			"port", p.info.Name, "cure", "in the other namespace: ethtool -K PEER tso off gso off tx-udp-segmentation off")
+		return nil
+	}
+	peer, err := netlink.LinkByIndex(p.info.PeerIndex)
+	if err != nil {
+		return fmt.Errorf("find the other end of %s: %w", p.info.Name, err)
+	}
+	_, err = netdev.SetOffloads(g.journal, peer.Attrs().Name, generic)
+	return err
+}

@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"vxgw/control"
+	"vxgw/dataplane"
+	"vxgw/underlay"
+)
+
+// Version is what the program calls itself; set at build time.
+var Version = "devel"
+
+// Status describes the gateway as it is now. It costs the workers nothing: they
+// publish their counters anyhow.
+func (g *Gateway) Status() control.Status {
+	s := control.Status{
+		Version: Version, PID: os.Getpid(), Uptime: time.Since(g.started).Seconds(), Ready: true,
+		Ports: []control.Port{}, VNIs: []control.VNI{}, Remotes: g.remotes(), Workers: []control.Worker{},
+	}
+	link := g.mirror.Link()
+	s.Underlay = control.Underlay{
+		Interface: describe(g.wire), Local: g.local.String(), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
+	}
+	s.Underlay.Up, s.Underlay.MTU = link.Up, link.MTU
+	state := g.plane.Snapshot()
+	for i, p := range g.ports {
+		c := control.Port{Interface: describe(p.iface), VNI: p.domain.cfg.VNI}
+		c.Up, c.MTU = state.Ports[i].Up, state.Ports[i].MTU
+		if p.pair != nil {
+			c.Device = p.pair.Name
+		}
+		s.Ports = append(s.Ports, c)
+	}
+	for _, d := range g.domains {
+		s.VNIs = append(s.VNIs, g.vni(d))
+	}
+	f := g.plane.FDB.Stats()
+	s.FDB = control.FDBStats{
+		Entries: f.Entries, Moves: f.Moves, Refused: f.RefusedStatic + f.RefusedLimit + f.RefusedFull, Aged: f.Aged,
+	}
+	for _, w := range g.plane.Workers() {
+		s.Workers = append(s.Workers, worker(w))
+	}
+	m := g.plane.Memory
+	s.Memory = control.Memory{Frames: m.Frames(), FrameSize: m.FrameSize(), Pages: m.Huge(), Free: g.plane.Depot.Len()}
+	s.Problems = problems(&s)
+	s.Hint = g.hint(&s)
+	return s
+}
+
+func describe(f *iface) control.Interface {
+	c := control.Interface{
+		Name: f.info.Name, MTU: f.info.MTU, XDP: f.attached.String(), Fallback: f.fallback, Queues: []control.Queue{},
+	}
+	if n, err := f.program.Counters(); err == nil {
+		c.Steering = control.Steer(n)
+	}
+	for _, q := range f.queues {
+		c.Queues = append(c.Queues, queue(q))
+	}
+	return c
+}
+
+func queue(q *dataplane.Queue) control.Queue {
+	bound, counts := q.Socket.Bound(), q.Socket.Counters()
+	c := control.Queue{
+		Queue: bound.Queue, Mode: "copy",
+		RxPackets: q.Stats.RxPackets.Load(), RxBytes: q.Stats.RxBytes.Load(),
+		TxPackets: q.Stats.TxPackets.Load(), TxBytes: q.Stats.TxBytes.Load(),
+		Kicks: counts.Kicks, Foreign: counts.Foreign,
+	}
+	if bound.ZeroCopy {
+		c.Mode = "zerocopy"
+	}
+	k, err := q.Socket.Statistics()
+	if err != nil {
+		c.Kernel.StatisticsError = err.Error()
+		return c
+	}
+	c.Kernel = control.Kernel{
+		RxDropped: k.Rx_dropped, RxInvalid: k.Rx_invalid_descs, TxInvalid: k.Tx_invalid_descs,
+		RxRingFull: k.Rx_ring_full, FillRingEmpty: k.Rx_fill_ring_empty_descs, TxRingEmpty: k.Tx_ring_empty_descs,
+	}
+	return c
+}
+
+func (g *Gateway) vni(d *domain) control.VNI {
+	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: g.plane.FDB.DomainLen(d.plane.Index)}
+	if d.cfg.Group.IsValid() {
+		v.Group = d.cfg.Group.String()
+	}
+	for _, r := range d.remotes {
+		v.Remotes = append(v.Remotes, r.String())
+	}
+	for _, p := range g.ports {
+		if p.domain == d {
+			v.Ports = append(v.Ports, p.label())
+		}
+	}
+	return v
+}
+
+// remotes lists the configured remotes and groups, and the VTEPs that spoke first.
+func (g *Gateway) remotes() []control.Remote {
+	out := []control.Remote{}
+	for _, addr := range g.plane.Remotes.Addrs() {
+		if !addr.IsValid() {
+			continue
+		}
+		r := control.Remote{Address: addr.String(), State: "idle", Reason: "nobody has sent to it yet"}
+		for _, d := range g.domains {
+			r.Configured = r.Configured || slices.Contains(d.remotes, addr) || slices.Contains(d.groups, addr)
+		}
+		if way, ok := g.mirror.Path(addr); ok {
+			r.State, r.Reason, r.MTU = way.State.String(), way.Reason, way.MTU
+			if way.NextHop.IsValid() {
+				r.NextHop = way.NextHop.String()
+			}
+			if way.State == underlay.Direct {
+				r.MAC = macText(macInt(way.DstMAC[:]))
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func worker(w *dataplane.Worker) control.Worker {
+	c := control.Worker{
+		ID: w.ID, CPU: w.CPU, Verdicts: map[string]uint64{}, Copies: map[string]uint64{},
+		Rounds: w.Counters.Rounds.Load(), Sleeps: w.Counters.Sleeps.Load(), Unnumbered: w.Counters.Unnumbered.Load(),
+		SlowSent: w.Slow.Sent.Load(), SlowFailed: w.Slow.Failed.Load(),
+	}
+	for v := range dataplane.VerdictCount {
+		name := dataplane.Verdict(v).String()
+		if n := w.Counters.Verdicts[v].Load(); n > 0 {
+			c.Verdicts[name] = n
+		}
+		if n := w.Counters.Copies[v].Load(); n > 0 {
+			c.Copies[name] = n
+		}
+	}
+	return c
+}
+
+// problems names what keeps frames from flowing now.
+func problems(s *control.Status) []string {
+	var out []string
+	if !s.Underlay.Up {
+		out = append(out, fmt.Sprintf("underlay %s is down", s.Underlay.Name))
+	}
+	for _, p := range s.Ports {
+		if !p.Up {
+			out = append(out, fmt.Sprintf("port %s of vni %d is down", p.Name, p.VNI))
+		}
+	}
+	for _, r := range s.Remotes {
+		if r.State == underlay.Failed.String() || r.State == underlay.NoRoute.String() {
+			out = append(out, strings.TrimSuffix(fmt.Sprintf("remote %s is %s: %s", r.Address, r.State, r.Reason), ": "))
+		}
+	}
+	return out
+}
+
+// hint says what is missing for a VNI that can reach nobody yet.
+func (g *Gateway) hint(s *control.Status) string {
+	for _, d := range g.domains {
+		if len(d.groups)+len(d.remotes) == 0 && len(s.Remotes) == 0 {
+			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, start gw with --remote ADDRESS or --group GROUP", d.cfg.VNI)
+		}
+	}
+	return ""
+}

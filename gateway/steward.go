@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// The steward is the one goroutine that changes what workers work with. It wakes
+// for news from the kernel and from the workers, and builds at most one snapshot per
+// minGap, however much flaps.
+
+const (
+	minGap = 10 * time.Millisecond
+	// tickEvery is the resolution of nothing but housekeeping: the FDB's clock has
+	// seconds, ageing is a scan in small steps.
+	tickEvery = 200 * time.Millisecond
+	// ageSteps is in how many ticks ageing goes once over the whole table.
+	ageSteps = 50
+)
+
+// steward is the state of that goroutine, and the one word that others leave it.
+type steward struct {
+	watched  map[uint32]bool // remotes whose way is followed
+	built    time.Time       // of the last snapshot
+	draining bool            // a path of the last snapshot waits for the slow path to run dry
+	ports    chan netlink.LinkUpdate
+
+	mu     sync.Mutex
+	wanted []uint32            // remotes that a frame went to by the slow path
+	asked  map[uint32]struct{} // those already passed on
+	wake   chan struct{}       // capacity 1
+}
+
+func newSteward() steward {
+	return steward{watched: map[uint32]bool{}, asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
+}
+
+// startSteward publishes changes from now on.
+func (g *Gateway) startSteward() error {
+	ended := g.run("steward", func() error { g.keep(); return nil })
+	g.onClose(func() error {
+		close(g.stop)
+		<-ended
+		return nil
+	})
+	return nil
+}
+
+// keep is the steward's life.
+func (g *Gateway) keep() {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
+	pending := false
+	for {
+		select {
+		case <-g.stop:
+			return
+		case <-tick.C:
+			g.housekeep()
+		case <-g.mirror.Changes():
+			pending = true
+		case <-g.plane.Remotes.Fresh():
+			pending = true
+		case u := <-g.steward.ports:
+			pending = g.portChanged(u) || pending
+		case <-g.steward.wake:
+			pending = g.watchWanted() || pending
+		case <-due.C:
+			pending = true
+		}
+		if !pending {
+			continue
+		}
+		if wait := minGap - time.Since(g.steward.built); wait > 0 {
+			due.Reset(wait)
+			pending = false // due brings it back
+			continue
+		}
+		g.publish()
+		pending = false
+		if g.steward.draining {
+			due.Reset(minGap)
+		}
+	}
+}
+
+// housekeep keeps the clock and lets entries age.
+func (g *Gateway) housekeep() {
+	now := g.now()
+	g.plane.Tick(now)
+	g.age(now)
+}
+
+// now is the time for FDB entries: seconds since the start, from 1 on.
+func (g *Gateway) now() uint32 { return uint32(time.Since(g.started)/time.Second) + 1 }
+
+// want is called by the slow path with each remote that it sends to.
+func (g *Gateway) want(remote uint32) {
+	s := &g.steward
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.asked[remote]; ok {
+		return
+	}
+	s.asked[remote] = struct{}{}
+	s.wanted = append(s.wanted, remote)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watchWanted has the ways to new remotes followed once somebody sends to them: a
+// stranger that only sends to us costs the kernel nothing.
+func (g *Gateway) watchWanted() bool {
+	s := &g.steward
+	s.mu.Lock()
+	wanted := s.wanted
+	s.wanted = nil
+	s.mu.Unlock()
+	addrs := g.plane.Remotes.Addrs()
+	for _, n := range wanted {
+		if s.watched[n] || int(n) >= len(addrs) || !addrs[n].IsValid() {
+			continue
+		}
+		if err := g.mirror.Watch(addrs[n]); err != nil {
+			g.log.Warn("cannot follow the way to a remote", "remote", addrs[n], "err", err)
+			continue
+		}
+		s.watched[n] = true
+	}
+	return len(wanted) > 0
+}

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+
+	"vxgw/config"
+	"vxgw/dataplane"
+	"vxgw/vxlan"
+)
+
+// tunnel is a set of tunnel options that one or more domains share.
+type tunnel struct {
+	cfg   config.Tunnel
+	plane *dataplane.Tunnel
+}
+
+// tunnel returns the set of options cfg, the same one for equal options.
+func (g *Gateway) tunnel(cfg *config.Tunnel) *dataplane.Tunnel {
+	for _, t := range g.tunnels {
+		if t.cfg == *cfg {
+			return t.plane
+		}
+	}
+	p := &dataplane.Tunnel{
+		Set:       len(g.tunnels),
+		SrcPortLo: cfg.SrcPort[0], SrcPortHi: cfg.SrcPort[1],
+		InheritTOS: cfg.TOS == config.TOSInherit,
+		InheritDF:  cfg.DF == config.DFInherit,
+		Outer: vxlan.TemplateConfig{
+			Src: g.local, DstPort: g.cfg.Underlay.DstPort,
+			TTL: uint8(cfg.TTL), DF: cfg.DF == config.DFSet, UDPChecksum: cfg.UDPCsum,
+		},
+	}
+	if !p.InheritTOS {
+		p.Outer.TOS = uint8(cfg.TOS)
+	}
+	g.tunnels = append(g.tunnels, tunnel{*cfg, p})
+	return p
+}
+
+// macInt is a MAC address in the low 48 bits, first byte highest.
+func macInt(mac net.HardwareAddr) uint64 {
+	var b [8]byte
+	copy(b[2:], mac)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// macText is the reverse of macInt, as text.
+func macText(mac uint64) string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], mac)
+	return net.HardwareAddr(b[2:]).String()
+}
+
+// ipInt is an IPv4 address with its first byte highest.
+func ipInt(a netip.Addr) uint32 {
+	b := a.Unmap().As4()
+	return binary.BigEndian.Uint32(b[:])
+}
