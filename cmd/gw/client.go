@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vxgw/control"
+	"vxgw/netdev"
+)
+
+// target is how the commands that ask a running gateway find it.
+type target struct {
+	iface, path string
+	json        bool
+}
+
+func (t *target) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&t.iface, "iface", "", "underlay interface of the gateway to ask (default: the only one that runs here)")
+	f.StringVar(&t.path, "control", "", "path of its API socket")
+	f.BoolVarP(&t.json, "json", "j", false, "print JSON")
+}
+
+// client returns a client of the gateway that the flags name, or of the only one
+// in this network namespace.
+func (t *target) client() (*control.Client, error) {
+	if t.path != "" {
+		return control.NewClient(t.path), nil
+	}
+	if t.iface != "" {
+		return control.NewClient(netdev.PathsFor(t.iface).Socket), nil
+	}
+	found, err := sockets()
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, fmt.Errorf("%w in this network namespace (is it running? --control PATH names its socket)", control.ErrNotRunning)
+	case len(found) > 1:
+		return nil, usageError{fmt.Errorf("several gateways run here: choose one with --control %s", strings.Join(found, " or "))}
+	}
+	return control.NewClient(found[0]), nil
+}
+
+// sockets lists the API sockets of this network namespace: those that the names of
+// its interfaces lead to.
+func sockets() ([]string, error) {
+	pattern := netdev.PathsFor("*").Socket
+	all, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("look for API sockets: %w", err)
+	}
+	var here []string
+	for _, path := range all {
+		prefix, suffix, _ := strings.Cut(pattern, "*")
+		name := strings.TrimSuffix(strings.TrimPrefix(path, prefix), suffix)
+		if netdev.PathsFor(name).Socket != path {
+			continue
+		}
+		if _, err := netdev.Lookup(name); err == nil {
+			here = append(here, path)
+		}
+	}
+	return here, nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func newFDB() *cobra.Command {
+	c := &cobra.Command{Use: "fdb", Short: "Look at the MAC tables", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	var t target
+	show := &cobra.Command{
+		Use:   "show",
+		Short: "List the entries as bridge(8) does",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
+			entries, err := client.FDB(c.Context())
+			if err != nil {
+				return err
+			}
+			if t.json {
+				return printJSON(os.Stdout, entries)
+			}
+			for _, e := range entries {
+				fmt.Println(e)
+			}
+			return nil
+		},
+	}
+	t.flags(show)
+	c.AddCommand(show)
+	return c
+}

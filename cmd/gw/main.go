@@ -1,0 +1,80 @@
+// Command gw is a VXLAN tunnel end point in user space: it bridges local ports and
+// VXLAN tunnels over AF_XDP.
+//
+// Exit status: 0 stopped as asked, 1 failed while running, 2 bad usage or
+// configuration.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"vxgw/config"
+)
+
+func main() { os.Exit(execute(os.Args[1:])) }
+
+// execute runs one command line and returns the exit status. Each problem is one
+// line on standard error.
+func execute(args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "gw:", err)
+	return exitStatus(err)
+}
+
+// usageError marks what cobra finds wrong with a command line.
+type usageError struct{ error }
+
+// Unwrap returns cobra's own error.
+func (e usageError) Unwrap() error { return e.error }
+
+func exitStatus(err error) int {
+	var usage usageError
+	var bad *config.Error
+	if errors.As(err, &usage) || errors.As(err, &bad) {
+		return 2
+	}
+	return 1
+}
+
+func newRoot() *cobra.Command {
+	run := newRun()
+	root := &cobra.Command{
+		Use:   "gw --iface IFACE --vni VNI [flags]",
+		Short: "VXLAN gateway over AF_XDP",
+		Long: `gw is a VXLAN tunnel end point (VTEP) in user space. It takes frames from AF_XDP rings, bridges them
+between local ports and VXLAN tunnels, and sends them from the same memory.
+
+  gw --iface ens18 --vni 42 --remote 10.65.132.188 --address 172.17.1.2/24   point to point
+  gw --iface ens18 --vni 42 --group 224.1.1.1 --address 172.17.1.2/24        multicast
+  gw --iface ens18 --vni 42 --group 224.1.1.1 --port veth1                   bridge a container
+  gw --iface ens18 --vni 42                                                  learn VTEPs that speak first
+  gw --config /etc/gw/gw.yaml`,
+		Args:          noArgs,
+		RunE:          run.RunE,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.Flags().AddFlagSet(run.Flags())
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (%s --help lists the flags)", err, c.CommandPath())}
+	})
+	root.AddCommand(run, newStatus(), newFDB(), newCleanup(), newVersion())
+	return root
+}
+
+// noArgs refuses arguments behind the flags, a mistyped command among them.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s: unknown command or argument %q (%s --help lists what there is)", c.CommandPath(), args[0], c.CommandPath())}
+	}
+	return nil
+}

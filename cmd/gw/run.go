@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/signal"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"vxgw/config"
+	"vxgw/control"
+	"vxgw/gateway"
+	"vxgw/metrics"
+)
+
+// newRun makes the command that runs a gateway in the foreground; the root command
+// does the same.
+func newRun() *cobra.Command {
+	flags := config.DefaultFlags()
+	var file string
+	c := &cobra.Command{
+		Use:   "run --iface IFACE --vni VNI [flags]",
+		Short: "Run a gateway in the foreground (what gw does without a command)",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := settings(c, flags, file)
+			if err != nil {
+				return err
+			}
+			return run(cfg)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&flags.Iface, "iface", flags.Iface, "underlay interface, which carries the VXLAN packets")
+	f.UintSliceVar(&flags.VNIs, "vni", flags.VNIs, "VXLAN network identifier, 1-16777215; repeatable")
+	f.StringVar(&flags.Local, "local", flags.Local, "outer source address (default: the interface's first global address)")
+	f.UintVar(&flags.DstPort, "dstport", flags.DstPort, "UDP port of VXLAN")
+	f.StringSliceVar(&flags.Remotes, "remote", flags.Remotes, "VTEP that gets a copy of every flooded frame; repeatable")
+	f.StringVar(&flags.Group, "group", flags.Group, "multicast group that flooded frames go to; not with --remote")
+	f.StringSliceVar(&flags.Ports, "port", flags.Ports, "existing interface to bridge; repeatable")
+	f.StringVar(&flags.Device, "device", flags.Device, "name of the interface to make for this host (default gw<VNI> where no --port is given)")
+	f.StringSliceVar(&flags.Addresses, "address", flags.Addresses, "address with prefix length for that interface; repeatable")
+	f.StringVar(&flags.Mode, "mode", flags.Mode, "how to bind: auto, zerocopy, copy or generic")
+	f.StringVar(&flags.Metrics, "metrics", flags.Metrics, "address of /metrics for Prometheus, empty for none")
+	f.StringVar(&flags.Control, "control", flags.Control, "path of the API socket (default /run/gw/<iface>.sock)")
+	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "auto, text or json")
+	f.StringVar(&flags.LogLevel, "log-level", flags.LogLevel, "debug, info, warn or error")
+	f.StringVar(&file, "config", "", "YAML file that describes everything; not with the flags above, save --log-*")
+	return c
+}
+
+// settings makes the configuration of the flags, or of the file.
+func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config, error) {
+	if file == "" {
+		return config.FromFlags(flags)
+	}
+	for _, name := range []string{"iface", "vni", "local", "dstport", "remote", "group", "port", "device", "address", "mode", "metrics", "control"} {
+		if c.Flags().Changed(name) {
+			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
+		}
+	}
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	if c.Flags().Changed("log-format") {
+		cfg.Log.Format = flags.LogFormat
+	}
+	if c.Flags().Changed("log-level") {
+		cfg.Log.Level = flags.LogLevel
+	}
+	return cfg, cfg.Validate()
+}
+
+// run is the life of a gateway: start, serve, wait, take everything back.
+func run(cfg *config.Config) (err error) {
+	log := newLogger(cfg.Log)
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer cancel()
+
+	g, err := gateway.Start(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	path := cfg.Control.Path
+	if path == "" {
+		path = g.Paths().Socket
+	}
+	api, err := control.Listen(path)
+	if err != nil {
+		return err
+	}
+	api.Serve(g)
+	defer func() { err = errors.Join(err, api.Close()) }()
+	if cfg.Metrics.Listen != "" {
+		m, err := metrics.Listen(cfg.Metrics.Listen, g)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+	}
+
+	announce(log, g.Status(), path)
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		log.Warn("cannot tell systemd", "err", err)
+	}
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+		daemon.SdNotify(false, daemon.SdNotifyStopping) // the manager may have gone; it sees the exit
+		return nil
+	case err := <-g.Failed():
+		return err
+	}
+}
+
+// announce says what runs, once frames can flow.
+func announce(log *slog.Logger, s control.Status, path string) {
+	log.Info("underlay", "iface", s.Underlay.Name, "local", s.Underlay.Local, "dstport", s.Underlay.DstPort,
+		"xdp", s.Underlay.XDP, "mode", modes(s.Underlay.Queues), "mtu", s.Underlay.MTU)
+	if why := s.Underlay.Fallback; why != "" {
+		log.Info("the underlay is not bound in the best mode", "iface", s.Underlay.Name, "reason", why)
+	}
+	for _, p := range s.Ports {
+		log.Info("port", "vni", p.VNI, "port", p.Name, "device", p.Device, "xdp", p.XDP, "mode", modes(p.Queues), "mtu", p.MTU)
+	}
+	if s.Hint != "" {
+		log.Info(s.Hint)
+	}
+	log.Info("ready", "control", path)
+}
+
+// modes says how queues are bound, in one word when they agree.
+func modes(queues []control.Queue) string {
+	mode := ""
+	for _, q := range queues {
+		switch mode {
+		case "", q.Mode:
+			mode = q.Mode
+		default:
+			return "mixed"
+		}
+	}
+	return mode
+}
