@@ -146,8 +146,8 @@ func (s *steering) Counters() (Counters, error) {
 }
 
 // Close detaches the program and frees it and its maps. The second call does
-// nothing; every other method fails with [os.ErrClosed] from then on. Sockets
-// stay open: close them afterwards.
+// nothing, nor does Detach; all other methods fail with [os.ErrClosed] from then
+// on. Sockets stay open: close them afterwards.
 func (s *steering) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

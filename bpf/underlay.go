@@ -29,8 +29,8 @@ type UnderlayConfig struct {
 // IPv4 packets without options, fragmentation and VLAN tag that go over UDP to
 // the configured port, to an address of AddAddr, with a VNI of AddVNI; and UDP
 // datagrams to that address and port that are too short for a VXLAN header.
-// Flags, lengths and checksums play no part. All else goes up to the kernel,
-// as does a packet of ours on a queue without a socket.
+// Flags, checksums and lengths that are merely wrong play no part. All else
+// goes up to the kernel, as does a packet of ours on a queue without a socket.
 type Underlay struct {
 	steering
 	addrs, vnis *ebpf.Map // guarded by steering.mu
