@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -75,9 +76,10 @@ func TestLockRace(t *testing.T) {
 					continue
 				}
 				got.Add(1)
-				if n := holders.Add(1); n != 1 {
-					t.Errorf("%d holders", n)
+				if n := holders.Add(1); n != 1 || !sameFile(l.file, path) {
+					t.Errorf("%d holders, or of a file that is gone", n)
 				}
+				runtime.Gosched()
 				holders.Add(-1)
 				if err := l.Close(); err != nil {
 					t.Error(err)
