@@ -67,3 +67,21 @@ func TestStateNames(t *testing.T) {
 		}
 	}
 }
+
+func TestEntriesOfOthers(t *testing.T) {
+	for _, c := range []struct {
+		n     neighbour
+		fixed bool
+	}{
+		{neighbour{}, false},
+		{neighbour{present: true, state: unix.NUD_STALE}, false},
+		{neighbour{present: true, state: unix.NUD_FAILED, ext: ntfExtManaged, flags: unix.NTF_EXT_LEARNED}, false},
+		{neighbour{present: true, state: unix.NUD_PERMANENT}, true},
+		{neighbour{present: true, state: unix.NUD_NOARP}, true},
+		{neighbour{present: true, state: unix.NUD_STALE, ext: ntfExtValidated}, true},
+	} {
+		if c.n.fixed() != c.fixed {
+			t.Errorf("%+v: fixed is %v", c.n, !c.fixed)
+		}
+	}
+}
