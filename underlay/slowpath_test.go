@@ -89,6 +89,22 @@ func TestRawFirstPacketsSurviveResolution(t *testing.T) {
 	})
 }
 
+func TestRawCloseKeepsWhatWaits(t *testing.T) {
+	us, peer := pair(t)
+	us.sysctl("net/ipv4/neigh/u0/mcast_solicit", "100")
+	tap, index := peer.tap("p0"), us.index("u0")
+	peer.silent("p0", true)
+	us.do(func() error {
+		r, err := OpenRaw(index, "u0")
+		if err != nil {
+			return err
+		}
+		return errors.Join(r.Send(packet("10.0.0.1", "10.0.0.2", 150, true, 42)), r.Close())
+	})
+	peer.silent("p0", false)
+	tap.until("the packet", func(frame []byte) bool { id, ok := outer(frame); return ok && id == 42 })
+}
+
 func TestRawMulticast(t *testing.T) {
 	us, peer := pair(t)
 	r, tap, own := us.raw(), peer.tap("p0"), us.tap("u0")
@@ -182,6 +198,11 @@ func TestMemberships(t *testing.T) {
 	}
 	if n := joined(); n != groups {
 		t.Errorf("/proc/net/igmp lists %d of our groups, want %d", n, groups)
+	}
+	us.down("u0")
+	us.up("u0")
+	if n := joined(); n != groups {
+		t.Errorf("after link down and up: %d groups", n)
 	}
 	tap.until("membership report", func(frame []byte) bool { return reports(frame, 4, group(groups-1)) })
 
