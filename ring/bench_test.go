@@ -16,7 +16,8 @@ func recycle(k *Kernel, n uint32) {
 	}
 	if n = k.Rx.Reserve(k.Fill.Peek(n)); n > 0 {
 		for i := range n {
-			k.Rx.Set(i, Desc{Addr: k.Fill.At(i) + packetHeadroom, Len: 64})
+			slot := k.Rx.Slot(i)
+			slot.Addr, slot.Len, slot.Options = k.Fill.At(i)+packetHeadroom, 64, 0
 		}
 		k.Fill.Release(n)
 		k.Rx.Submit(n)

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Consumer is our end of a ring that the kernel writes and we read: rx (descriptors) and completion (addresses).
 //
-//	Peek -> At ... At -> Release
+//	Peek -> At, n times, or Slots -> Release
 //
 // It belongs to one goroutine. The shared words are those of struct xdp_ring in net/xdp/xsk_queue.h.
 type Consumer[T uint64 | Desc] struct {
@@ -33,6 +33,14 @@ func (c *Consumer[T]) Peek(n uint32) uint32 {
 
 // At returns the i-th slot that is not released; i must be below what Peek returned.
 func (c *Consumer[T]) At(i uint32) T { return c.slots[(c.next+i)&(c.Size()-1)] }
+
+// Slots returns the first n slots that are not released, in order, as one run and what follows it behind the ring's end; n
+// must not be above what Peek returned. For loops over a batch: they need no index arithmetic per slot.
+func (c *Consumer[T]) Slots(n uint32) (run, rest []T) {
+	at := c.next & (c.Size() - 1)
+	run = c.slots[at:min(at+n, c.Size())]
+	return run, c.slots[:n-uint32(len(run))]
+}
 
 // Release gives the first n slots back to the kernel. Call it once per batch, as Submit.
 func (c *Consumer[T]) Release(n uint32) {

@@ -18,8 +18,8 @@ type Pool struct {
 
 // Get takes a free frame and returns its start; false when the depot is empty too. The frame is the caller's.
 func (p *Pool) Get() (addr uint64, ok bool) {
-	if p.n == 0 {
-		return p.load()
+	if p.n == 0 && !p.load() {
+		return 0, false
 	}
 	p.n--
 	return p.stack[p.n&(poolSize-1)], true
@@ -34,6 +34,17 @@ func (p *Pool) Put(addr uint64) {
 	p.n++
 }
 
+// top takes up to n free frames at once and returns their starts, none when the depot is empty too. The slice is valid until
+// the next call of any method; it is the stack itself, popped.
+func (p *Pool) top(n uint32) []uint64 {
+	if p.n == 0 && !p.load() {
+		return nil
+	}
+	end := p.n
+	p.n -= min(n, end)
+	return p.stack[p.n:end]
+}
+
 // Len returns how many frames the pool holds itself.
 func (p *Pool) Len() int { return int(p.n) }
 
@@ -43,15 +54,13 @@ func (p *Pool) Drain() {
 	p.n = 0
 }
 
-// load fetches a batch into the empty stack and takes its top. Not inlined, so that Get is.
+// load fetches a batch into the empty stack and reports whether it got any. Not inlined, so that a Get that finds frames is
+// short.
 //
 //go:noinline
-func (p *Pool) load() (addr uint64, ok bool) {
+func (p *Pool) load() bool {
 	p.n = uint32(p.depot.take(p.stack[:poolBatch]))
-	if p.n == 0 {
-		return 0, false
-	}
-	return p.Get()
+	return p.n > 0
 }
 
 // unload moves the batch that lay longest out of the full stack: the frames used last stay. Not inlined, so that

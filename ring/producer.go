@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Producer is our end of a ring that we write and the kernel reads: fill (addresses) and tx (descriptors).
 //
-//	Reserve -> Set ... Set -> Submit
+//	Reserve -> Set or Slot, n times, or Slots -> Submit
 //
 // It belongs to one goroutine. The shared words are those of struct xdp_ring in net/xdp/xsk_queue.h.
 type Producer[T uint64 | Desc] struct {
@@ -39,7 +39,19 @@ func (p *Producer[T]) Reserve(n uint32) uint32 {
 func (p *Producer[T]) used() uint32 { return min(p.next-p.consumer.Load(), p.Size()) }
 
 // Set writes the i-th slot that is not submitted; i must be below what Reserve returned.
-func (p *Producer[T]) Set(i uint32, v T) { p.slots[(p.next+i)&(p.Size()-1)] = v }
+func (p *Producer[T]) Set(i uint32, v T) { *p.Slot(i) = v }
+
+// Slot returns the i-th slot that is not submitted, to be written field by field: a Desc put together and copied as a whole
+// makes the processor wait for its own stores.
+func (p *Producer[T]) Slot(i uint32) *T { return &p.slots[(p.next+i)&(p.Size()-1)] }
+
+// Slots returns the first n slots that are not submitted, in order, as one run and what follows it behind the ring's end; n
+// must not be above what Reserve returned. For loops over a batch: they need no index arithmetic per slot.
+func (p *Producer[T]) Slots(n uint32) (run, rest []T) {
+	at := p.next & (p.Size() - 1)
+	run = p.slots[at:min(at+n, p.Size())]
+	return run, p.slots[:n-uint32(len(run))]
+}
 
 // Submit publishes the first n slots written. An atomic store is an XCHG on amd64: call it once per batch.
 func (p *Producer[T]) Submit(n uint32) {

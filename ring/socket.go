@@ -52,23 +52,34 @@ func (s *Socket) Receive(batch []Desc) int {
 	if n == 0 {
 		return 0
 	}
-	owners, taken := s.owners, 0
-	for i := range n {
-		d := s.rx.At(i)
-		f := d.Addr >> (s.shift & 63)
+	run, rest := s.rx.Slots(n)
+	taken := s.accept(run, batch)
+	taken += s.accept(rest, batch[taken:])
+	s.rx.Release(n)
+	return taken
+}
+
+// accept moves what the kernel may deliver from received to batch, which has room for it, and returns how many those are.
+func (s *Socket) accept(received, batch []Desc) int {
+	owners, size, shift := s.owners, s.size, s.shift&63
+	taken := 0
+	for i := range received {
+		d := &received[i]
+		addr, n := d.Addr, d.Len // read once: the ring is the kernel's to write
+		f := addr >> shift
 		if f >= uint64(len(owners)) || owners[f] != receiving {
 			s.counts.foreignReceived.Add(1)
 			continue
 		}
 		owners[f] = user
-		if d.Addr&(s.size-1)+uint64(d.Len) > s.size {
+		if addr&(size-1)+uint64(n) > size {
 			s.counts.malformed.Add(1)
-			d.Len = 0
+			n = 0
 		}
-		batch[taken] = d
+		to := &batch[taken]
+		to.Addr, to.Len, to.Options = addr, n, d.Options
 		taken++
 	}
-	s.rx.Release(n)
 	return taken
 }
 
@@ -85,7 +96,8 @@ func (s *Socket) Send(d Desc) bool {
 		return false
 	}
 	s.owners[f] = sending
-	s.tx.Set(s.staged, Desc{Addr: d.Addr, Len: d.Len})
+	slot := s.tx.Slot(s.staged)
+	slot.Addr, slot.Len, slot.Options = d.Addr, d.Len, 0
 	s.staged++
 	return true
 }
@@ -114,10 +126,18 @@ func (s *Socket) Reap(p *Pool) int {
 	if n == 0 {
 		return 0
 	}
-	owners, taken := s.owners, 0
-	for i := range n {
-		addr := s.completion.At(i)
-		f := addr >> (s.shift & 63)
+	run, rest := s.completion.Slots(n)
+	taken := s.finish(run, p) + s.finish(rest, p)
+	s.completion.Release(n)
+	return taken
+}
+
+// finish puts the completed frames that were sent into p and returns how many those are.
+func (s *Socket) finish(completed []uint64, p *Pool) int {
+	owners, shift := s.owners, s.shift&63
+	taken := 0
+	for _, addr := range completed {
+		f := addr >> shift
 		if f >= uint64(len(owners)) || owners[f] != sending {
 			s.counts.foreignCompleted.Add(1)
 			continue
@@ -126,7 +146,6 @@ func (s *Socket) Reap(p *Pool) int {
 		p.Put(addr)
 		taken++
 	}
-	s.completion.Release(n)
 	return taken
 }
 
@@ -134,14 +153,10 @@ func (s *Socket) Reap(p *Pool) int {
 func (s *Socket) Refill(p *Pool) {
 	size := s.fill.Size()
 	room := s.fill.Reserve(size)
-	n := uint32(0)
-	for ; n < room; n++ {
-		addr, ok := p.Get()
-		if !ok {
-			break
-		}
-		s.owners[addr>>(s.shift&63)] = receiving
-		s.fill.Set(n, addr)
+	run, rest := s.fill.Slots(room)
+	n := s.supply(run, p)
+	if n == uint32(len(run)) {
+		n += s.supply(rest, p)
 	}
 	if n > 0 {
 		s.fill.Submit(n)
@@ -149,6 +164,24 @@ func (s *Socket) Refill(p *Pool) {
 	if s.fill.NeedWakeup() && n+size > room { // with an empty ring there is nothing to wake it for
 		s.Wakeup()
 	}
+}
+
+// supply writes frames of p into slots of the fill ring, as far as p has some, and returns how many.
+func (s *Socket) supply(slots []uint64, p *Pool) uint32 {
+	owners, shift := s.owners, s.shift&63
+	n := 0
+	for n < len(slots) {
+		frames := p.top(uint32(len(slots) - n))
+		if len(frames) == 0 {
+			break
+		}
+		for i := len(frames) - 1; i >= 0; i-- { // the one used last is filled first
+			slots[n] = frames[i]
+			owners[frames[i]>>shift] = receiving
+			n++
+		}
+	}
+	return uint32(n)
 }
 
 // FD returns the descriptor for poll(2): POLLIN when the rx ring has something, POLLOUT when the tx ring has room. It is -1
