@@ -53,9 +53,14 @@ func tail(b []byte) uint64 {
 
 // Fold brings a sum down to 16 bits, not complemented: a checksum field holds ^Fold(sum). Only a sum of zero folds to zero.
 func Fold(sum uint64) uint16 {
-	// Adding the halves swapped leaves their sum in the upper half, its carry added already.
-	w := uint32((sum + bits.RotateLeft64(sum, 32)) >> 32)
+	w := fold32(sum)
 	return uint16((w + bits.RotateLeft32(w, 16)) >> 16)
+}
+
+// fold32 brings a sum down to 32 bits. Only a sum of zero folds to zero.
+func fold32(sum uint64) uint32 {
+	// Adding the halves swapped leaves their sum in the upper half, its carry added already.
+	return uint32((sum + bits.RotateLeft64(sum, 32)) >> 32)
 }
 
 // Update16 returns the checksum field check after one of the words it covers went from old to new

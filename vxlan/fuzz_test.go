@@ -115,12 +115,12 @@ func FuzzParseInner(f *testing.F) {
 			return
 		}
 		if in.L3 > in.End || in.L4 != 0 && (in.L4 < in.L3+20 || in.L4 >= in.End) || in.End > len(b) || in.VLANs > 2 ||
-			(in.IPVersion == 0) != (in.L3 == 0) || in.L3 == 0 && in.L4 != 0 || in.Fragment && in.L4 != 0 || in.finalDst > in.End-16 && in.L4 != 0 {
+			(in.IPVersion == 0) != (in.L3 == 0) || in.L3 == 0 && in.L4 != 0 || in.Fragment && in.L4 != 0 {
 			t.Errorf("%+v", in)
 		}
 
 		// Nothing is left over from the frame before.
-		dirty := Inner{VLAN: 9, VLANs: 9, L3: 9, L4: 9, End: 9, finalDst: 9, IPVersion: 9, Proto: 9, TOS: 9, TTL: 9, DF: true, Fragment: true}
+		dirty := Inner{VLAN: 9, VLANs: 9, L3: 9, L4: 9, End: 9, addrs: 9, IPVersion: 9, Proto: 9, TOS: 9, TTL: 9, DF: true, Fragment: true}
 		if ParseInner(frame, &dirty); dirty != in {
 			t.Errorf("first %+v, then %+v", in, dirty)
 		}

@@ -25,9 +25,10 @@ func parse6(frame []byte, at int, in *Inner) bool {
 	if first>>60 != 6 || total > len(p) {
 		return false
 	}
-	in.L3, in.L4, in.End, in.finalDst = at, 0, at+total, at+24
+	in.L3, in.L4, in.End = at, 0, at+total
 	in.IPVersion, in.Proto, in.TOS, in.TTL = 6, uint8(first>>8), uint8(first>>52), uint8(first)
 	in.DF, in.Fragment = true, false
+	in.addrs = fold32(Sum(p[8:ip6Len], 0))
 	ports, proto := uint32(0), uint8(extFragment)
 	if l4 := walk6(p[:total], in); l4 > 0 {
 		in.L4 = at + l4
@@ -43,7 +44,7 @@ func parse6(frame []byte, at int, in *Inner) bool {
 }
 
 // walk6 follows the extension headers of the IPv6 packet p, and returns the offset of the transport header, or 0. It sets Proto and
-// Fragment, and moves finalDst where a routing header says so.
+// Fragment, and addrs where a routing header says so.
 func walk6(p []byte, in *Inner) int {
 	at := ip6Len
 	for range maxExt {
@@ -69,7 +70,7 @@ func walk6(p []byte, in *Inner) int {
 		case extRouting:
 			size += int(ext[1]) * 8
 			if ext[3] != 0 {
-				in.finalDst = routedTo(ext, size, in.L3+at)
+				in.addrs = routedTo(p, at, size)
 			}
 		default:
 			size += int(ext[1]) * 8
@@ -83,13 +84,13 @@ func walk6(p []byte, in *Inner) int {
 	return 0
 }
 
-// routedTo returns the frame offset of the last address that a routing header with segments left will visit, which is what the
-// transport checksum counts (RFC 8200 section 8.1): the first in the list for segment routing (RFC 8754 section 2) and
-// Mobile IPv6 (RFC 6275 section 6.4). Other types are not known: 0.
-func routedTo(ext []byte, size, at int) int {
+// routedTo returns the sum of the addresses in the pseudo-header where the routing header p[at:at+size] has segments left: its
+// destination is the last address that will be visited (RFC 8200 section 8.1), the first in the list for segment routing (RFC
+// 8754 section 2) and Mobile IPv6 (RFC 6275 section 6.4). Other types are not known: 0.
+func routedTo(p []byte, at, size int) uint32 {
 	const mobile, segment = 2, 4
-	if typ := ext[2]; size < 8+16 || typ != mobile && typ != segment {
+	if typ := p[at+2]; size < 8+16 || at+size > len(p) || typ != mobile && typ != segment {
 		return 0
 	}
-	return at + 8
+	return fold32(Sum(p[at+8:at+24], Sum(p[8:24], 0)))
 }

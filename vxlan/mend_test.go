@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// mend parses and mends a guarded copy of frame.
-func mend(t *testing.T, frame []byte) (mended []byte, wrote bool) {
+// mendCopy parses and mends a guarded copy of frame.
+func mendCopy(t *testing.T, frame []byte) (mended []byte, wrote bool) {
 	t.Helper()
 	mended, check := guarded(t, frame)
 	var in Inner
@@ -56,7 +56,7 @@ func TestMendCompletesAndKeeps(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	for n := range 400 {
 		for name, right := range transports(random(r, n)) {
-			if got, wrote := mend(t, right); wrote {
+			if got, wrote := mendCopy(t, right); wrote {
 				t.Fatalf("%s, %d bytes: a right frame was changed: %s", name, n, cmp.Diff(right, got))
 			}
 			left := append([]byte{}, right...)
@@ -75,7 +75,7 @@ func TestMendCompletesAndKeeps(t *testing.T) {
 			} else {
 				x.leave(left)
 			}
-			if got, _ := mend(t, left); string(got) != string(right) {
+			if got, _ := mendCopy(t, left); string(got) != string(right) {
 				t.Fatalf("%s, %d bytes: %s", name, n, cmp.Diff(right, got))
 			}
 		}
@@ -146,7 +146,7 @@ func TestMendLeavesAlone(t *testing.T) {
 		"another port":          ether("0800", ip4(17, 0, nil, udp(4790, vx(tcp4())))),
 		"two levels deep":       deep,
 	} {
-		if got, wrote := mend(t, frame); wrote {
+		if got, wrote := mendCopy(t, frame); wrote {
 			t.Errorf("%s: %s", name, cmp.Diff(frame, got))
 		}
 	}
@@ -157,7 +157,7 @@ func TestMendShorterUDP(t *testing.T) {
 	frame := ether("0800", ip4(17, 0, nil, join(udp(9, []byte("odd")), []byte("more"))))
 	x, _ := slowFind(frame)
 	x.leave(frame)
-	if got, wrote := mend(t, frame); !wrote || slowSum(x.pseudo, got[34:45]) != 0xffff {
+	if got, wrote := mendCopy(t, frame); !wrote || slowSum(x.pseudo, got[34:45]) != 0xffff {
 		t.Errorf("wrote %v: %x", wrote, got)
 	}
 }
@@ -168,7 +168,7 @@ func TestMendSegmentRouting(t *testing.T) {
 	frame := append([]byte{}, want...)
 	pseudo := join(frame[22:38], frame[62:78], []byte{0, 6}, be16(25))
 	binary.BigEndian.PutUint16(frame[78+16:], slowSum(pseudo))
-	if got, _ := mend(t, frame); string(got) != string(want) {
+	if got, _ := mendCopy(t, frame); string(got) != string(want) {
 		t.Error(cmp.Diff(want, got))
 	}
 }

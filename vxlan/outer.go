@@ -2,15 +2,12 @@ package vxlan
 
 // A packet from the underlay, in the order of its headers:
 //
-//	ParseOuter      Ethernet, IPv4, UDP, VXLAN: a fault, or where the inner frame lies
-//	tooShort        names what is missing of a packet below the smallest
-//	checkOptions    the rare IPv4 options
-//	ChecksumOK      the UDP checksum, once the inner frame is mended
+//	ParseOuter                   Ethernet, IPv4, UDP, VXLAN: a fault, or where the inner frame lies
+//	skipOptions, checkOptions    the rare IPv4 options
+//	tooShort                     a packet below the smallest
+//	ChecksumOK                   the UDP checksum, once the inner frame is mended
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "encoding/binary"
 
 // Outer is what the outer headers say. ParseOuter fills all of it when it returns OK; after a fault it means nothing.
 type Outer struct {
@@ -26,6 +23,9 @@ type Outer struct {
 	Reserved  bool // a reserved bit of the VXLAN header is set, which RFC 7348 section 5 wants ignored
 }
 
+// plainIPv4 is the first byte of an IPv4 header without options: version 4, five words.
+const plainIPv4 = 0x45
+
 const (
 	flagI   = uint64(0x08) << 56
 	vniMask = uint64(0xffffff) << 8
@@ -39,74 +39,91 @@ func ParseOuter(pkt []byte, o *Outer) Fault {
 	if len(pkt) < Overhead {
 		return tooShort(pkt)
 	}
-	h := pkt[:Overhead:Overhead]
-	first := binary.BigEndian.Uint64(h[12:]) // EtherType, version, header length, TOS, total length, ID
-	if first>>44 != typeIPv4<<4|4 {
-		return NotIP
-	}
-	o.DstMAC = binary.BigEndian.Uint64(h) >> 16
-	o.TOS = uint8(first >> 32)
-
-	// The IPv4 header, without its options, sums up in three loads.
-	sum, c := bits.Add64(binary.BigEndian.Uint64(h[14:]), binary.BigEndian.Uint64(h[22:]), 0)
-	dst := binary.BigEndian.Uint32(h[30:])
-	sum, c = bits.Add64(sum, uint64(dst), c)
-	sum += c
-	ipLen := int(first>>40&0x0f) * 4
-	udp := h[etherLen+ip4Len:]
-	if ipLen != ip4Len {
-		if ipLen < ip4Len {
-			return NotIP
-		}
-		if len(pkt) < ipLen+Overhead-ip4Len {
-			return Short
-		}
-		sum = Sum(pkt[etherLen+ip4Len:etherLen+ipLen], sum)
-		udp = pkt[etherLen+ipLen : ipLen+Overhead-ip4Len]
+	h := (*[Overhead]byte)(pkt)
+	first := binary.BigEndian.Uint64(h[12:])  // EtherType, version, header length, TOS, total length, ID
+	second := binary.BigEndian.Uint64(h[20:]) // flags and offset, TTL, protocol, checksum, half the source
+	src := binary.BigEndian.Uint32(h[atSrcIP:])
+	dst := binary.BigEndian.Uint32(h[atDstIP:])
+	if first>>40 != typeIPv4<<8|plainIPv4 {
+		return skipOptions(pkt, o)
 	}
 	total := int(first >> 16 & 0xffff)
-	if total < ipLen || etherLen+total > len(pkt) {
+	if total < ip4Len || etherLen+total > len(pkt) {
 		return IPLength
 	}
-	if Fold(sum) != 0xffff {
+	// The words of the header, three, three, two and two of them; no carry leaves 64 bits.
+	if Fold(first&(1<<48-1)+second>>16+uint64(src)+uint64(dst)) != 0xffff {
 		return IPChecksum
 	}
-	if ipLen != ip4Len && !checkOptions(pkt[etherLen+ip4Len:etherLen+ipLen]) {
-		return IPOptions
-	}
-
-	second := binary.BigEndian.Uint64(h[20:]) // flags and offset, TTL, protocol, checksum, half the source
-	if second>>48&0x3fff != 0 {
+	control := uint32(second >> 32)
+	if control&(0x3fff<<16) != 0 {
 		return Fragment
 	}
-	if second>>40&0xff == 0 {
+	if control&0xff00 == 0 {
 		return TTL
 	}
-	src := binary.BigEndian.Uint32(h[26:])
 	if martian(src) {
 		return Martian
 	}
-	if second>>32&0xff != protoUDP {
+	if uint8(control) != protoUDP {
 		return NotUDP
 	}
-	o.Src, o.Dst = src, dst
-
-	ports := binary.BigEndian.Uint64(udp) // source, destination, length, checksum
-	length := int(ports >> 16 & 0xffff)
-	if length < udpLen+vxlanLen || ipLen+length > total {
+	udp := binary.BigEndian.Uint64(h[atUDP:]) // source, destination, length, checksum
+	vx := binary.BigEndian.Uint64(h[atVXLAN:])
+	length := int(udp >> 16 & 0xffff)
+	if length < udpLen+vxlanLen || ip4Len+length > total {
 		return UDPLength
 	}
-	o.SrcPort, o.DstPort, o.Checksum = uint16(ports>>48), uint16(ports>>32), uint16(ports)
-	o.HeaderLen = ipLen + Overhead - ip4Len
-	o.Len = etherLen + ipLen + length
-
-	vx := binary.BigEndian.Uint64(udp[udpLen:])
 	if vx&flagI == 0 {
 		return BadFlags
 	}
-	o.VNI = uint32(vx & vniMask >> 8)
+	o.DstMAC = binary.BigEndian.Uint64(h[:]) >> 16
+	o.HeaderLen, o.Len = Overhead, etherLen+ip4Len+length
+	o.Src, o.Dst = src, dst
+	o.VNI = uint32(vx) >> 8
+	o.SrcPort, o.DstPort, o.Checksum = uint16(udp>>48), uint16(udp>>32), uint16(udp)
+	o.TOS = uint8(first >> 32)
 	o.Reserved = vx&^(flagI|vniMask) != 0
 	return OK
+}
+
+// skipOptions checks a header with options, and reads it as if they were not there. Anything else that ParseOuter does not know is
+// not IPv4.
+func skipOptions(pkt []byte, o *Outer) Fault {
+	options := (int(pkt[etherLen]&0x0f) - ip4Len/4) * 4
+	if binary.BigEndian.Uint16(pkt[12:]) != typeIPv4 || pkt[etherLen]>>4 != 4 || options < 0 {
+		return NotIP
+	}
+	if len(pkt) < Overhead+options {
+		return Short
+	}
+	total := int(binary.BigEndian.Uint16(pkt[atTotal:]))
+	if total < ip4Len+options || etherLen+total > len(pkt) {
+		return IPLength
+	}
+	if Fold(Sum(pkt[etherLen:atUDP+options], 0)) != 0xffff {
+		return IPChecksum
+	}
+	if !checkOptions(pkt[atUDP : atUDP+options]) {
+		return IPOptions
+	}
+	// Lengths are checked here, against the real header; what ParseOuter sees is as long as its headers.
+	length := int(binary.BigEndian.Uint16(pkt[atUDPLength+options:]))
+	seen := udpLen + vxlanLen
+	if length < seen || ip4Len+options+length > total {
+		seen = 0
+	}
+	var h [Overhead]byte
+	copy(h[:atUDP], pkt)
+	copy(h[atUDP:], pkt[atUDP+options:])
+	h[etherLen] = plainIPv4
+	binary.BigEndian.PutUint16(h[atTotal:], Overhead-etherLen)
+	binary.BigEndian.PutUint16(h[atIPChecksum:], 0)
+	binary.BigEndian.PutUint16(h[atIPChecksum:], ^Fold(Sum(h[etherLen:atUDP], 0)))
+	binary.BigEndian.PutUint16(h[atUDPLength:], uint16(seen))
+	fault := ParseOuter(h[:], o)
+	o.HeaderLen, o.Len = Overhead+options, atUDP+options+length
+	return fault
 }
 
 // tooShort tells a foreign packet from one of ours that was cut.
