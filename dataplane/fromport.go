@@ -65,9 +65,9 @@ func (w *Worker) decide(i, n int) {
 	to := v.Dest()
 	b.target[i] = to
 	switch {
-	case to == b.from[i]:
-		b.verdict[i] = SamePort
 	case to.IsRemote() && b.from[i].IsRemote():
 		b.verdict[i] = SplitHorizon
+	case to == b.from[i]:
+		b.verdict[i] = SamePort
 	}
 }

@@ -1,0 +1,193 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"vxgw/fdb"
+	"vxgw/ring"
+	"vxgw/vxlan"
+)
+
+// rig is a worker over loopback rings on heap memory; the test plays the kernel
+// and, through fakeSender, the slow path's kernel too.
+type rig struct {
+	t      testing.TB
+	plane  *Plane
+	worker *Worker
+	wire   end
+	ports  []end
+	snap   Snapshot // of the next publish
+}
+
+// end is one interface: the worker's queue, and the kernel's side of it.
+type end struct {
+	queue  *Queue
+	kernel *ring.Kernel
+}
+
+const (
+	ourMAC  = 0x0200000000aa
+	peerMAC = 0x0200000000bb
+	hostA   = 0x020000000001 // behind port 0
+	hostB   = 0x020000000002 // behind port 1
+	hostR   = 0x020000000009 // behind the remote
+	device  = 0x0200000000dd
+	bcast   = 0xffffffffffff
+)
+
+var (
+	local  = netip.MustParseAddr("10.0.0.1")
+	remote = netip.MustParseAddr("10.0.0.2")
+	third  = netip.MustParseAddr("10.0.0.3")
+	group  = netip.MustParseAddr("224.1.1.1")
+)
+
+// newRig makes a worker with the underlay and a number of ports in VNI 42, which
+// floods to remote, and publishes a first snapshot with the way to it open.
+func newRig(t testing.TB, ports int) *rig {
+	t.Helper()
+	mem, err := ring.NewHeapMemory(1024, 4096)
+	must(t, err)
+	table, err := fdb.New(fdb.Config{Heap: true, MaxEntries: 1 << 16})
+	must(t, err)
+	t.Cleanup(func() { table.Close() })
+	r := &rig{t: t, plane: NewPlane(mem, table, NewRemotes(64))}
+	r.worker, err = r.plane.AddWorker(-1)
+	must(t, err)
+	t.Cleanup(r.worker.Close)
+	r.wire = r.open(Underlay)
+	tunnel := &Tunnel{SrcPortLo: 49152, SrcPortHi: 65535, InheritTOS: true,
+		Outer: vxlan.TemplateConfig{Src: local, DstPort: vxlan.Port, SrcMAC: macBytes(ourMAC)}}
+	d := &Domain{Index: 0, VNI: 42, Learning: true, DeviceMAC: device, Tunnel: tunnel}
+	for i := range ports {
+		r.ports = append(r.ports, r.open(uint32(i)))
+		r.snap.Ports = append(r.snap.Ports, &Port{Index: uint32(i), MTU: 1500, Up: true})
+		d.FloodPorts = append(d.FloodPorts, uint32(i))
+	}
+	n, err := r.plane.Remotes.Add(remote)
+	must(t, err)
+	d.FloodRemotes = []uint32{n}
+	r.snap.Domains = []*Domain{d}
+	r.snap.LocalMAC, r.snap.Local, r.snap.Underlay = ourMAC, 0x0a000001, true
+	r.snap.Paths = [][]Path{make([]Path, 1)}
+	r.path(n, PathDirect)
+	r.plane.Tick(1)
+	r.publish()
+	return r
+}
+
+func (r *rig) open(port uint32) end {
+	pool := r.plane.Depot.NewPool()
+	s, k := ring.NewLoopback(r.plane.Memory, 128, pool)
+	pool.Drain()
+	return end{&Queue{Socket: s, Port: port}, k}
+}
+
+// path sets the state of the way to remote n; takes effect with publish.
+func (r *rig) path(n uint32, state PathState) {
+	r.t.Helper()
+	paths := make([]Path, max(len(r.snap.Paths[0]), int(n)+1))
+	copy(paths, r.snap.Paths[0])
+	template, err := r.snap.Domains[0].Tunnel.Template(r.plane.Remotes.Addrs()[n], macBytes(peerMAC))
+	must(r.t, err)
+	paths[n] = Path{State: state, MTU: 1500, Template: template}
+	r.snap.Paths = [][]Path{paths}
+}
+
+func (r *rig) publish() {
+	s := r.snap
+	s.VNIs = NewVNITable(s.Domains)
+	s.Queues = [][]*Queue{{r.wire.queue}}
+	for _, p := range r.ports {
+		s.Queues[0] = append(s.Queues[0], p.queue)
+	}
+	r.plane.Publish(&s)
+}
+
+// deliver has the kernel receive a frame on an interface.
+func (r *rig) deliver(e end, frame []byte) {
+	r.t.Helper()
+	if !e.kernel.Deliver(frame) {
+		r.t.Fatal("the kernel's end has no room to receive")
+	}
+}
+
+// run works until nothing moves any more.
+func (r *rig) run() {
+	for r.worker.Round() > 0 {
+	}
+}
+
+// taken is what the kernel was given to send.
+type taken struct {
+	addr uint64
+	data []byte
+}
+
+// take has the kernel send what is on an interface's tx ring.
+func (r *rig) take(e end) []taken {
+	var out []taken
+	e.kernel.Take(func(addr uint64, frame []byte) {
+		out = append(out, taken{addr, append([]byte(nil), frame...)})
+	})
+	return out
+}
+
+// verdicts returns how often v was given, to frames and to copies.
+func (r *rig) verdicts(v Verdict) (frames, copies uint64) {
+	return r.worker.Counters.Verdicts[v].Load(), r.worker.Counters.Copies[v].Load()
+}
+
+// ipFrame is an Ethernet frame with an IPv4 UDP datagram of payload bytes.
+func ipFrame(dst, src uint64, flow uint16, payload int) []byte {
+	f := make([]byte, 14+20+8+payload)
+	putMAC(f, dst)
+	putMAC(f[6:], src)
+	binary.BigEndian.PutUint16(f[12:], 0x0800)
+	ip := f[14:]
+	ip[0], ip[8], ip[9] = 0x45, 64, 17
+	binary.BigEndian.PutUint16(ip[2:], uint16(28+payload))
+	copy(ip[12:], []byte{172, 17, 1, 2, 172, 17, 1, 3})
+	binary.BigEndian.PutUint16(ip[10:], ^vxlan.Fold(vxlan.Sum(ip[:20], 0)))
+	binary.BigEndian.PutUint16(ip[20:], flow)
+	binary.BigEndian.PutUint16(ip[22:], 7)
+	binary.BigEndian.PutUint16(ip[24:], uint16(8+payload))
+	for i := range payload {
+		f[42+i] = byte(i)
+	}
+	return f
+}
+
+// tunnelled wraps an inner frame as the remote would send it.
+func tunnelled(t testing.TB, from netip.Addr, vni uint32, tos uint8, inner []byte) []byte {
+	t.Helper()
+	tpl, err := vxlan.NewTemplate(vxlan.TemplateConfig{
+		SrcMAC: macBytes(peerMAC), DstMAC: macBytes(ourMAC), Src: from, Dst: local, DstPort: vxlan.Port, TTL: 64,
+	})
+	must(t, err)
+	pkt := make([]byte, vxlan.Overhead+len(inner))
+	tpl.Put(pkt, len(inner), vni, 50000, tos)
+	copy(pkt[vxlan.Overhead:], inner)
+	return pkt
+}
+
+func putMAC(b []byte, mac uint64) {
+	m := macBytes(mac)
+	copy(b, m[:])
+}
+
+func macBytes(mac uint64) (b [6]byte) {
+	for i := range b {
+		b[i] = byte(mac >> (40 - 8*i))
+	}
+	return b
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,154 @@
+package dataplane
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"vxgw/fdb"
+	"vxgw/vxlan"
+)
+
+// recorder is a Sender that keeps what it is given.
+type recorder struct {
+	packets [][]byte
+	err     error
+}
+
+// Send keeps a copy of the packet.
+func (r *recorder) Send(packet []byte) error {
+	r.packets = append(r.packets, bytes.Clone(packet))
+	return r.err
+}
+
+// runSlow does what SlowPath.Run does with what waits now.
+func (r *rig) runSlow(out Sender) {
+	if out == nil {
+		out = &recorder{}
+	}
+	s := r.worker.Slow
+	for n := s.queue.Take(s.incoming[:]); n > 0; n = s.queue.Take(s.incoming[:]) {
+		for _, f := range s.incoming[:n] {
+			s.forward(out, f)
+		}
+	}
+}
+
+// A frame to an unresolved next hop leaves through the kernel with the same
+// headers that it would have had on the direct way, but for the ID.
+func TestSlowPathBytes(t *testing.T) {
+	r := newRig(t, 1)
+	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostR), fdb.RemoteDest(0), fdb.Static, 1))
+	frame := ipFrame(hostR, hostA, 9, 100)
+	r.deliver(r.ports[0], frame)
+	r.run()
+	direct := r.take(r.wire)[0].data
+	r.path(0, PathSlow)
+	r.publish()
+	r.deliver(r.ports[0], frame)
+	r.run()
+	out := &recorder{}
+	r.runSlow(out)
+	if len(out.packets) != 1 {
+		t.Fatalf("%d packets through the kernel", len(out.packets))
+	}
+	slow := append(bytes.Clone(direct[:14]), out.packets[0]...)
+	var a, b vxlan.Outer
+	if fa, fb := vxlan.ParseOuter(direct, &a), vxlan.ParseOuter(slow, &b); fa != vxlan.OK || fb != vxlan.OK {
+		t.Fatal(fa, fb)
+	}
+	if a != b || !bytes.Equal(direct[a.HeaderLen:], slow[b.HeaderLen:]) {
+		t.Errorf("direct %+v, through the kernel %+v", a, b)
+	}
+	if id := slow[18:20]; id[0] != 0 || id[1] != 0 {
+		t.Errorf("ID %x: it is the kernel's to choose", id)
+	}
+	r.run()
+	r.account()
+}
+
+// No frame overtakes one that is still with the kernel: the direct way opens when
+// the slow one has run dry.
+func TestNoReordering(t *testing.T) {
+	r := newRig(t, 1)
+	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostR), fdb.RemoteDest(0), fdb.Static, 1))
+	send := func() { r.deliver(r.ports[0], ipFrame(hostR, hostA, 9, 100)); r.run() }
+	r.path(0, PathSlow)
+	r.publish()
+	send()
+	r.path(0, PathDraining)
+	r.publish()
+	send()
+	if n := len(r.take(r.wire)); n != 0 {
+		t.Fatal("a frame went directly while one was with the kernel")
+	}
+	if n := r.plane.Remotes.Pending(0); n != 2 {
+		t.Fatalf("%d frames pending, want 2", n)
+	}
+	r.runSlow(nil)
+	send()
+	if n := len(r.take(r.wire)); n != 1 {
+		t.Fatal("the direct way did not open")
+	}
+	r.run()
+	r.account()
+}
+
+// The queue to the kernel is bounded, and what finds it full is dropped and said.
+func TestSlowPathFull(t *testing.T) {
+	r := newRig(t, 1)
+	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostR), fdb.RemoteDest(0), fdb.Static, 1))
+	r.path(0, PathSlow)
+	r.publish()
+	const sent = slowQueue + 50
+	for range sent {
+		r.deliver(r.ports[0], ipFrame(hostR, hostA, 9, 100))
+		r.run()
+	}
+	if n, _ := r.verdicts(ToKernel); n != slowQueue {
+		t.Errorf("%d frames queued, want %d", n, slowQueue)
+	}
+	if n, _ := r.verdicts(NoNeighbour); n != sent-slowQueue {
+		t.Errorf("%d frames dropped, want %d", n, sent-slowQueue)
+	}
+	r.account()
+	r.runSlow(&recorder{err: errors.New("refused")})
+	if s := r.worker.Slow; s.Failed.Load() != slowQueue || s.Sent.Load() != 0 {
+		t.Errorf("%d failed, %d sent", s.Failed.Load(), s.Sent.Load())
+	}
+	if n := r.plane.Remotes.Pending(0); n != 0 {
+		t.Errorf("%d frames still pending", n)
+	}
+	r.account()
+}
+
+// Run sends what comes, sleeps in between, and ends with Stop.
+func TestSlowPathRun(t *testing.T) {
+	r := newRig(t, 1)
+	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostR), fdb.RemoteDest(0), fdb.Static, 1))
+	r.path(0, PathSlow)
+	r.publish()
+	sent, wanted := make(chan struct{}), make(chan uint32, 1000)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.worker.Slow.Run(signaller(sent), func(n uint32) { wanted <- n })
+	}()
+	for range 1000 {
+		r.deliver(r.ports[0], ipFrame(hostR, hostA, 9, 100))
+		r.run()
+		<-sent
+	}
+	r.worker.Slow.Stop()
+	<-ended
+	if n := <-wanted; n != 0 {
+		t.Errorf("remote %d was wanted", n)
+	}
+	r.run()
+	r.account()
+}
+
+type signaller chan struct{}
+
+// Send tells that a packet came.
+func (s signaller) Send([]byte) error { s <- struct{}{}; return nil }
