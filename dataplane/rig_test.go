@@ -41,7 +41,6 @@ var (
 	local  = netip.MustParseAddr("10.0.0.1")
 	remote = netip.MustParseAddr("10.0.0.2")
 	third  = netip.MustParseAddr("10.0.0.3")
-	group  = netip.MustParseAddr("224.1.1.1")
 )
 
 // newRig makes a worker with the underlay and a number of ports in VNI 42, which

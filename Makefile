@@ -1,0 +1,52 @@
+# make           build ./gw, one static binary
+# make demo      show gw at work in network namespaces (root)
+# make test      run every test (root; without gcc the race detector is left out)
+# make lint      formatting, vet, staticcheck, the project's own rules
+# make bench     measure: in memory, and end to end against the kernel (root)
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X vxgw/gateway.Version=$(VERSION)
+
+.PHONY: all build demo test lint generate check-bpf bench bench-quick clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o gw ./cmd/gw
+
+demo: build
+	./gw demo
+
+# Mapped memory is invisible to the race detector, and allocations are counted
+# without it: what depends on either runs both ways.
+test:
+	@if command -v gcc >/dev/null; then \
+		echo "$(GO) test ./fdb ./ring ./vxlan ./dataplane" && $(GO) test ./fdb ./ring ./vxlan ./dataplane && \
+		echo "$(GO) test -race ./..." && CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...; \
+	elif [ "$$CI" = true ]; then \
+		echo "make test: no gcc, so no race detector (apt-get install gcc)" >&2; exit 1; \
+	else \
+		$(GO) test -timeout 9m ./... && echo "make test: no gcc, so the race detector was left out (apt-get install gcc)"; \
+	fi
+
+lint:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt -w these:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) run ./internal/rules
+
+generate:
+	$(GO) generate ./...
+
+check-bpf:
+	bpf/check.sh
+
+bench: build
+	./gw bench
+
+bench-quick: build
+	./gw bench --quick
+
+clean:
+	rm -f gw
