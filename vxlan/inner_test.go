@@ -28,6 +28,7 @@ func TestParseInner(t *testing.T) {
 		{"ARP, two tags", ether("88a8 0064 8100 0065 0806", arp), Inner{EtherType: 0x0806, VLAN: 0x64, VLANs: 2}},
 		{"three tags", ether("88a8 0064 8100 0065 8100 0066 0806", arp), Inner{EtherType: 0x8100, VLAN: 0x64, VLANs: 2}},
 		{"cut tag", ether("8100 00", nil), none(0x8100)},
+		{"nothing but a tag", ether("8100 0064 0806", nil), Inner{EtherType: 0x0806, VLAN: 0x64, VLANs: 1}},
 		{"802.3 length", ether("0026", make([]byte, 38)), none(0x26)},
 
 		{"TCP", ether("0800", ip4(6, 0, nil, tcp(nil))), with(base4, func(in *Inner) { in.End = 54 })},
@@ -51,7 +52,8 @@ func TestParseInner(t *testing.T) {
 		{"IPv4 beyond the frame", ether("0800", ip4(6, 0, nil, tcp(nil))[:39]), none(0x0800)},
 		{"IPv4, header cut", ether("0800", ip4(6, 0, nil, tcp(nil))[:19]), none(0x0800)},
 		{"IPv4, header length 16", ether("0800", join([]byte{0x44}, ip4(6, 0, nil, tcp(nil))[1:])), none(0x0800)},
-		{"IPv4, total length within the header", ether("0800", join(unhex("4500 0013"), make([]byte, 40))), none(0x0800)},
+		{"IPv4, total length within the header", ether("0800", overwrite(ip4(6, 0, nil, tcp(nil)), 2, "0013")), none(0x0800)},
+		{"ports cut, padded", ether("0800", join(ip4(17, 0, nil, be16(1000)), arp)), with(base4, func(in *Inner) { in.Proto, in.End = 17, 36 })},
 		{"IPv4 by type, IPv6 by version", ether("0800", ip6(6, tcp(nil))), none(0x0800)},
 
 		{"TCP over IPv6", ether("86dd", ip6(6, tcp(nil))), with(base6, func(in *Inner) { in.End = 74 })},
@@ -152,6 +154,14 @@ func TestHashCoversTheFlow(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Padding behind a cut transport header is no port.
+func TestHashIgnoresPadding(t *testing.T) {
+	short := ether("0800", ip4(17, 0, nil, be16(1000)))
+	if hashOf(join(short, make([]byte, 30))) != hashOf(join(short, []byte("any padding that makes it longer"))) {
+		t.Error("padding changes the hash")
 	}
 }
 

@@ -123,28 +123,28 @@ func TestMendLeavesAlone(t *testing.T) {
 	}
 	payload := []byte("some bytes")
 	tcp4 := func() []byte { return unfinished(ether("0800", ip4(6, 0, nil, tcp(payload)))) }
-	with := func(f []byte, at int, hex string) []byte { copy(f[at:], unhex(hex)); return f }
 	noFlag := vx(tcp4())
 	noFlag[0] = 0
 	deep := ether("0800", ip4(17, 0, nil, udp(4789, vx(ether("0800", ip4(17, 0, nil, udp(4789, vx(tcp4()))))))))
 	for name, frame := range map[string][]byte{
-		"wrong TCP":             with(tcp4(), 50, "1234"),
+		"wrong TCP":             overwrite(tcp4(), 50, "1234"),
 		"UDP without checksum":  ether("0800", ip4(17, 0, nil, udp(9, payload))),
 		"UDP6 without checksum": ether("86dd", ip6(17, udp(9, payload))),
-		"SCTP with a checksum":  with(ether("0800", ip4(132, 0, nil, sctp(payload))), 42, "00000001"),
-		"first fragment":        with(tcp4(), 20, "2000"),
-		"last fragment":         with(tcp4(), 20, "0001"),
+		"SCTP with a checksum":  overwrite(ether("0800", ip4(132, 0, nil, sctp(payload))), 42, "00000001"),
+		"first fragment":        overwrite(tcp4(), 20, "2000"),
+		"last fragment":         overwrite(tcp4(), 20, "0001"),
 		"TCP cut":               ether("0800", ip4(6, 0, nil, make([]byte, 19))),
 		"UDP cut":               ether("0800", ip4(17, 0, nil, make([]byte, 7))),
 		"SCTP cut":              ether("0800", ip4(132, 0, nil, make([]byte, 11))),
-		"UDP length above IP's": with(unfinished(ether("0800", ip4(17, 0, nil, udp(9, payload)))), 38, "0013"),
-		"UDP length 7":          with(unfinished(ether("0800", ip4(17, 0, nil, udp(9, payload)))), 38, "0007"),
+		"UDP length above IP's": overwrite(unfinished(ether("0800", ip4(17, 0, nil, udp(9, payload)))), 38, "0013"),
+		"UDP length 7":          overwrite(unfinished(ether("0800", ip4(17, 0, nil, udp(9, payload)))), 38, "0007"),
 		"ICMP":                  ether("0800", ip4(1, 0, nil, make([]byte, 40))),
 		"ARP":                   ether("0806", make([]byte, 28)),
-		"unknown routing":       ether("86dd", ip6(43, join(unhex("06020901 00000000"), make([]byte, 16), tcp(payload)))),
-		"no VXLAN flag":         ether("0800", ip4(17, 0, nil, udp(4789, noFlag))),
-		"another port":          ether("0800", ip4(17, 0, nil, udp(4790, vx(tcp4())))),
-		"two levels deep":       deep,
+		// Its field is what the pseudo-header would be, were all addresses zero.
+		"unknown routing": overwrite(ether("86dd", ip6(43, join(unhex("06020901 00000000"), make([]byte, 16), tcp(payload)))), 94, "0024"),
+		"no VXLAN flag":   ether("0800", ip4(17, 0, nil, udp(4789, noFlag))),
+		"another port":    ether("0800", ip4(17, 0, nil, udp(4790, vx(tcp4())))),
+		"two levels deep": deep,
 	} {
 		if got, wrote := mendCopy(t, frame); wrote {
 			t.Errorf("%s: %s", name, cmp.Diff(frame, got))
@@ -160,6 +160,40 @@ func TestMendShorterUDP(t *testing.T) {
 	if got, wrote := mendCopy(t, frame); !wrote || slowSum(x.pseudo, got[34:45]) != 0xffff {
 		t.Errorf("wrote %v: %x", wrote, got)
 	}
+}
+
+// A routing header at its end has no say in the pseudo-header, whatever its type.
+func TestMendRoutingAtItsEnd(t *testing.T) {
+	frame := ether("86dd", ip6(43, join(unhex("06020900 00000000"), make([]byte, 15), []byte{1}, tcp([]byte("bytes")))))
+	pseudo := join(frame[22:54], []byte{0, 6}, be16(25))
+	binary.BigEndian.PutUint16(frame[78+16:], slowSum(pseudo))
+	if got, wrote := mendCopy(t, frame); !wrote || slowSum(pseudo, got[78:]) != 0xffff {
+		t.Errorf("wrote %v: %x", wrote, got)
+	}
+}
+
+// What was written inside counts, also where the outer checksum comes out as it stood.
+func TestMendReportsNested(t *testing.T) {
+	frame := ether("0800", ip4(17, 0, nil, udp(4789, vx(ether("0800", ip4(6, 0, nil, tcp([]byte("bytes"))))))))
+	x, _ := slowFind(frame)
+	y, _ := slowFind(x.vxlan)
+	y.leave(x.vxlan)
+	x.leave(frame)
+	left := string(x.value(frame))
+	for i := range 1 << 16 {
+		binary.BigEndian.PutUint16(x.vxlan[4:], uint16(i)) // part of a MAC
+		got, _ := guarded(t, frame)
+		var in Inner
+		ParseInner(got, &in)
+		wrote := Mend(got, &in)
+		if string(x.value(got)) == left {
+			if !wrote {
+				t.Error("the inner checksum was written, and not reported")
+			}
+			return
+		}
+	}
+	t.Error("no frame's checksum is its pseudo-header sum")
 }
 
 func TestMendSegmentRouting(t *testing.T) {

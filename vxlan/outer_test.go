@@ -20,7 +20,7 @@ func outerGolden() []byte {
 
 // edit changes bytes of a packet, and mends the IPv4 header checksum if asked to.
 func edit(pkt []byte, at int, hex string, mend bool) []byte {
-	copy(pkt[at:], unhex(hex))
+	overwrite(pkt, at, hex)
 	if mend {
 		mendIP(pkt)
 	}

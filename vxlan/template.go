@@ -122,7 +122,7 @@ func (t *Template) Put(dst []byte, innerLen int, vni uint32, srcPort uint16, tos
 
 // PutInherit changes TTL and DF of the outer header that Put wrote to dst. ttl is not 0.
 func PutInherit(dst []byte, ttl uint8, df bool) {
-	h := dst[:Overhead]
+	h := (*[Overhead]byte)(dst)
 	old := binary.BigEndian.Uint32(h[atFlags:])
 	new := uint32(ttl)<<8 | protoUDP
 	if df {
@@ -133,13 +133,12 @@ func PutInherit(dst []byte, ttl uint8, df bool) {
 }
 
 // PutID sets the IPv4 ID of the outer header that Put wrote to dst, unless that has DF. The kernel's device gives every packet an
-// ID from a counter that it shares among few destinations (__ip_select_ident in net/ipv4/route.c), whatever DF says. Here the
-// caller counts, so that workers share no line: no two packets to one remote should have the same ID for as long as
-// fragments live (RFC 6864 section 4.3), so worker w of n best takes w, w+n, w+2n and so on.
+// ID, from counters hashed by addresses and whatever DF says (iptunnel_xmit in net/ipv4/ip_tunnel_core.c). Here the caller counts, so
+// that workers share no line: no two packets to one remote should have the same ID for as long as fragments live (RFC
+// 6864 section 4.3), so worker w of n best takes w, w+n, w+2n and so on.
 func PutID(dst []byte, id uint16) {
-	h := dst[:Overhead]
-	flags := binary.BigEndian.Uint16(h[atFlags:])
-	if flags&flagDF != 0 {
+	h := (*[Overhead]byte)(dst)
+	if binary.BigEndian.Uint16(h[atFlags:])&flagDF != 0 {
 		return
 	}
 	old := binary.BigEndian.Uint16(h[atID:])
@@ -148,7 +147,7 @@ func PutID(dst []byte, id uint16) {
 }
 
 // update32 brings the header checksum up to date after two words of the header changed (RFC 1624 equation 3).
-func update32(h []byte, old, new uint32) {
+func update32(h *[Overhead]byte, old, new uint32) {
 	check := binary.BigEndian.Uint16(h[atIPChecksum:])
 	binary.BigEndian.PutUint16(h[atIPChecksum:], ^Fold(uint64(^check)+uint64(^old)+uint64(new)))
 }

@@ -184,6 +184,12 @@ func unhex(s string) []byte {
 	return b
 }
 
+// overwrite puts bytes at an offset.
+func overwrite(b []byte, at int, hex string) []byte {
+	copy(b[at:], unhex(hex))
+	return b
+}
+
 func be16(n int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(n)) }
 
 func join(parts ...[]byte) []byte {
