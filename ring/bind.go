@@ -150,7 +150,7 @@ func (s *Socket) tune(c *DeviceConfig) error {
 	// Without these the kernel sends less per call, which only costs time: 32 frames per sendto before 6.17, and as many in
 	// flight as fit into the default send buffer (about 280).
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_XDP, unix.XDP_MAX_TX_SKB_BUDGET, int(c.TxSize))
-	bytes := int(min(uint64(c.TxSize)*s.size, 1<<30))
+	bytes := int(min(uint64(c.TxSize)*s.memory.size, 1<<30))
 	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, bytes) != nil {
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, bytes)
 	}

@@ -36,16 +36,19 @@ func (s *Socket) Counters() Counters {
 }
 
 // Outstanding returns how many frames the kernel holds: to receive into (fill and rx rings and what is between) and to send
-// (tx and completion rings and what is between; staged ones are not counted). Any goroutine may ask; it is exact while the
-// owner rests, and 0 after Close.
+// (tx and completion rings and what is between; staged ones are not counted). Any goroutine may ask; while the
+// owner works it may be told too many, at most all frames. It is 0 after Close.
 func (s *Socket) Outstanding() (receiving, sending uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return 0, 0
 	}
-	receiving = s.fill.producer.Load() - s.rx.consumer.Load() + uint32(s.counts.foreignReceived.Load())
-	sending = s.tx.producer.Load() - s.completion.consumer.Load() + uint32(s.counts.foreignCompleted.Load())
+	most := uint32(len(s.owners))
+	back := s.rx.consumer.Load() - uint32(s.counts.foreignReceived.Load()) // first: what came back is never above what went
+	receiving = min(s.fill.producer.Load()-back, most)
+	back = s.completion.consumer.Load() - uint32(s.counts.foreignCompleted.Load())
+	sending = min(s.tx.producer.Load()-back, most)
 	return receiving, sending
 }
 

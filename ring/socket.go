@@ -18,7 +18,7 @@ type Socket struct {
 	completion Consumer[uint64]
 
 	owners []owner // one per frame of the memory
-	size   uint64  // of a frame in bytes
+	mask   uint64  // of an address's offset within its frame
 	shift  uint8   // log2 of size
 	staged uint32  // descriptors written to tx and not submitted
 	fd     int     // -1 over a loopback and after Close
@@ -38,7 +38,7 @@ type Socket struct {
 // newSocket returns a socket without rings that has given no frame to the kernel.
 func newSocket(m *Memory, device string, queue int) *Socket {
 	return &Socket{
-		owners: make([]owner, m.Frames()), size: m.size, shift: m.shift & 63, fd: -1,
+		owners: make([]owner, m.Frames()), mask: m.size - 1, shift: m.shift & 63, fd: -1,
 		memory: m, device: device, bound: Binding{Queue: queue},
 	}
 }
@@ -61,7 +61,7 @@ func (s *Socket) Receive(batch []Desc) int {
 
 // accept moves what the kernel may deliver from received to batch, which has room for it, and returns how many those are.
 func (s *Socket) accept(received, batch []Desc) int {
-	owners, size, shift := s.owners, s.size, s.shift&63
+	owners, mask, shift := s.owners, s.mask, s.shift&63
 	taken := 0
 	for i := range received {
 		d := &received[i]
@@ -72,7 +72,7 @@ func (s *Socket) accept(received, batch []Desc) int {
 			continue
 		}
 		owners[f] = user
-		if addr&(size-1)+uint64(n) > size {
+		if addr&mask+uint64(n) > mask+1 {
 			s.counts.malformed.Add(1)
 			n = 0
 		}
@@ -87,15 +87,15 @@ func (s *Socket) accept(received, batch []Desc) int {
 // frame with the caller: the tx ring is full, or the kernel would swallow the frame without ever completing it, since it is
 // empty, not within one frame, or given to the kernel already (Counters.Refused). After true the frame comes back by Reap.
 func (s *Socket) Send(d Desc) bool {
-	f := d.Addr >> (s.shift & 63)
-	if f >= uint64(len(s.owners)) || s.owners[f] != user || d.Len == 0 || d.Addr&(s.size-1)+uint64(d.Len) > s.size {
+	owners, f := s.owners, d.Addr>>(s.shift&63)
+	if f >= uint64(len(owners)) || owners[f] != user || d.Addr&s.mask+uint64(d.Len-1) > s.mask { // without length, Len-1 is huge
 		s.counts.refused.Add(1)
 		return false
 	}
-	if s.tx.Reserve(s.staged+1) <= s.staged {
+	if s.staged == s.tx.room && s.tx.Reserve(s.staged+1) == s.staged {
 		return false
 	}
-	s.owners[f] = sending
+	owners[f] = sending
 	slot := s.tx.Slot(s.staged)
 	slot.Addr, slot.Len, slot.Options = d.Addr, d.Len, 0
 	s.staged++
