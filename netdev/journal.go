@@ -76,7 +76,7 @@ func OpenJournal(path string, undoers map[Kind]Undoer) (*Journal, error) {
 		return j, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", withCure(err))
+		return nil, fmt.Errorf("read journal: %w", withFileCure(err))
 	}
 	changes, bad := decode(text)
 	j.changes = changes
@@ -173,10 +173,10 @@ func (j *Journal) write(changes []Change) error {
 		return fmt.Errorf("write journal %s: %w", j.path, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(j.path), 0o755); err != nil {
-		return fmt.Errorf("write journal: %w", withCure(err))
+		return fmt.Errorf("write journal: %w", withFileCure(err))
 	}
 	if err := replace(j.path, text); err != nil {
-		return fmt.Errorf("write journal: %w", withCure(err))
+		return fmt.Errorf("write journal: %w", withFileCure(err))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package netdev
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,12 +22,12 @@ type Lock struct {
 // are missing. It does not wait: the error names the process that holds it.
 func Acquire(path string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("lock: %w", withCure(err))
+		return nil, fmt.Errorf("lock: %w", withFileCure(err))
 	}
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
-			return nil, fmt.Errorf("lock: %w", withCure(err))
+			return nil, fmt.Errorf("lock: %w", withFileCure(err))
 		}
 		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 			err = held(path, f, err)
@@ -43,6 +44,15 @@ func Acquire(path string) (*Lock, error) {
 		}
 		return &Lock{f}, nil
 	}
+}
+
+// withFileCure adds to a refusal what would help: capabilities for networks are
+// none for files.
+func withFileCure(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w (run as root, or let this user write there: systemd RuntimeDirectory=gw)", err)
+	}
+	return err
 }
 
 // Close removes the file and lets the lock go, in this order: who opened the

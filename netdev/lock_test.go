@@ -3,6 +3,7 @@ package netdev
 import (
 	"bufio"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestLock(t *testing.T) {
@@ -117,5 +120,17 @@ func TestPathsForNamespace(t *testing.T) {
 	}
 	if got := PathsFor("u").Socket; got != fmt.Sprintf("/run/gw/%d-u.sock", want) {
 		t.Errorf("%s, want the inode %d", got, want)
+	}
+}
+
+// TestLockRefused says what helps where the folder is somebody else's.
+func TestLockRefused(t *testing.T) {
+	err := withFileCure(&fs.PathError{Op: "open", Path: "/run/gw/ens18.lock", Err: unix.EACCES})
+	const want = "open /run/gw/ens18.lock: permission denied (run as root, or let this user write there: systemd RuntimeDirectory=gw)"
+	if err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
+	if err := withFileCure(unix.EROFS); err != unix.EROFS {
+		t.Errorf("error %q, want %q", err, unix.EROFS)
 	}
 }
