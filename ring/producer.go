@@ -41,8 +41,7 @@ func (p *Producer[T]) used() uint32 { return min(p.next-p.consumer.Load(), p.Siz
 // Set writes the i-th slot that is not submitted; i must be below what Reserve returned.
 func (p *Producer[T]) Set(i uint32, v T) { *p.Slot(i) = v }
 
-// Slot returns the i-th slot that is not submitted, to be written field by field: a Desc put together and copied as a whole
-// makes the processor wait for its own stores.
+// Slot returns the i-th slot that is not submitted, to be written in place, field by field.
 func (p *Producer[T]) Slot(i uint32) *T { return &p.slots[(p.next+i)&(p.Size()-1)] }
 
 // Slots returns the first n slots that are not submitted, in order, as one run and what follows it behind the ring's end; n
