@@ -1,0 +1,54 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"vxgw/internal/lab"
+)
+
+// gw that knows nobody says so, makes its device, and learns who speaks first.
+func TestAlone(t *testing.T) {
+	for _, far := range []string{"kernel", "gw"} {
+		t.Run(far, func(t *testing.T) {
+			s := newSegment(t)
+			g := start(t, s.hosts[0], "--iface", "ens18", "--vni", "42")
+			for _, said := range []string{g.status().Hint, g.log.grep("knows no other VTEP"), output(t, g.host, "status")} {
+				if !strings.Contains(said, "vni 42 knows no other VTEP") || !strings.Contains(said, "--remote") || !strings.Contains(said, "--group") {
+					t.Errorf("no hint how to add a VTEP in %q", said)
+				}
+			}
+			self := s.end(0, "gw42")
+			link, err := self.host.Link("gw42")
+			must(t, err)
+			if a := link.Attrs(); a.MTU != 1450 || a.OperState.String() != "up" {
+				t.Errorf("gw42 has MTU %d and is %v", a.MTU, a.OperState)
+			}
+			must(t, self.host.AddAddress("gw42", over1.String()+"/24"))
+
+			var peer end
+			if far == "gw" {
+				_, peer = s.gw(t, 1, "--remote", under1.String())
+			} else {
+				peer = s.kernel(t, 1, lab.VXLANConfig{Remote: under1})
+			}
+			// The peer asks for our address, and so we know its own: there is nobody
+			// that a question of ours could go to, as with a kernel device without
+			// remote or group.
+			ping(t, peer, self, lab.PingOptions{})
+			resolved(t, peer, self)
+			resolved(t, self, peer)
+			g.awaitFDB(learned(t, "gw42", peer))
+			exchange(t, self, peer)
+			checkPorts(t, outers(t, s.probes[0], under1))
+			checkVerdicts(t, g)
+			if st := g.status(); st.Hint != "" || len(st.Remotes) != 1 || st.Remotes[0].Address != under2.String() || st.Remotes[0].Configured {
+				t.Errorf("status after %s has spoken: hint %q, remotes %+v", under2, st.Hint, st.Remotes)
+			}
+			g.stop()
+			if _, err := self.host.Link("gw42"); err == nil {
+				t.Error("gw42 is still there after gw")
+			}
+		})
+	}
+}
