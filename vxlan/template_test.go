@@ -40,6 +40,9 @@ func TestPutGolden(t *testing.T) {
 	if got := EncapECN(tmpl.TOS(), 0x21); got != 0xb9 {
 		t.Errorf("TOS %#x, want 0xb9", got)
 	}
+	if got := tmpl.TTL(); got != 64 {
+		t.Errorf("TTL %d, want 64", got)
+	}
 	tmpl.Put(pkt[:Overhead:Overhead], len(pkt)-Overhead, 0x123456, 0xc001, 0xb9)
 	PutID(pkt, 0xbeef)
 	tmpl.PutChecksum(pkt)
