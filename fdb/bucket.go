@@ -29,19 +29,18 @@ func offset(i uint64) uint64 { return i * (i + 1) / 2 }
 // spread is the number of buckets that a window stretches over.
 const spread = window*(window-1)/2 + 1
 
-// match looks for k with no branch that depends on which slot has it, since that would be mispredicted every other time.
+// match looks for k. No branch depends on which slot has it, since that would be mispredicted every other time: the
+// compiler turns equal into a flag, and no key stands twice in a bucket, so at most one term is not zero.
 func (b *bucket) match(k Key) (slot int, ok bool) {
-	i := 0
-	if b.key[1].Load() == uint64(k) {
-		i = 1
+	slot = equal(b.key[1].Load(), k) + 2*equal(b.key[2].Load(), k) + 3*equal(b.key[3].Load(), k)
+	return slot & (slots - 1), b.key[slot&(slots-1)].Load() == uint64(k)
+}
+
+func equal(word uint64, k Key) int {
+	if word == uint64(k) {
+		return 1
 	}
-	if b.key[2].Load() == uint64(k) {
-		i = 2
-	}
-	if b.key[3].Load() == uint64(k) {
-		i = 3
-	}
-	return i, b.key[i].Load() == uint64(k)
+	return 0
 }
 
 // free is a slot without a key, or -1.

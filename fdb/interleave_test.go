@@ -27,7 +27,7 @@ func against(t *testing.T, read func() bool, write func()) {
 
 func interleaveRounds() int {
 	if raceEnabled {
-		return 20_000
+		return 4_000
 	}
 	return 300_000
 }

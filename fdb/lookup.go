@@ -7,12 +7,14 @@ package fdb
 // the misses that a core can have in flight.
 const stage = 64
 
+// ahead is how many further buckets are asked for at once for a key that is not at home: few keys stand behind those.
+const ahead = 4
+
 // staged is what compare needs to know of the keys whose lines were asked for.
 type staged struct {
 	home    [stage]uint32
 	version [stage]uint64
 	again   [stage]uint32 // keys that are not in their home bucket and may stand further on
-	next    [stage]uint32 // the bucket to look at for each of them
 }
 
 // maxTries bounds the look-ups that a stream of inserts into the same shard can spoil before one takes the lock.
@@ -69,7 +71,8 @@ func (t *Table) compare(keys []Key, out []Value, st *staged) {
 		}
 		out[i] = Value(word & valueMask)
 		if reach > 0 {
-			t.askFurther(st, n, i, 1)
+			t.askFurther(st.home[i&(stage-1)], 1, min(reach, ahead))
+			st.again[n&(stage-1)] = uint32(i)
 			n++
 		} else if !t.unchanged(st, i) {
 			out[i] = t.Lookup(k)
@@ -84,11 +87,15 @@ func (t *Table) compare(keys []Key, out []Value, st *staged) {
 func (t *Table) compareFurther(keys []Key, out []Value, st *staged, n int) {
 	for round := uint64(1); n > 0; round++ {
 		left := 0
-		for p, i := range st.again[:n] {
-			b := &t.buckets[st.next[p]]
+		for _, i := range st.again[:n] {
+			home := st.home[i&(stage-1)]
+			b := &t.buckets[t.further(home, round)]
 			slot, ok := b.match(keys[i])
-			if !ok && round < t.buckets[st.home[i]].reach() {
-				t.askFurther(st, left, int(i), round+1)
+			if !ok && round < t.buckets[home].reach() {
+				if round >= ahead {
+					t.askFurther(home, round+1, round+1)
+				}
+				st.again[left&(stage-1)] = i
 				left++
 				continue
 			}
@@ -103,13 +110,20 @@ func (t *Table) compareFurther(keys []Key, out []Value, st *staged, n int) {
 	}
 }
 
-// askFurther makes key i the p-th of st.again and prefetches the given bucket of its window.
-func (t *Table) askFurther(st *staged, p, i int, round uint64) {
-	j := uint64(st.home[i&(stage-1)])
-	at := j>>(runBits+t.shardBits)<<runBits | j&(runLen-1)
-	st.again[p&(stage-1)] = uint32(i & (stage - 1))
-	st.next[p&(stage-1)] = uint32(t.bucketIndex(j>>runBits&t.shardMask, at+offset(round)))
-	prefetch(&t.buckets[0], &st.next[p&(stage-1)], 1)
+// askFurther prefetches some buckets, at most ahead, in the window of a home bucket.
+func (t *Table) askFurther(home uint32, from, to uint64) {
+	var index [ahead]uint32
+	for i := from; i <= to; i++ {
+		index[(i-from)%ahead] = t.further(home, i)
+	}
+	prefetch(&t.buckets[0], &index[0], int(to-from+1))
+}
+
+// further is the index of the i-th bucket in the window of the home bucket with the given index.
+func (t *Table) further(home uint32, i uint64) uint32 {
+	j := uint64(home)
+	at := j>>((runBits+t.shardBits)&63)<<runBits | j&(runLen-1)
+	return uint32(t.bucketIndex(j>>runBits&t.shardMask, at+offset(i)))
 }
 
 // unchanged tells whether key i was looked for in one version of its shard.

@@ -60,7 +60,7 @@ const (
 
 // bucketIndex is where bucket j of a shard stands in the array.
 func (t *Table) bucketIndex(shard, j uint64) uint64 {
-	return j>>runBits<<(runBits+t.shardBits) | shard<<runBits | j&(runLen-1)
+	return j>>runBits<<((runBits+t.shardBits)&63) | shard<<runBits | j&(runLen-1)
 }
 
 func (t *Table) bucket(s *shard, j uint64) *bucket { return &t.buckets[t.bucketIndex(s.index, j)] }
