@@ -21,6 +21,7 @@ var capabilities = []struct {
 	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}, // XDP, links, neighbours
 	{unix.CAP_NET_RAW, "CAP_NET_RAW"},     // AF_XDP and raw sockets
 	{unix.CAP_BPF, "CAP_BPF"},             // programs and maps
+	{unix.CAP_PERFMON, "CAP_PERFMON"},     // pointer arithmetic in programs (kernel/bpf/verifier.c, bypass_spec_v1)
 }
 
 // checkPrivilege fails when the process may not do what a gateway does.
@@ -33,13 +34,33 @@ func checkPrivilege() error {
 	has := func(bit uint) bool { return data[bit/32].Effective&(1<<(bit%32)) != 0 }
 	var missing []string
 	for _, c := range capabilities {
-		if !has(c.bit) && !(c.bit == unix.CAP_BPF && has(unix.CAP_SYS_ADMIN)) {
+		bpf := c.bit == unix.CAP_BPF || c.bit == unix.CAP_PERFMON
+		if !has(c.bit) && !(bpf && has(unix.CAP_SYS_ADMIN)) {
 			missing = append(missing, c.name)
 		}
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("no privilege: user %d lacks %s (run as root, or grant them: systemd AmbientCapabilities, or setcap)",
 			os.Geteuid(), strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// checkRemotes makes sure that no remote is this very gateway, which only shows
+// once the outer source address is known.
+func checkRemotes(cfg *config.Config, local netip.Addr) error {
+	for i := range cfg.VNIs {
+		v := &cfg.VNIs[i]
+		for _, r := range v.Remotes {
+			if r == local {
+				return &config.Error{Problem: fmt.Sprintf("vni %d: remote %s is this gateway's own address (name the other VTEP's)", v.VNI, r)}
+			}
+		}
+		for _, e := range v.FDB {
+			if e.Dst == local {
+				return &config.Error{Problem: fmt.Sprintf("vni %d: fdb entry %s: dst %s is this gateway's own address (name the other VTEP's)", v.VNI, e.MAC, e.Dst)}
+			}
+		}
 	}
 	return nil
 }

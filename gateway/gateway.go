@@ -150,13 +150,25 @@ func (g *Gateway) newPlane(sockets int) error {
 	if err != nil {
 		return err
 	}
-	g.onClose(mem.Close)
+	g.onClose(func() error { return errors.Join(g.allFrames(mem), mem.Close()) })
 	table, err := fdb.New(fdb.Config{MaxEntries: maxEntries})
 	if err != nil {
 		return err
 	}
 	g.onClose(table.Close)
 	g.plane = dataplane.NewPlane(mem, table, dataplane.NewRemotes(maxRemotes))
+	return nil
+}
+
+// allFrames makes sure that every frame has come back. All sockets and workers are
+// closed.
+func (g *Gateway) allFrames(mem *ring.Memory) error {
+	if g.plane == nil {
+		return nil
+	}
+	if have, all := g.plane.Depot.Len(), mem.Frames(); have != all {
+		return fmt.Errorf("close the frame memory: %d of %d frames are lost (a bug: please report it with the status from before)", all-have, all)
+	}
 	return nil
 }
 

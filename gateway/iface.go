@@ -70,7 +70,7 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 			return nil, err
 		}
 		if why := s.Bound().Fallback; why != "" && f.fallback == "" {
-			f.fallback = why
+			f.fallback = "zero-copy: " + why
 		}
 	}
 	return f, nil

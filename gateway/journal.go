@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"slices"
 
 	"github.com/vishvananda/netlink"
 
+	"vxgw/control"
 	"vxgw/netdev"
 	"vxgw/underlay"
 )
@@ -105,7 +107,10 @@ func Cleanup(iface string) ([]string, error) {
 	for _, c := range j.Pending() {
 		undone = append(undone, c.String())
 	}
-	return undone, errors.Join(append(j.Undo(), err)...)
+	if _, err := os.Lstat(paths.Socket); err == nil {
+		undone = append(undone, "socket "+paths.Socket)
+	}
+	return undone, errors.Join(append(j.Undo(), err, control.RemoveStale(paths.Socket))...)
 }
 
 // generic is what has to be off at the sender when XDP runs in the stack: frames

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 
 	"vxgw/bpf"
 	"vxgw/config"
@@ -18,6 +19,7 @@ type port struct {
 	domain *domain
 	pair   *netdev.Pair // nil unless gw made it
 	number uint32
+	gone   atomic.Bool // removed or moved away while the gateway runs; its sockets are dead for good
 }
 
 // openUnderlay finds the outer source address, makes the memory, and takes the
@@ -34,6 +36,9 @@ func (g *Gateway) openUnderlay() error {
 			return notThere(err)
 		}
 	} else if err := checkLocal(g.local, u.Iface); err != nil {
+		return err
+	}
+	if err := checkRemotes(g.cfg, g.local); err != nil {
 		return err
 	}
 	sockets := info.RxQueues

@@ -30,7 +30,7 @@ func (g *Gateway) Status() control.Status {
 	state := g.plane.Snapshot()
 	for i, p := range g.ports {
 		c := control.Port{Interface: describe(p.iface), VNI: p.domain.cfg.VNI}
-		c.Up, c.MTU = state.Ports[i].Up, state.Ports[i].MTU
+		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
 		if p.pair != nil {
 			c.Device = p.pair.Name
 		}
@@ -155,8 +155,15 @@ func problems(s *control.Status) []string {
 		out = append(out, fmt.Sprintf("underlay %s is down", s.Underlay.Name))
 	}
 	for _, p := range s.Ports {
-		if !p.Up {
-			out = append(out, fmt.Sprintf("port %s of vni %d is down", p.Name, p.VNI))
+		name := "port " + p.Name
+		if p.Device != "" {
+			name = "device " + p.Device
+		}
+		switch {
+		case p.Gone:
+			out = append(out, fmt.Sprintf("%s of vni %d is gone: it was removed, or moved to another network namespace (start gw again)", name, p.VNI))
+		case !p.Up:
+			out = append(out, fmt.Sprintf("%s of vni %d is down", name, p.VNI))
 		}
 	}
 	for _, r := range s.Remotes {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -62,6 +63,11 @@ func (g *Gateway) keep() {
 		case <-tick.C:
 			g.housekeep()
 		case <-g.mirror.Changes():
+			if g.mirror.Link().Gone {
+				// Its sockets are dead for good, whatever gets its name next.
+				g.failed <- fmt.Errorf("underlay %s is gone: it was removed, or moved to another network namespace (start gw again when it is back)", g.cfg.Underlay.Iface)
+				return
+			}
 			pending = true
 		case <-g.plane.Remotes.Fresh():
 			pending = true

@@ -99,7 +99,10 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 		if p.info.Index != int(u.Index) {
 			continue
 		}
-		up := u.Header.Type == unix.RTM_NEWLINK && u.Flags&unix.IFF_UP != 0 && u.Flags&unix.IFF_RUNNING != 0
+		if u.Header.Type == unix.RTM_DELLINK && !p.gone.Swap(true) {
+			g.log.Warn("the port is gone: it was removed, or moved to another network namespace", "port", p.label(), "cure", "start gw again")
+		}
+		up := !p.gone.Load() && u.Flags&unix.IFF_UP != 0 && u.Flags&unix.IFF_RUNNING != 0
 		mtu := u.Attrs().MTU
 		if up == p.info.Up && mtu == p.info.MTU {
 			return false

@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"vxgw/config"
+	"vxgw/dataplane"
+	"vxgw/internal/lab"
+)
+
+const prefix = "gw-gateway"
+
+func TestMain(m *testing.M) {
+	if os.Geteuid() == 0 {
+		if _, err := lab.Sweep(prefix); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// bed is a gateway in this process: between a container on a port and a remote on
+// the underlay, which is a plain host that speaks no VXLAN.
+type bed struct {
+	t                       *testing.T
+	host, remote, container *lab.Host
+	g                       *Gateway
+}
+
+// newBed starts a gateway with VNI 42 on ens18 and the port veth1. The container is
+// at the other end of veth1, on its veth0; the remote has 10.0.0.2 on its ens18.
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("CI has to run this as root")
+		}
+		t.Skip("needs root, to make network namespaces")
+	}
+	l, err := lab.New(prefix)
+	must(t, err)
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := &bed{t: t}
+	b.host, err = l.Host("host")
+	must(t, err)
+	b.remote, err = l.Host("remote")
+	must(t, err)
+	must(t, l.Veth(b.host, "ens18", b.remote, "ens18", lab.VethOptions{}))
+	must(t, b.host.AddAddress("ens18", "10.0.0.1/24"))
+	must(t, b.remote.AddAddress("ens18", "10.0.0.2/24"))
+	b.container, err = b.host.BridgePort("veth1", "container", "172.19.1.2/24", lab.VethOptions{})
+	must(t, err)
+
+	cfg, err := config.FromFlags(config.Flags{
+		Iface: "ens18", VNIs: []uint{42}, Remotes: []string{"10.0.0.2"}, Ports: []string{"veth1"},
+		DstPort: 4789, Mode: "auto", LogFormat: "text", LogLevel: "info",
+	})
+	must(t, err)
+	must(t, b.host.Do(func() (err error) {
+		b.g, err = Start(cfg, slog.New(slog.DiscardHandler))
+		return err
+	}))
+	t.Cleanup(b.close)
+	return b
+}
+
+// close stops the gateway; a second call does nothing.
+func (b *bed) close() {
+	if err := b.host.Do(b.g.Close); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// await polls until ok says so.
+func (b *bed) await(what string, ok func() bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			b.t.Fatalf("%s: not within 20 s; verdicts %v", what, b.g.Status().Workers)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// direct waits until frames to the remote leave by the gateway's own ring.
+func (b *bed) direct() {
+	b.t.Helper()
+	b.await("the way to the remote is direct", func() bool {
+		s := b.g.plane.Snapshot()
+		return len(s.Paths) > 0 && len(s.Paths[0]) > 0 && s.Paths[0][0].State == dataplane.PathDirect
+	})
+}
+
+// verdict is how many frames had verdict v.
+func (b *bed) verdict(v dataplane.Verdict) uint64 {
+	return b.g.plane.Workers()[0].Counters.Verdicts[v].Load()
+}
+
+// frame is an Ethernet frame of n bytes with a made-up EtherType.
+func frame(dst, src byte, n int) []byte {
+	f := make([]byte, n)
+	copy(f, []byte{2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src, 0x88, 0xb5})
+	if dst == 0xff {
+		copy(f, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	}
+	return f
+}
+
+var remoteAddr = netip.MustParseAddr("10.0.0.2")
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

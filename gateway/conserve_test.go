@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vxgw/dataplane"
+	"vxgw/vxlan"
+)
+
+// Over real sockets: random frames from both sides, flooding, drops, links that go
+// down and up. Afterwards each frame has one owner, and each packet received has
+// one verdict.
+func TestFramesSurviveLinkFlaps(t *testing.T) {
+	b := newBed(t)
+	b.direct()
+	rnd := rand.New(rand.NewPCG(7, 8))
+	port := packetSocket(t, b.container, "veth0", 0)
+	wire := packetSocket(t, b.remote, "ens18", 0)
+	for i := range 60_000 {
+		f := frame(byte([]int{0xff, 1, 2, 3}[rnd.IntN(4)]), byte(1+rnd.IntN(3)), 14+rnd.IntN(1400))
+		send(t, port, f)
+		if p := b.packet(f); rnd.IntN(2) == 0 {
+			send(t, wire, p[:14+rnd.IntN(len(p)-13)])
+		} else {
+			send(t, wire, p)
+		}
+		if i%15_000 == 7_000 {
+			b.flap(i / 15_000)
+		}
+	}
+	b.quiet()
+	before := b.verdict(dataplane.ToRemote) + b.verdict(dataplane.Flooded)
+	b.await("traffic goes on after the flaps", func() bool {
+		send(t, port, frame(0xff, 1, 60))
+		return b.verdict(dataplane.ToRemote)+b.verdict(dataplane.Flooded) > before
+	})
+	b.quiet()
+
+	s := b.g.Status()
+	var received, verdicts uint64
+	for _, q := range s.Underlay.Queues {
+		received += q.RxPackets
+	}
+	for _, p := range s.Ports {
+		for _, q := range p.Queues {
+			received += q.RxPackets
+		}
+	}
+	for _, n := range s.Workers[0].Verdicts {
+		verdicts += n
+	}
+	if received != verdicts || received < 5_000 {
+		t.Errorf("%d packets received, %d verdicts: %v", received, verdicts, s.Workers[0].Verdicts)
+	}
+
+	// Closing takes every frame back, each once.
+	total, pool := b.g.plane.Memory.Frames(), b.g.plane.Depot.NewPool()
+	b.close()
+	back := map[uint64]bool{}
+	for addr, ok := pool.Get(); ok; addr, ok = pool.Get() {
+		if back[addr] {
+			t.Fatalf("frame at %#x came back twice", addr)
+		}
+		back[addr] = true
+	}
+	if len(back) != total {
+		t.Errorf("%d of %d frames came back", len(back), total)
+	}
+}
+
+// packet is an inner frame as the remote would send it.
+func (b *bed) packet(inner []byte) []byte {
+	b.t.Helper()
+	link := b.g.mirror.Link()
+	tpl, err := vxlan.NewTemplate(vxlan.TemplateConfig{
+		SrcMAC: [6]byte{2, 0, 0, 0, 0, 99}, DstMAC: link.MAC, Src: remoteAddr, Dst: b.g.local, DstPort: 4789, TTL: 64,
+	})
+	must(b.t, err)
+	p := make([]byte, vxlan.Overhead+len(inner))
+	tpl.Put(p, len(inner), 42, 50000, 0)
+	copy(p[vxlan.Overhead:], inner)
+	return p
+}
+
+func send(t *testing.T, fd int, f []byte) {
+	t.Helper()
+	_, err := unix.Write(fd, f)
+	if err != nil && !errors.Is(err, unix.ENETDOWN) && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EINVAL) {
+		t.Fatal(err)
+	}
+}
+
+// flap takes a link down and up again, another one each time.
+func (b *bed) flap(i int) {
+	b.t.Helper()
+	h, link := b.host, "ens18"
+	switch i % 3 {
+	case 1:
+		h, link = b.container, "veth0"
+	case 2:
+		h, link = b.host, "veth1"
+	}
+	must(b.t, h.SetDown(link))
+	time.Sleep(5 * time.Millisecond)
+	must(b.t, h.SetUp(link))
+}
+
+// quiet waits until the worker has nothing left to do.
+func (b *bed) quiet() {
+	b.t.Helper()
+	last, since := uint64(0), time.Now()
+	b.await("the worker is idle", func() bool {
+		if n := b.g.plane.Workers()[0].Counters.Rounds.Load(); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since) > 50*time.Millisecond
+	})
+}
