@@ -53,6 +53,12 @@ func converse(t *testing.T, a, b end) {
 func exchange(t *testing.T, a, b end) {
 	t.Helper()
 	firstPings(t, a, b)
+	bulk(t, a, b)
+}
+
+// bulk is everything that may go on beside other traffic.
+func bulk(t *testing.T, a, b end) {
+	t.Helper()
 	fullMTU(t, a, b)
 	transfer(t, a, b, 10<<20)
 	transfer(t, b, a, 10<<20)
@@ -96,7 +102,8 @@ func ping(t *testing.T, from, to end, o lab.PingOptions) {
 }
 
 // firstPings sends 100 pings, before each of which the underlay forgets the next
-// hop, on either side.
+// hop, on either side. Nobody else may do so meanwhile: with an entry that is being
+// resolved the kernel forgets the packets that wait for it.
 func firstPings(t *testing.T, a, b end) {
 	t.Helper()
 	for range 100 {
