@@ -33,7 +33,7 @@ func NewClient(path string) *Client {
 }
 
 // ErrNotRunning says that no gateway answers on the socket.
-var ErrNotRunning = errors.New("no gw answers there")
+var ErrNotRunning = errors.New("no gw answers")
 
 // Status returns the gateway's state. The error wraps ErrNotRunning when there is
 // no gateway.

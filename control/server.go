@@ -34,7 +34,7 @@ func Listen(path string) (*Server, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of the control socket: %w", err)
 	}
-	if err := clear(path); err != nil {
+	if err := RemoveStale(path); err != nil {
 		return nil, err
 	}
 	old := unix.Umask(0o117)
@@ -46,8 +46,9 @@ func Listen(path string) (*Server, error) {
 	return &Server{listener: l}, nil
 }
 
-// clear removes a socket that nobody answers on.
-func clear(path string) error {
+// RemoveStale removes the socket that a killed gateway left at path. That there is
+// none is no error; that one answers is, and anything else than a socket.
+func RemoveStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -58,9 +59,13 @@ func clear(path string) error {
 	if info.Mode()&fs.ModeSocket == 0 {
 		return fmt.Errorf("control socket %s: there is something else than a socket (choose another path with --control)", path)
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
 		c.Close()
 		return fmt.Errorf("control socket %s: another gw answers there (choose another path with --control)", path)
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return fmt.Errorf("control socket %s: does another gw have it? %w (choose another path with --control)", path, err)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("remove the control socket of a killed gw: %w", err)

@@ -78,6 +78,7 @@ type Port struct {
 	Interface
 	VNI    uint32 `json:"vni"`
 	Device string `json:"device,omitempty"` // the host's side, when gw made the pair
+	Gone   bool   `json:"gone,omitempty"`   // removed or moved away since the start
 }
 
 // VNI is one bridge domain.
