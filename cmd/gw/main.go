@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,8 +27,14 @@ func execute(args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "gw:", err)
+	fmt.Fprintln(os.Stderr, "gw:", oneLine(err))
 	return exitStatus(err)
+}
+
+// oneLine is an error's text, joined ones side by side: who reads logs by lines
+// gets all of it.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; ")
 }
 
 // usageError marks what cobra finds wrong with a command line.
@@ -67,14 +74,22 @@ between local ports and VXLAN tunnels, and sends them from the same memory.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help lists the flags)", err, c.CommandPath())}
 	})
-	root.AddCommand(run, newStatus(), newFDB(), newCleanup(), newVersion())
+	root.AddCommand(run, newStatus(), newFDB(), newDemo(), newCleanup(), newVersion())
 	return root
 }
 
 // noArgs refuses arguments behind the flags, a mistyped command among them.
 func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s: unknown command or argument %q (%s --help lists what there is)", c.CommandPath(), args[0], c.CommandPath())}
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	advice := c.CommandPath() + " --help lists what there is"
+	if near := config.Nearest(args[0], names); len(near) > 0 {
+		advice = "did you mean " + c.CommandPath() + " " + near[0] + "?"
+	}
+	return usageError{fmt.Errorf("unknown command or argument %q (%s)", args[0], advice)}
 }

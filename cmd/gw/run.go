@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/signal"
+	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -55,6 +56,12 @@ func newRun() *cobra.Command {
 
 // settings makes the configuration of the flags, or of the file.
 func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config, error) {
+	// A script's empty variable must not quietly make a gateway without remotes.
+	for _, name := range []string{"config", "local", "remote", "group", "port", "device", "address"} {
+		if f := c.Flags().Lookup(name); f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
+			return nil, usageError{fmt.Errorf("--%s is empty (give a value, or leave it out)", name)}
+		}
+	}
 	if file == "" {
 		return config.FromFlags(flags)
 	}
@@ -81,6 +88,7 @@ func run(cfg *config.Config) (err error) {
 	log := newLogger(cfg.Log)
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer cancel()
+	signal.Ignore(unix.SIGPIPE) // frames flow on when whoever reads the log goes away
 
 	g, err := gateway.Start(cfg, log)
 	if err != nil {
@@ -128,6 +136,9 @@ func announce(log *slog.Logger, s control.Status, path string) {
 	}
 	for _, p := range s.Ports {
 		log.Info("port", "vni", p.VNI, "port", p.Name, "device", p.Device, "xdp", p.XDP, "mode", modes(p.Queues), "mtu", p.MTU)
+	}
+	for _, p := range s.Problems {
+		log.Warn("frames do not flow everywhere yet", "problem", p)
 	}
 	if s.Hint != "" {
 		log.Info(s.Hint)

@@ -80,6 +80,9 @@ func printStatus(out io.Writer, s control.Status) error {
 		if p.Device != "" {
 			role = fmt.Sprintf("device %s of vni %d", p.Device, p.VNI)
 		}
+		if p.Gone {
+			role += ", gone"
+		}
 		printInterface(w, p.Interface, role)
 	}
 	fmt.Fprintf(w, "\nVNI\tNAME\tPORTS\tFLOODS TO\tFDB\n")
