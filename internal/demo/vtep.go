@@ -1,0 +1,200 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vxgw/control"
+	"vxgw/internal/lab"
+	"vxgw/netdev"
+)
+
+// wire is the underlay link of every node, as in the article.
+const wire = "ens18"
+
+// startTime and stopTime bound how long a gw may take; both take well below half a second.
+const (
+	startTime = 5 * time.Second
+	stopTime  = 5 * time.Second
+)
+
+// vtep is one node: a gw, or a vxlan device of the kernel.
+type vtep struct {
+	name    string     // of the node
+	gw      bool       // else the kernel
+	outer   netip.Addr // on the underlay
+	inner   netip.Addr // on the overlay
+	peer    netip.Addr // --remote; zero: the group
+	program string     // path of gw
+
+	host   *lab.Host
+	cmd    *lab.Cmd
+	log    *os.File      // what gw writes, in a file without a name
+	ended  chan struct{} // closed when gw has ended, with how in cmd
+	client *control.Client
+}
+
+// device is the overlay's interface on the node.
+func (v *vtep) device() string {
+	if v.gw {
+		return "gw42"
+	}
+	return "vxlan0"
+}
+
+// command is what the user would type.
+func (v *vtep) command() string {
+	if v.gw {
+		return "gw " + strings.Join(v.args(), " ")
+	}
+	to := "group " + group
+	if v.peer.IsValid() {
+		to = "remote " + v.peer.String()
+	}
+	return fmt.Sprintf("ip link add vxlan0 type vxlan id %d dstport %d %s dev %s", vni, vxlanPort, to, wire)
+}
+
+func (v *vtep) args() []string {
+	to := []string{"--group", group}
+	if v.peer.IsValid() {
+		to = []string{"--remote", v.peer.String()}
+	}
+	args := append([]string{"--iface", wire, "--vni", fmt.Sprint(vni)}, to...)
+	return append(args, "--address", v.inner.String()+overlayBits)
+}
+
+// makeDevice makes the kernel's device.
+func (v *vtep) makeDevice() error {
+	c := lab.VXLANConfig{Name: v.device(), VNI: vni, Dev: wire, Remote: v.peer, Address: v.inner.String() + overlayBits}
+	if !v.peer.IsValid() {
+		c.Group = netip.MustParseAddr(group)
+	}
+	return v.host.KernelVXLAN(c)
+}
+
+// start runs gw until stop or until the lab is closed. onEnd is called when it ends.
+func (v *vtep) start(onEnd func(error)) (err error) {
+	if v.log, err = os.CreateTemp("", "gw-demo-*.log"); err != nil {
+		return fmt.Errorf("make the log of %s: %w", v.name, err)
+	}
+	defer func() {
+		if err != nil {
+			v.log.Close()
+			v.log = nil
+		}
+	}()
+	if err := os.Remove(v.log.Name()); err != nil { // only we read it, and nothing stays if we are killed
+		return fmt.Errorf("make the log of %s: %w", v.name, err)
+	}
+	err = v.host.Do(func() error {
+		v.client = control.NewClient(netdev.PathsFor(wire).Socket)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// Not bound to a context: with Keep it outlives us, else the lab ends it.
+	v.cmd = v.host.Command(context.Background(), v.program, v.args()...)
+	v.cmd.Stdout, v.cmd.Stderr = v.log, v.log
+	if err := v.cmd.Start(); err != nil {
+		return err
+	}
+	v.ended = make(chan struct{})
+	go func() {
+		err := v.cmd.Wait()
+		close(v.ended)
+		onEnd(err)
+	}()
+	return nil
+}
+
+// ready waits until frames can flow, as `gw status --wait` does.
+func (v *vtep) ready(ctx context.Context) (control.Status, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("not ready after %s", startTime))
+	defer cancel()
+	for {
+		s, err := v.client.Status(ctx)
+		if err == nil && s.Ready {
+			return s, nil
+		}
+		select {
+		case <-ctx.Done():
+			return s, context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends gw as Ctrl-C does. The error says that it did not end, failed, or left its device.
+func (v *vtep) stop() error {
+	if err := v.cmd.Process.Signal(unix.SIGINT); err != nil {
+		return fmt.Errorf("stop gw: %w", err)
+	}
+	select {
+	case <-v.ended:
+	case <-time.After(stopTime):
+		return fmt.Errorf("stop gw: it runs on %s after SIGINT", stopTime)
+	}
+	if err := v.cmd.Wait(); err != nil {
+		return fmt.Errorf("stop gw: %w", err)
+	}
+	links, err := v.host.Links()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if name := l.Attrs().Name; name != "lo" && name != wire {
+			return fmt.Errorf("stop gw: it left %s", name)
+		}
+	}
+	return nil
+}
+
+// tail returns the last lines of gw's log.
+func (v *vtep) tail(lines int) []string {
+	info, err := v.log.Stat()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	text := make([]byte, min(info.Size(), 1<<16))
+	if _, err := v.log.ReadAt(text, info.Size()-int64(len(text))); err != nil {
+		return []string{err.Error()}
+	}
+	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return all[max(0, len(all)-lines):]
+}
+
+// table returns the FDB in the lines that gw fdb show and bridge fdb show print.
+func (v *vtep) table(ctx context.Context) ([]string, error) {
+	var lines []string
+	if v.gw {
+		entries, err := v.client.FDB(ctx)
+		for _, e := range entries {
+			lines = append(lines, e.String())
+		}
+		return lines, err
+	}
+	entries, err := v.host.FDB(v.device())
+	for _, e := range entries {
+		lines = append(lines, e.String())
+	}
+	return lines, err
+}
+
+// learned reports whether a line of table says that mac is behind the VTEP at dst.
+func (v *vtep) learned(lines []string, mac net.HardwareAddr, dst netip.Addr) error {
+	want := fmt.Sprintf("%s dev %s dst %s self", mac, v.device(), dst)
+	for _, l := range lines {
+		if l == want {
+			return nil
+		}
+	}
+	return fmt.Errorf("no entry %q", want)
+}
