@@ -29,12 +29,13 @@ func offset(i uint64) uint64 { return i * (i + 1) / 2 }
 // spread is the number of buckets that a window stretches over.
 const spread = window*(window-1)/2 + 1
 
-// match looks for k. No branch depends on which slot has it, since that would be mispredicted every other time: the
-// compiler turns equal into a flag, and no key stands twice in a bucket, so at most one term is not zero.
-func (b *bucket) match(k Key) (slot int, ok bool) {
-	slot = equal(b.key[1].Load(), k) + 2*equal(b.key[2].Load(), k) + 3*equal(b.key[3].Load(), k)
-	return slot & (slots - 1), b.key[slot&(slots-1)].Load() == uint64(k)
+// slotOf is the slot that holds k if any does; holds says whether it does. No branch depends on which slot it is, since that
+// would be mispredicted every other time: no key stands twice in a bucket, so at most one term is not zero.
+func (b *bucket) slotOf(k Key) int {
+	return (equal(b.key[1].Load(), k) + 2*equal(b.key[2].Load(), k) + 3*equal(b.key[3].Load(), k)) & (slots - 1)
 }
+
+func (b *bucket) holds(slot int, k Key) bool { return b.key[slot].Load() == uint64(k) }
 
 func equal(word uint64, k Key) int {
 	if word == uint64(k) {

@@ -94,7 +94,7 @@ func (t *Table) copyTo(s *shard, home, at uint64, slot int, old uint64) place {
 	to, src := home+offset(i), t.bucket(s, at)
 	t.bucket(s, home).raiseReach(i)
 	if to == at {
-		return place{at, slot} // a key never stands twice in one bucket: see match
+		return place{at, slot} // a key never stands twice in one bucket: see slotOf
 	}
 	t.fill(s, to, free, Key(src.key[slot].Load()), src.value(slot))
 	return place{to, free}

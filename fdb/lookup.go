@@ -61,7 +61,8 @@ func (t *Table) compare(keys []Key, out []Value, st *staged) {
 	n := 0
 	for i, k := range keys {
 		b := &t.buckets[st.home[i&(stage-1)]]
-		slot, ok := b.match(k)
+		slot := b.slotOf(k)
+		ok := b.holds(slot, k)
 		word, reach := b.val[slot].Load(), uint64(0)
 		if !ok {
 			word, reach = 0, b.reach()
@@ -90,7 +91,8 @@ func (t *Table) compareFurther(keys []Key, out []Value, st *staged, n int) {
 		for _, i := range st.again[:n] {
 			home := st.home[i&(stage-1)]
 			b := &t.buckets[t.further(home, round)]
-			slot, ok := b.match(keys[i])
+			slot := b.slotOf(keys[i])
+			ok := b.holds(slot, keys[i])
 			if !ok && round < t.buckets[home].reach() {
 				if round >= ahead {
 					t.askFurther(home, round+1, round+1)
@@ -157,13 +159,13 @@ func (t *Table) find(k Key, h uint64) (*bucket, int, uint64) {
 func (t *Table) probe(s *shard, k Key, h uint64) (b *bucket, slot int, word, at uint64) {
 	home := geometry(s.geo.Load()).home(position(h))
 	b = t.bucket(s, home)
-	if slot, ok := b.match(k); ok {
+	if slot := b.slotOf(k); b.holds(slot, k) {
 		return b, slot, b.val[slot].Load(), home
 	}
 	for i, reach := uint64(1), b.reach(); i <= reach; i++ {
 		at = home + offset(i)
 		b = t.bucket(s, at)
-		if slot, ok := b.match(k); ok {
+		if slot := b.slotOf(k); b.holds(slot, k) {
 			return b, slot, b.val[slot].Load(), at
 		}
 	}
