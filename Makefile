@@ -22,7 +22,7 @@ demo: build
 # without it: what depends on either runs both ways.
 test:
 	@if command -v gcc >/dev/null; then \
-		echo "$(GO) test ./fdb ./ring ./vxlan ./dataplane" && $(GO) test ./fdb ./ring ./vxlan ./dataplane && \
+		echo "$(GO) test ./fdb ./ring ./vxlan ./dataplane ./gateway" && $(GO) test ./fdb ./ring ./vxlan ./dataplane ./gateway && \
 		echo "$(GO) test -race ./..." && CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...; \
 	elif [ "$$CI" = true ]; then \
 		echo "make test: no gcc, so no race detector (apt-get install gcc)" >&2; exit 1; \

@@ -37,6 +37,12 @@ type bed struct {
 // at the other end of veth1, on its veth0; the remote has 10.0.0.2 on its ens18.
 func newBed(t *testing.T) *bed {
 	t.Helper()
+	return newBedWith(t, func(g *Gateway) []func() error { return append(g.steps(), g.startSteward) })
+}
+
+// newBedWith is newBed with the steps that start the gateway.
+func newBedWith(t *testing.T, steps func(*Gateway) []func() error) *bed {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("CI has to run this as root")
@@ -66,11 +72,11 @@ func newBed(t *testing.T) *bed {
 		DstPort: 4789, Mode: "auto", LogFormat: "text", LogLevel: "info",
 	})
 	must(t, err)
-	must(t, b.host.Do(func() (err error) {
-		b.g, err = Start(cfg, slog.New(slog.DiscardHandler))
-		return err
-	}))
+	b.g = newGateway(cfg, slog.New(slog.DiscardHandler))
 	t.Cleanup(b.close)
+	for _, step := range steps(b.g) {
+		must(t, b.host.Do(step))
+	}
 	return b
 }
 

@@ -67,8 +67,25 @@ type domain struct {
 // When it returns without error, frames flow. The error is a *config.Error when the
 // configuration asks for something that is not there.
 func Start(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
-	g := &Gateway{cfg: cfg, log: log, started: time.Now(), failed: make(chan error, 8), stop: make(chan struct{}), steward: newSteward()}
-	for _, step := range []func() error{
+	g := newGateway(cfg, log)
+	for _, step := range append(g.steps(), g.startSteward) {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, g.Close())
+		}
+	}
+	return g, nil
+}
+
+func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
+	return &Gateway{
+		cfg: cfg, log: log, started: time.Now(),
+		failed: make(chan error, 8), stop: make(chan struct{}), steward: newSteward(),
+	}
+}
+
+// steps is the way up to where frames flow.
+func (g *Gateway) steps() []func() error {
+	return []func() error{
 		checkPrivilege,
 		g.claim,
 		g.openUnderlay,
@@ -76,13 +93,7 @@ func Start(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 		g.joinGroups,
 		g.fillTables,
 		g.startWorkers,
-		g.startSteward,
-	} {
-		if err := step(); err != nil {
-			return nil, errors.Join(err, g.Close())
-		}
 	}
-	return g, nil
 }
 
 // Failed delivers the error of a part that could not go on. The gateway is then

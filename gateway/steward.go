@@ -24,6 +24,9 @@ const (
 // steward is the state of that goroutine, and the one word that others leave it.
 type steward struct {
 	watched  map[uint32]bool // remotes whose way is followed
+	pinned   map[uint32]bool // remotes that the configuration names
+	unused   map[uint32]bool // remotes that no FDB entry named when evict last looked
+	evicted  time.Time       // when that was
 	built    time.Time       // of the last snapshot
 	draining bool            // a path of the last snapshot waits for the slow path to run dry
 	ports    chan netlink.LinkUpdate
@@ -35,7 +38,7 @@ type steward struct {
 }
 
 func newSteward() steward {
-	return steward{watched: map[uint32]bool{}, asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
+	return steward{watched: map[uint32]bool{}, pinned: map[uint32]bool{}, evicted: time.Now(), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 // startSteward publishes changes from now on.
@@ -99,6 +102,10 @@ func (g *Gateway) housekeep() {
 	now := g.now()
 	g.plane.Tick(now)
 	g.age(now)
+	if time.Since(g.steward.evicted) >= evictEvery {
+		g.evict()
+		g.steward.evicted = time.Now()
+	}
 }
 
 // now is the time for FDB entries: seconds since the start, from 1 on.

@@ -66,7 +66,7 @@ func (g *Gateway) remote(addr netip.Addr) (uint32, error) {
 	if err := g.mirror.Watch(addr); err != nil {
 		return 0, fmt.Errorf("remote %s: %w", addr, err)
 	}
-	g.steward.watched[number] = true
+	g.steward.watched[number], g.steward.pinned[number] = true, true
 	return number, nil
 }
 

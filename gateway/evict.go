@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+
+	"vxgw/fdb"
+)
+
+// evictEvery is how often remotes that nothing leads to any more are looked for.
+// One that is found so twice in a row gives its number back, so that strangers who
+// come and go do not fill the table.
+const evictEvery = 30 * time.Second
+
+// evict retires the remotes that were learned and that no FDB entry names, now and
+// at the last call. The steward calls it.
+func (g *Gateway) evict() {
+	used := map[uint32]bool{}
+	g.plane.FDB.Range(func(_ fdb.Key, v fdb.Value) bool {
+		if d := v.Dest(); d.IsRemote() {
+			used[d.Index()] = true
+		}
+		return true
+	})
+	s := &g.steward
+	addrs := g.plane.Remotes.Addrs()
+	unused := map[uint32]bool{}
+	var gone []uint32
+	for n, addr := range addrs {
+		n := uint32(n)
+		if !addr.IsValid() || s.pinned[n] || used[n] || g.plane.Remotes.Pending(n) > 0 {
+			continue
+		}
+		if s.unused[n] {
+			gone = append(gone, n)
+		} else {
+			unused[n] = true
+		}
+	}
+	s.unused = unused
+	if len(gone) == 0 {
+		return
+	}
+
+	// Nobody finds them any more; then nobody holds them any more; then the FDB has
+	// what was learned of them in between, which goes too.
+	g.plane.Remotes.Retire(gone)
+	g.publish()
+	g.plane.Quiesce()
+	g.plane.FDB.FlushIf(func(_ fdb.Key, v fdb.Value) bool {
+		return v.Dest().IsRemote() && slices.Contains(gone, v.Dest().Index())
+	})
+	s.mu.Lock()
+	for _, n := range gone {
+		delete(s.asked, n)
+	}
+	s.mu.Unlock()
+	for _, n := range gone {
+		g.mirror.Unwatch(addrs[n])
+		delete(s.watched, n)
+		for g.plane.Remotes.Pending(n) > 0 {
+			time.Sleep(time.Millisecond) // the slow path has the last frames to it, and never stops
+		}
+	}
+	g.plane.Remotes.Release(gone)
+	g.log.Info("forgot VTEPs that spoke first and fell silent", "count", len(gone))
+}

@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"net/netip"
+	"testing"
+
+	"vxgw/fdb"
+)
+
+// A stranger whose addresses have aged out gives its number back; a remote that is
+// configured, or still named by an entry, keeps its own.
+func TestEvict(t *testing.T) {
+	b := newBedWith(t, (*Gateway).steps) // no steward: the test does its work
+	g := b.g
+	number := func(addr string) uint32 {
+		n, err := g.plane.Remotes.Add(netip.MustParseAddr(addr))
+		must(t, err)
+		return n
+	}
+	silent, speaking := number("10.0.0.7"), number("10.0.0.8")
+	g.want(silent)
+	g.watchWanted()
+	if _, ok := g.mirror.Path(netip.MustParseAddr("10.0.0.7")); !ok {
+		t.Fatal("the way to a remote that is sent to is not followed")
+	}
+	key := fdb.MakeKey(0, 0x020000000008)
+	g.plane.FDB.Learn(key, fdb.RemoteDest(speaking), 1)
+
+	g.evict()
+	if _, ok := g.plane.Remotes.Find(netip.MustParseAddr("10.0.0.7")); !ok {
+		t.Fatal("forgotten at first sight")
+	}
+	g.evict()
+	if _, ok := g.plane.Remotes.Find(netip.MustParseAddr("10.0.0.7")); ok {
+		t.Error("a silent stranger keeps its number")
+	}
+	if _, ok := g.mirror.Path(netip.MustParseAddr("10.0.0.7")); ok {
+		t.Error("the way to a forgotten remote is still followed")
+	}
+	for _, addr := range []string{"10.0.0.2", "10.0.0.8"} {
+		if _, ok := g.plane.Remotes.Find(netip.MustParseAddr(addr)); !ok {
+			t.Errorf("%s was forgotten", addr)
+		}
+	}
+	if v := g.plane.FDB.Lookup(key); v.Dest() != fdb.RemoteDest(speaking) {
+		t.Errorf("the entry of a speaking remote is %v", v)
+	}
+	if n := number("10.0.0.9"); n != silent {
+		t.Errorf("the next stranger has number %d, want %d again", n, silent)
+	}
+	g.want(silent)
+	g.watchWanted()
+	if _, ok := g.mirror.Path(netip.MustParseAddr("10.0.0.9")); !ok {
+		t.Error("the way to the number's new owner is not followed")
+	}
+}
