@@ -39,6 +39,10 @@ const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
 	if os.Getenv(actAsGW) != "" {
+		if err := giveUp(); err != nil {
+			fmt.Fprintln(os.Stderr, "give privileges up:", err)
+			os.Exit(1)
+		}
 		main()
 	}
 	if _, err := lab.Sweep(labPrefix); err != nil && os.Geteuid() == 0 {
@@ -144,8 +148,8 @@ type vtep struct {
 	client  *control.Client // set by start
 }
 
-// launch starts gw on h and returns at once. Its log is shown when the test fails.
-func launch(t *testing.T, h *lab.Host, args ...string) *vtep {
+// prepare makes gw on h, not started yet: its environment may be changed.
+func prepare(t *testing.T, h *lab.Host, args ...string) *vtep {
 	t.Helper()
 	g := &vtep{t: t, host: h, log: &logBuffer{}, args: args, cmd: command(context.Background(), h, args...)}
 	for i, a := range args {
@@ -154,16 +158,29 @@ func launch(t *testing.T, h *lab.Host, args ...string) *vtep {
 		}
 	}
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
-	must(t, g.cmd.Start())
-	t.Cleanup(func() {
+	return g
+}
+
+// begin starts what was prepared. Its log is shown when the test fails.
+func (g *vtep) begin() {
+	g.t.Helper()
+	must(g.t, g.cmd.Start())
+	g.t.Cleanup(func() {
 		if g.cmd.ProcessState == nil {
 			g.cmd.Process.Signal(unix.SIGKILL)
 			g.cmd.Wait()
 		}
-		if t.Failed() {
-			t.Logf("log of gw %s on %s:\n%s", strings.Join(args, " "), h.Name(), g.log)
+		if g.t.Failed() {
+			g.t.Logf("log of gw %s on %s:\n%s", strings.Join(g.args, " "), g.host.Name(), g.log)
 		}
 	})
+}
+
+// launch starts gw on h and returns at once.
+func launch(t *testing.T, h *lab.Host, args ...string) *vtep {
+	t.Helper()
+	g := prepare(t, h, args...)
+	g.begin()
 	return g
 }
 

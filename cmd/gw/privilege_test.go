@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// lessPrivilege in the environment is what the test binary gives up before it
+// becomes gw: capability numbers, divided by commas, and with memlock=BYTES that
+// limit.
+const lessPrivilege = "VXGW_TEST_LESS_PRIVILEGE"
+
+// giveUp starts this program once more without what lessPrivilege lists. A program
+// that root starts has all capabilities that its bounding set leaves it
+// (capabilities(7)), which is a property of the thread that calls execve.
+func giveUp() error {
+	list := os.Getenv(lessPrivilege)
+	if list == "" {
+		return nil
+	}
+	runtime.LockOSThread()
+	for _, s := range strings.Split(list, ",") {
+		if bytes, ok := strings.CutPrefix(s, "memlock="); ok {
+			n, err := strconv.ParseUint(bytes, 10, 64)
+			if err != nil {
+				return err
+			}
+			if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+				return fmt.Errorf("lower RLIMIT_MEMLOCK: %w", err)
+			}
+			continue
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return err
+		}
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0); err != nil {
+			return fmt.Errorf("drop capability %d: %w", n, err)
+		}
+	}
+	if err := os.Unsetenv(lessPrivilege); err != nil {
+		return err
+	}
+	return unix.Exec(os.Args[0], os.Args, os.Environ())
+}
+
+// join lists capabilities for lessPrivilege.
+func join(capabilities ...int) string {
+	var b strings.Builder
+	for i, c := range capabilities {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.Itoa(c))
+	}
+	return b.String()
+}
