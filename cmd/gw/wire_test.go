@@ -35,6 +35,7 @@ type inner struct {
 	dst, src net.HardwareAddr
 	kind     uint16 // EtherType
 	tos      uint8
+	df       bool
 	proto    uint8  // of IPv4
 	flow     string // addresses, protocol and ports; empty but for whole IPv4 packets
 	datagram string // addresses, protocol and IP ID of a fragment
@@ -69,7 +70,7 @@ func parseInner(b []byte) inner {
 		return in
 	}
 	ip := b[14:]
-	in.tos, in.proto = ip[1], ip[9]
+	in.tos, in.df, in.proto = ip[1], ip[6]&0x40 != 0, ip[9]
 	addrs := fmt.Sprintf("%v>%v/%d", net.IP(ip[12:16]), net.IP(ip[16:20]), in.proto)
 	switch fragment := binary.BigEndian.Uint16(ip[6:]) & 0x3fff; {
 	case fragment != 0:
