@@ -5,8 +5,8 @@ import "sync/atomic"
 const (
 	slots      = 4 // entries in a bucket
 	bucketSize = 64
-	// window is how many buckets an entry may stand in: its home, then further and further ones. At the load limit of
-	// grow.go more than half of the buckets are full, and once in about 10^8 inserts all of a window.
+	// window is how many buckets an entry may stand in: its home, then further and further ones. When all of them are full,
+	// some entry there is moved on (place.go), so only a broken hash makes the table refuse for lack of room here.
 	window     = 32
 	reachShift = 26
 	reachMask  = uint64(0x3f) << reachShift

@@ -49,7 +49,7 @@ var (
 )
 
 const (
-	// DefaultMaxEntries costs 450 MB of address space and no memory until it is used.
+	// DefaultMaxEntries costs about 400 MB of address space and no memory until it is used.
 	DefaultMaxEntries = 16 << 20
 	// DefaultShards keeps the readers' lines of all shards in 8 KiB of cache while eight writers seldom meet.
 	DefaultShards = 64

@@ -11,7 +11,7 @@ package fdb
 const insertQuota = 4
 
 // loadLimit is the number of entries in n buckets beyond which they grow: 3/4 of the slots, so 21.3 to 24 bytes an entry.
-// One entry in eight is then not in its home bucket; at 13/16 it would be one in six, and look-ups slower by a tenth.
+// More would save memory and put more entries outside their home buckets, each a second line to wait for.
 func loadLimit(n uint64) int { return int(n * slots * 3 / 4) }
 
 // startGrowth moves the frontier off its resting place by one bucket, unless growth is under way or the shard has the

@@ -3,7 +3,8 @@ package fdb
 // The only three ways a key word changes, all under the shard's lock: insert into a free slot, remove, and relocate, which
 // puts an entry into another bucket while readers look on. The order of the stores is the protocol of fdb.go.
 
-// near is how many buckets of a window a look-up in a batch finds without waiting; entries are moved about to stay there.
+// near is how many buckets of a window an insert prefers so much that it moves another entry to get in: the fewer lines,
+// the less a look-up waits.
 const near = 2
 
 // insert puts k, which is not in the table, as near its home as can be, and lets the shard grow a little when it is time
