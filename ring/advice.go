@@ -11,7 +11,7 @@ import (
 // refusal is the kernel's answer to a bind in zero-copy mode that may still succeed in copy mode.
 type refusal struct{ errno unix.Errno }
 
-func (r refusal) Error() string { return "zero-copy: " + r.errno.Error() + " (try mode copy)" }
+func (r refusal) Error() string { return "zero-copy: " + r.errno.Error() + " (try --mode copy)" }
 func (r refusal) Unwrap() error { return r.errno }
 
 // adviseSocket adds the cure to an error of socket(2).

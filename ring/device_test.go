@@ -83,7 +83,7 @@ func TestAdvice(t *testing.T) {
 		{d.adviseBind(unix.ENODEV, 0, 0), unix.ENODEV, "no interface with index 77"},
 		{d.adviseBind(unix.ENETDOWN, 0, 0), unix.ENETDOWN, "set the interface up"},
 		{d.adviseBind(unix.EPERM, 0, 0), unix.EPERM, "CAP_NET_RAW"},
-		{d.adviseBind(unix.EOPNOTSUPP, unix.XDP_ZEROCOPY, 0), unix.EOPNOTSUPP, "zero-copy: operation not supported (try mode copy)"},
+		{d.adviseBind(unix.EOPNOTSUPP, unix.XDP_ZEROCOPY, 0), unix.EOPNOTSUPP, "zero-copy: operation not supported (try --mode copy)"},
 		{d.adviseBind(unix.EINVAL, unix.XDP_COPY, 0), unix.EINVAL, "invalid argument"},
 	} {
 		if !errors.Is(c.err, c.is) || !strings.Contains(c.err.Error(), c.want) {

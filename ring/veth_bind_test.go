@@ -145,7 +145,7 @@ func TestBindRefuses(t *testing.T) {
 		{"negative queue", small(ours, "ours"), -1, nil, "queue numbers start at 0"},
 		{"no interface", small(9999, "gone"), 0, unix.ENODEV, "bind queue 0 of gone: no such device (no interface with index 9999"},
 		{"zero-copy", DeviceConfig{Ifindex: ours, Name: "ours", Mode: ZeroCopy, FillSize: 64}, 0, unix.EOPNOTSUPP,
-			"bind queue 0 of ours: zero-copy: operation not supported (try mode copy)"},
+			"bind queue 0 of ours: zero-copy: operation not supported (try --mode copy)"},
 	} {
 		m, depot, p := mapped(t, 256, 2048)
 		_, err := open(t, m, c.config).Bind(c.queue, p)
