@@ -11,6 +11,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"vxgw/bpf"
 	"vxgw/control"
 	"vxgw/netdev"
 	"vxgw/underlay"
@@ -120,20 +121,20 @@ var generic = map[string]bool{
 	"tx-tcp-mangleid-segmentation": false, "tx-udp-segmentation": false, "tx-generic-segmentation": false,
 }
 
-// calmOffloads sees to it that a port with XDP in the stack gets no frames above
-// the MTU: native mode makes the kernel do it, generic mode does not.
-func (g *Gateway) calmOffloads(p *port) error {
-	if !p.info.IsVeth {
+// calmOffloads sees to it that an interface with XDP in the stack gets no frames
+// above the MTU: native mode makes the kernel do it, generic mode does not.
+func (g *Gateway) calmOffloads(f *iface) error {
+	if f.attached != bpf.Generic || !f.info.IsVeth {
 		return nil
 	}
-	if !p.info.PeerInSameNS {
-		g.log.Warn("segmentation offloads of the port's other end cannot be switched off from here: frames above the MTU are lost",
-			"port", p.info.Name, "cure", "in the other namespace: ethtool -K PEER tso off gso off tx-udp-segmentation off")
+	if !f.info.PeerInSameNS {
+		g.log.Warn("segmentation offloads of the interface's other end cannot be switched off from here: frames above the MTU are lost",
+			"iface", f.info.Name, "cure", "in the other namespace: ethtool -K PEER tso off gso off tx-udp-segmentation off")
 		return nil
 	}
-	peer, err := netlink.LinkByIndex(p.info.PeerIndex)
+	peer, err := netlink.LinkByIndex(f.info.PeerIndex)
 	if err != nil {
-		return fmt.Errorf("find the other end of %s: %w", p.info.Name, err)
+		return fmt.Errorf("find the other end of %s: %w", f.info.Name, err)
 	}
 	_, err = netdev.SetOffloads(g.journal, peer.Attrs().Name, generic)
 	return err

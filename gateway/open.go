@@ -82,7 +82,7 @@ func (g *Gateway) openUnderlay() error {
 		return err
 	}
 	g.onClose(func() error { return g.closeIface(g.wire) })
-	return nil
+	return g.calmOffloads(g.wire)
 }
 
 // steerTo tells the underlay's program what is ours.
@@ -173,8 +173,5 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) e
 	g.onClose(func() error { return g.closeIface(p.iface) })
 	g.ports = append(g.ports, p)
 	d.plane.FloodPorts = append(d.plane.FloodPorts, p.number)
-	if p.attached == bpf.Generic {
-		return g.calmOffloads(p)
-	}
-	return nil
+	return g.calmOffloads(p.iface)
 }
