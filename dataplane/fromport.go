@@ -44,14 +44,14 @@ func (w *Worker) fromPort(port uint32, n int) {
 // entry pins that address to another place.
 func (w *Worker) learn(i int) bool {
 	b := &w.batch
-	if !b.domain[i].Learning {
+	v, from := b.values[i], b.from[i]
+	switch {
+	case !b.domain[i].Learning, v.Fresh(from, w.now):
 		return true
+	case from == nobody:
+		return !v.Found() || v.Kind() == fdb.Learned
 	}
-	v := b.values[i]
-	if v.Found() && v.Dest() == b.from[i] && (v.Seen() == w.now || v.Kind() != fdb.Learned) {
-		return true
-	}
-	return w.plane.FDB.Learn(b.keys[i], b.from[i], w.now) != fdb.RefusedStatic
+	return w.plane.FDB.Learn(b.keys[i], from, w.now) != fdb.RefusedStatic
 }
 
 // decide finds the target of row i: what the FDB knows, or flood.

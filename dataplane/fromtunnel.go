@@ -85,17 +85,13 @@ func (w *Worker) open(i, n int) Verdict {
 	if !decapECN(frame, in, o.TOS) {
 		return ECN
 	}
-	if in.Src == d.DeviceMAC {
-		return OwnMACLoop
-	}
 	if v := admit(in); v != undecided {
 		return v
 	}
-	from, ok := w.remote(o.Src, d)
-	b.parsed(i, n, d, from)
-	if !ok {
-		b.keys[i] = 0
+	if in.Src == d.DeviceMAC {
+		return OwnMACLoop
 	}
+	b.parsed(i, n, d, w.remote(o.Src, d))
 	return undecided
 }
 
@@ -113,28 +109,28 @@ func decapECN(frame []byte, in *vxlan.Inner, outer uint8) bool {
 }
 
 // remote returns the VTEP with the outer source address src as an FDB destination,
-// and numbers one that speaks for the first time. It reports false for a stranger
-// that cannot be numbered: nothing is learned of it.
-func (w *Worker) remote(src uint32, d *Domain) (fdb.Dest, bool) {
+// and numbers one that speaks for the first time. It is nobody for a stranger that
+// has no number and gets none.
+func (w *Worker) remote(src uint32, d *Domain) fdb.Dest {
 	s := &w.source
 	if s.known && s.addr == src {
-		return fdb.RemoteDest(s.number), true
+		return fdb.RemoteDest(s.number)
 	}
 	number, ok := w.plane.Remotes.find(key4(src))
 	if !ok {
 		if !d.Learning {
-			return anyRemote, false
+			return nobody
 		}
 		var err error
 		if number, err = w.plane.Remotes.add(key4(src)); err != nil {
 			w.tally.unnumbered++
-			return anyRemote, false
+			return nobody
 		}
 	}
 	s.known, s.addr, s.number = true, src, number
-	return fdb.RemoteDest(number), true
+	return fdb.RemoteDest(number)
 }
 
-// anyRemote is a destination that stands for a remote without a number: split
-// horizon holds for it, nothing is sent to it.
-var anyRemote = fdb.RemoteDest(0)
+// nobody stands for a remote without a number: split horizon holds for it, and
+// nothing is learned of it.
+var nobody = fdb.RemoteDest(fdb.MaxIndex)

@@ -66,6 +66,7 @@ func TestTunnelVerdicts(t *testing.T) {
 		{"congestion on Not-ECT", func(r *rig) []byte { return tunnelled(r.t, remote, 42, 3, inner) }, ECN},
 		{"inner runt", carrying(inner[:13]), InnerShort},
 		{"empty", carrying(nil), InnerShort},
+		{"zero inner source", carrying(ipFrame(hostA, 0, 1, 0)), BadSourceMAC},
 		{"multicast inner source", carrying(ipFrame(hostA, bcast, 1, 0)), BadSourceMAC},
 		{"link-local", carrying(ipFrame(linkLocal, hostR, 1, 0)), LinkLocal},
 		{"our own device's MAC", carrying(ipFrame(bcast, device, 1, 0)), OwnMACLoop},
@@ -171,6 +172,12 @@ func TestStrangersBounded(t *testing.T) {
 	}
 	if n := r.plane.FDB.Len(); n != 63 {
 		t.Errorf("%d entries learned, want 63", n)
+	}
+	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostB), fdb.PortDest(0), fdb.Static, 1))
+	r.deliver(r.wire, tunnelled(t, netip.MustParseAddr("10.2.0.1"), 42, 0, ipFrame(bcast, hostB, 1, 18)))
+	r.run()
+	if n, _ := r.verdicts(StaticConflict); n != 1 {
+		t.Error("a stranger without a number used a pinned address")
 	}
 	r.account()
 }

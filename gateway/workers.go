@@ -78,6 +78,7 @@ func (g *Gateway) followPorts() error {
 	g.steward.ports = make(chan netlink.LinkUpdate, 64)
 	done := make(chan struct{})
 	err := netlink.LinkSubscribeWithOptions(g.steward.ports, done, netlink.LinkSubscribeOptions{
+		ListExisting: true, // what changed since the ports were opened, and their carrier
 		ErrorCallback: func(err error) {
 			select {
 			case <-done:
