@@ -5,8 +5,8 @@
 //	scenario.go   the three scenarios: who is where, and what is done
 //	stage.go      a scenario while it stands: build, run, end
 //	vtep.go       a gw or a kernel device in a namespace
-//	look.go       what is looked at on the way: pings, packets, tables, counters
-//	decode.go     tcpdump's lines for what the underlay carries
+//	ping.go       pings, packets.go what the underlay saw of them, decode.go in tcpdump's words
+//	state.go      what gw says of itself: how it is bound, its tables, its counters
 //	screen.go     how it is written, picture.go the topology
 //	remove.go     what a killed demo, or one with Keep, has left
 package demo

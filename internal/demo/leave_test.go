@@ -1,0 +1,112 @@
+package demo
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// What is kept works until it is removed.
+func TestKeepAndRemove(t *testing.T) {
+	gw := build(t)
+	name := ownPrefix()
+	t.Cleanup(func() { remove(name) })
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self, gw)
+	c.Env = append(os.Environ(), childPrefix+"="+name)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	found, err := namespaces(name + "-")
+	if err != nil || len(found) != 10 || len(pids(string(out))) != 4 {
+		t.Errorf("kept %v %v, gateways %v", found, err, pids(string(out)))
+	}
+	for _, pid := range pids(string(out)) {
+		if !runs(pid) {
+			t.Errorf("gw with pid %d was not kept", pid)
+		}
+	}
+	inodes := map[uint64]bool{}
+	for ns, inode := range found {
+		inodes[inode] = true
+		if strings.HasSuffix(ns, "-node1") && !strings.Contains(string(out), "ip netns exec "+ns+" gw fdb show\n") {
+			t.Errorf("it is not said how to look into %s", ns)
+		}
+	}
+	removed, err := remove(name)
+	if err != nil || len(removed) != 10 {
+		t.Errorf("removed %v %v", removed, err)
+	}
+	nothingLeft(t, name, string(out), inodes)
+}
+
+// Signals and a reader that goes away end the command itself; a killed one is swept.
+func TestCommand(t *testing.T) {
+	gw := build(t)
+	for _, tc := range []struct {
+		name string
+		end  func(c *exec.Cmd, out *os.File) error
+		want string
+	}{
+		{"interrupt", func(c *exec.Cmd, _ *os.File) error { return c.Process.Signal(unix.SIGINT) }, "gw: demo: interrupted, everything is removed\n"},
+		{"terminate", func(c *exec.Cmd, _ *os.File) error { return c.Process.Signal(unix.SIGTERM) }, "gw: demo: interrupted, everything is removed\n"},
+		{"closed pipe", func(_ *exec.Cmd, out *os.File) error { return out.Close() }, "gw: demo: interrupted, everything is removed\n"},
+		{"kill", func(c *exec.Cmd, _ *os.File) error { return c.Process.Kill() }, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			out, in, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			var stderr bytes.Buffer
+			c := exec.Command(gw, "demo")
+			c.Stdout, c.Stderr = in, &stderr
+			err = c.Start()
+			in.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Process.Kill()
+			var text []byte
+			for !bytes.Contains(text, []byte("# ping")) {
+				buf := make([]byte, 4096)
+				n, err := out.Read(buf)
+				if err != nil {
+					t.Fatalf("%v after %s", err, text)
+				}
+				text = append(text, buf[:n]...)
+			}
+			name := fmt.Sprintf("%s-%d", prefix, c.Process.Pid)
+			found, err := namespaces(name + "-")
+			if err != nil || len(found) == 0 {
+				t.Errorf("namespaces %v %v", found, err)
+			}
+			if err := tc.end(c, out); err != nil {
+				t.Error(err)
+			}
+			if err := c.Wait(); err == nil || stderr.String() != tc.want || tc.want != "" && c.ProcessState.ExitCode() != 1 {
+				t.Errorf("%v: %q", err, stderr.String())
+			}
+			if tc.want == "" { // another demo may be quicker
+				if _, err := Remove(); err != nil {
+					t.Error(err)
+				}
+			}
+			inodes := map[uint64]bool{}
+			for _, inode := range found {
+				inodes[inode] = true
+			}
+			nothingLeft(t, name, string(text), inodes)
+		})
+	}
+}
