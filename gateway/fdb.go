@@ -10,10 +10,16 @@ import (
 )
 
 // FDB lists the MAC tables of all bridge domains in the form of bridge(8): first
-// where each domain floods to, then its entries by address.
+// where each domain floods to, then its entries by address. From Close on there are
+// none.
 func (g *Gateway) FDB() []control.FDBEntry {
-	addrs := g.plane.Remotes.Addrs()
 	out := []control.FDBEntry{}
+	g.asking.RLock()
+	defer g.asking.RUnlock()
+	if g.ended {
+		return out
+	}
+	addrs := g.plane.Remotes.Addrs()
 	for _, d := range g.domains {
 		for _, a := range append(slices.Clone(d.groups), d.remotes...) {
 			out = append(out, control.FDBEntry{

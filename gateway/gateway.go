@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"vxgw/bpf"
@@ -49,6 +50,8 @@ type Gateway struct {
 	ports   []*port   // by port index
 	tunnels []tunnel  // by set
 
+	asking  sync.RWMutex   // held by who looks at the parts below from outside
+	ended   bool           // under asking: Close has begun, the parts go away
 	undo    []func() error // what Close does, last first
 	failed  chan error     // a worker or the steward could not go on
 	stop    chan struct{}
@@ -106,6 +109,9 @@ func (g *Gateway) Paths() netdev.Paths { return g.paths }
 // Close stops the gateway and takes back everything it made or changed. What
 // could not be taken back is in the error. A second call does nothing.
 func (g *Gateway) Close() error {
+	g.asking.Lock()
+	g.ended = true
+	g.asking.Unlock()
 	var errs []error
 	for len(g.undo) > 0 {
 		last := g.undo[len(g.undo)-1]

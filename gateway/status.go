@@ -16,12 +16,19 @@ import (
 var Version = "devel"
 
 // Status describes the gateway as it is now. It costs the workers nothing: they
-// publish their counters anyhow.
+// publish their counters anyhow. From Close on it is not ready and empty.
 func (g *Gateway) Status() control.Status {
 	s := control.Status{
-		Version: Version, PID: os.Getpid(), Uptime: time.Since(g.started).Seconds(), Ready: true,
-		Ports: []control.Port{}, VNIs: []control.VNI{}, Remotes: g.remotes(), Workers: []control.Worker{},
+		Version: Version, PID: os.Getpid(), Uptime: time.Since(g.started).Seconds(),
+		Ports: []control.Port{}, VNIs: []control.VNI{}, Remotes: []control.Remote{}, Workers: []control.Worker{},
 	}
+	g.asking.RLock()
+	defer g.asking.RUnlock()
+	if g.ended {
+		s.Problems = []string{"the gateway is stopping"}
+		return s
+	}
+	s.Ready, s.Remotes = true, g.remotes()
 	link := g.mirror.Link()
 	s.Underlay = control.Underlay{
 		Interface: describe(g.wire), Local: g.local.String(), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
