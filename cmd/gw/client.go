@@ -2,13 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"vxgw/control"
 	"vxgw/netdev"
@@ -36,21 +39,21 @@ func (t *target) client() (*control.Client, error) {
 	if t.iface != "" {
 		return control.NewClient(netdev.PathsFor(t.iface).Socket), nil
 	}
-	found, err := sockets()
+	found, err := underlays()
 	switch {
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
 		return nil, fmt.Errorf("%w in this network namespace (is it running? --control PATH names its socket)", control.ErrNotRunning)
 	case len(found) > 1:
-		return nil, usageError{fmt.Errorf("several gateways run here: choose one with --control %s", strings.Join(found, " or "))}
+		return nil, usageError{fmt.Errorf("several gateways run here: choose one with --iface %s", strings.Join(found, " or --iface "))}
 	}
-	return control.NewClient(found[0]), nil
+	return control.NewClient(netdev.PathsFor(found[0]).Socket), nil
 }
 
-// sockets lists the API sockets of this network namespace: those that the names of
-// its interfaces lead to.
-func sockets() ([]string, error) {
+// underlays lists the interfaces of this network namespace that lead to an API
+// socket, those of killed gateways left out.
+func underlays() ([]string, error) {
 	pattern := netdev.PathsFor("*").Socket
 	all, err := filepath.Glob(pattern)
 	if err != nil {
@@ -63,11 +66,21 @@ func sockets() ([]string, error) {
 		if netdev.PathsFor(name).Socket != path {
 			continue
 		}
-		if _, err := netdev.Lookup(name); err == nil {
-			here = append(here, path)
+		if _, err := netdev.Lookup(name); err != nil || stale(path) {
+			continue
 		}
+		here = append(here, name)
 	}
 	return here, nil
+}
+
+// stale says whether nobody listens on a socket any more.
+func stale(path string) bool {
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+	}
+	return errors.Is(err, unix.ECONNREFUSED)
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -1,13 +1,46 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
 	"net/netip"
+	"os"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"vxgw/internal/lab"
 )
+
+// A gateway's life on a host where every way to go wrong happens: it takes back
+// what it made, at once or at the next start, and frames flow again.
+
+const (
+	ourAddress  = "172.17.1.2"
+	peerAddress = "172.17.1.3"
+)
+
+// everything is a command line that makes gw change all that it can: a device with
+// an address, a bridged port, a membership.
+func everything() []string {
+	return on("--group", "224.1.1.1", "--address", ourAddress+"/24", "--device", "gw42", "--port", "veth1")
+}
+
+// newPoint makes a host with an underlay and a kernel VTEP that it can talk with.
+func newPoint(t *testing.T) (h, peer *lab.Host) {
+	t.Helper()
+	_, h, peer = newUnderlay(t)
+	must(t, peer.KernelVXLAN(lab.VXLANConfig{
+		Name: "vxlan0", VNI: 42, Dev: "ens18", Group: netip.MustParseAddr("224.1.1.1"), Address: peerAddress + "/24",
+	}))
+	return h, peer
+}
 
 // sameDump fails when the network of h is not as it was, once what follows from
 // links that went has followed.
@@ -21,6 +54,15 @@ func sameDump(t *testing.T, before string, h *lab.Host) {
 	})
 }
 
+// clean fails when a gateway has left anything on h.
+func clean(t *testing.T, before string, h *lab.Host) {
+	t.Helper()
+	sameDump(t, before, h)
+	if files := runFiles(t, h); len(files) > 0 {
+		t.Errorf("left behind: %q", files)
+	}
+}
+
 // pings waits until an address answers, and then expects it to answer each time.
 func pings(t *testing.T, h *lab.Host, addr string) {
 	t.Helper()
@@ -32,9 +74,297 @@ func pings(t *testing.T, h *lab.Host, addr string) {
 		}
 		return ""
 	})
-	r, err := h.Ping(testContext(t), netip.MustParseAddr(addr), lab.PingOptions{Count: 5, Interval: 10 * 1e6})
+	r, err := h.Ping(testContext(t), netip.MustParseAddr(addr), lab.PingOptions{Count: 5, Interval: 10 * time.Millisecond})
 	must(t, err)
 	if r.Received != r.Sent || r.Duplicates > 0 || r.Corrupt > 0 {
 		t.Errorf("ping %s from %s: %+v", addr, h.Name(), r)
 	}
+}
+
+// traffic keeps datagrams going from one host to an address of another until the
+// returned function is called.
+func traffic(t *testing.T, from *lab.Host, addr string) (stop func()) {
+	t.Helper()
+	var fd int
+	must(t, from.Do(func() (err error) {
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		return err
+	}))
+	to := &unix.SockaddrInet4{Port: 9, Addr: netip.MustParseAddr(addr).As4()}
+	quit := make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		payload := make([]byte, 1000)
+		for {
+			select {
+			case <-quit:
+				return
+			default:
+			}
+			for range 16 {
+				_ = unix.Sendto(fd, payload, 0, to) // what is on the way is taken away meanwhile
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(quit)
+		done.Wait()
+		unix.Close(fd)
+	})
+}
+
+func TestStopsClean(t *testing.T) {
+	h, _ := newPoint(t)
+	before := dump(t, h)
+	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+		t.Run(s.String(), func(t *testing.T) {
+			g := start(t, h, everything()...)
+			pings(t, h, peerAddress)
+			if d := dump(t, h); d == before {
+				t.Fatal("the dump does not see the gateway")
+			}
+			if status := g.end(s); status != 0 {
+				t.Errorf("exit status %d", status)
+			}
+			if bad := g.log.grep("gw: ", "ERROR", "WARN"); bad != "" {
+				t.Errorf("it says %s", bad)
+			}
+			clean(t, before, h)
+		})
+	}
+}
+
+// TestStopsWhileStarting sends the signal at any moment of the start.
+func TestStopsWhileStarting(t *testing.T) {
+	h, _ := newPoint(t)
+	before := dump(t, h)
+	for after := range 12 {
+		g := launch(t, h, everything()...)
+		time.Sleep(time.Duration(after*after) * time.Millisecond)
+		status := g.end(unix.SIGTERM)
+		// Before the program has asked for signals, one kills it: nothing is made yet.
+		if status != 0 && status != -1 {
+			t.Errorf("exit status %d after %d ms:\n%s", status, after*after, g.log)
+		}
+		clean(t, before, h)
+	}
+}
+
+func TestStopsTwice(t *testing.T) {
+	h, _ := newPoint(t)
+	before := dump(t, h)
+	g := start(t, h, everything()...)
+	defer traffic(t, h, peerAddress)()
+	for range 20 {
+		if err := g.cmd.Process.Signal(unix.SIGTERM); errors.Is(err, os.ErrProcessDone) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if status := g.wait(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	clean(t, before, h)
+}
+
+func TestRestarts(t *testing.T) {
+	h, peer := newPoint(t)
+	before := dump(t, h)
+	defer traffic(t, peer, ourAddress)()
+	for range 10 {
+		g := start(t, h, everything()...)
+		stop := traffic(t, h, peerAddress)
+		pings(t, h, peerAddress)
+		g.stop()
+		stop()
+		clean(t, before, h)
+	}
+}
+
+// kill makes sure that what outlives a killed gateway is what was to be tested.
+func kill(t *testing.T, g *vtep, before string) {
+	t.Helper()
+	g.end(unix.SIGKILL)
+	if dump(t, g.host) == before || len(runFiles(t, g.host)) == 0 {
+		t.Fatal("a killed gateway left nothing: this tests nothing")
+	}
+}
+
+func TestKilledThenStarted(t *testing.T) {
+	h, peer := newPoint(t)
+	before := dump(t, h)
+	defer traffic(t, peer, ourAddress)()
+	g := start(t, h, everything()...)
+	for range 3 {
+		stop := traffic(t, h, peerAddress)
+		pings(t, h, peerAddress)
+		kill(t, g, before)
+		g = start(t, h, everything()...) // at once: the queues are busy for a while
+		if g.log.grep("putting back what a killed gateway left") == "" {
+			t.Error("the next start does not say that it cleans up")
+		}
+		pings(t, h, peerAddress)
+		stop()
+	}
+	g.stop()
+	clean(t, before, h)
+}
+
+// TestKilledThenChanged starts with another device than the killed one had.
+func TestKilledThenChanged(t *testing.T) {
+	h, _ := newPoint(t)
+	before := dump(t, h)
+	kill(t, start(t, h, everything()...), before)
+	g := start(t, h, on("--vni", "43", "--group", "224.1.1.1")...)
+	if _, err := h.Link("gw43"); err != nil {
+		t.Error(err)
+	}
+	g.stop()
+	clean(t, before, h)
+}
+
+func TestKilledThenCleanedUp(t *testing.T) {
+	h, _ := newPoint(t)
+	before := dump(t, h)
+	g := start(t, h, everything()...)
+	pings(t, h, peerAddress)
+	kill(t, g, before)
+	out := output(t, h, "cleanup", "--iface", "ens18")
+	for _, w := range []string{"put back: managed ens18\n", "put back: pair gw42\n", "put back: socket "} {
+		if !strings.Contains(out, w) {
+			t.Errorf("cleanup says %q, which lacks %q", out, w)
+		}
+	}
+	clean(t, before, h)
+	if out := output(t, h, "cleanup", "--iface", "ens18"); out != "" {
+		t.Errorf("the second cleanup says %q", out)
+	}
+	clean(t, before, h)
+}
+
+// TestUnderlayDeleted ends the gateway: its sockets never work again.
+func TestUnderlayDeleted(t *testing.T) {
+	h, _ := newPoint(t)
+	g := start(t, h, everything()...)
+	defer traffic(t, h, peerAddress)()
+	pings(t, h, peerAddress)
+	must(t, h.DeleteLink("veth1"))
+	must(t, h.DeleteLink("ens18"))
+	if status := g.wait(); status != 1 {
+		t.Errorf("exit status %d, want 1", status)
+	}
+	if line := g.log.grep("gw: "); !strings.Contains(line, "underlay ens18 is gone") || !strings.Contains(line, "start gw again") {
+		t.Errorf("it says %q", line)
+	}
+	links, err := h.Links()
+	must(t, err)
+	if len(links) != 1 {
+		t.Errorf("links are left: %v", links)
+	}
+	if files := runFiles(t, h); len(files) > 0 {
+		t.Errorf("left behind: %q", files)
+	}
+}
+
+// TestPortDeleted goes on with the ports that are left.
+func TestPortDeleted(t *testing.T) {
+	h, _ := newPoint(t)
+	g := start(t, h, everything()...)
+	pings(t, h, peerAddress)
+	must(t, h.DeleteLink("veth1"))
+	g.awaitProblem("port veth1 of vni 42 is gone")
+	pings(t, h, peerAddress)
+	must(t, h.DeleteLink("gw42"))
+	g.awaitProblem("device gw42 of vni 42 is gone")
+	if out := output(t, h, "status"); strings.Count(out, "PROBLEM: ") != 2 {
+		t.Errorf("gw status does not show two problems:\n%s", out)
+	}
+	g.stop()
+}
+
+// awaitProblem waits until the status has a problem that begins so.
+func (g *vtep) awaitProblem(prefix string) {
+	g.t.Helper()
+	eventually(g.t, func() string {
+		problems := g.status().Problems
+		for _, p := range problems {
+			if strings.HasPrefix(p, prefix) {
+				return ""
+			}
+		}
+		return "problems " + strings.Join(problems, "; ") + ", not " + prefix
+	})
+}
+
+// TestFlaps takes each interface down and up under traffic.
+func TestFlaps(t *testing.T) {
+	h, peer := newPoint(t)
+	g := start(t, h, everything()...)
+	defer traffic(t, h, peerAddress)()
+	defer traffic(t, peer, ourAddress)()
+	for _, f := range []struct {
+		host    *lab.Host
+		link    string
+		problem string
+	}{
+		{h, "ens18", "underlay ens18 is down"},
+		{peer, "ens18", "underlay ens18 is down"},
+		{h, "gw42", "device gw42 of vni 42 is down"},
+		{h, "veth1", "port veth1 of vni 42 is down"},
+		{peer, "veth1", "port veth1 of vni 42 is down"},
+	} {
+		for range 3 {
+			must(t, f.host.SetDown(f.link))
+			g.awaitProblem(f.problem)
+			must(t, f.host.SetUp(f.link))
+			if f.link == "ens18" && f.host == peer {
+				continue // its group membership comes back with the device below
+			}
+			pings(t, h, peerAddress)
+		}
+	}
+	if _, sum, received := verdicts(g.status()); sum == 0 || received == 0 {
+		t.Error("there was no traffic")
+	}
+	g.stop() // which counts the frames
+}
+
+// TestLogReaderGone closes the pipe that gw logs into.
+func TestLogReaderGone(t *testing.T) {
+	h, _ := newPoint(t)
+	before := dump(t, h)
+	r, w, err := os.Pipe()
+	must(t, err)
+	g := prepare(t, h, everything()...)
+	g.cmd.Stderr = w
+	g.begin()
+	w.Close()
+	g.ready()
+	must(t, r.Close())
+	must(t, h.SetDown("gw42")) // which it logs
+	g.awaitProblem("device gw42 of vni 42 is down")
+	must(t, h.SetUp("gw42"))
+	pings(t, h, peerAddress)
+	g.stop()
+	clean(t, before, h)
+}
+
+// TestNoOutput starts gw as a careless supervisor does, without files 0, 1 and 2.
+func TestNoOutput(t *testing.T) {
+	h, _ := newPoint(t)
+	before := dump(t, h)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c := h.Command(ctx, "/bin/sh", append([]string{"-c", `exec "$0" "$@" <&- >&- 2>&-`, os.Args[0]}, everything()...)...)
+	c.Env = append(os.Environ(), actAsGW+"=1")
+	c.Stdout, c.Stderr = io.Discard, &bytes.Buffer{}
+	must(t, c.Start())
+	output(t, h, "status", "--wait", patience.String())
+	pings(t, h, peerAddress)
+	must(t, c.Process.Signal(unix.SIGTERM))
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	clean(t, before, h)
 }

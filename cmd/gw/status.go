@@ -58,7 +58,7 @@ func awaitStatus(ctx context.Context, t *target, wait time.Duration) (control.St
 		}
 		if time.Now().After(deadline) {
 			if err == nil {
-				err = errors.New("the gateway is not ready")
+				err = errors.New("the gateway is not ready: it is starting or stopping")
 			}
 			return s, err
 		}
