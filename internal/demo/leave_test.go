@@ -38,7 +38,7 @@ func TestKeepAndRemove(t *testing.T) {
 	inodes := map[uint64]bool{}
 	for ns, inode := range found {
 		inodes[inode] = true
-		if strings.HasSuffix(ns, "-node1") && !strings.Contains(string(out), "ip netns exec "+ns+" gw fdb show\n") {
+		if strings.HasSuffix(ns, "-node1") && !strings.Contains(string(out), "ip netns exec "+ns+" "+gw+" fdb show\n") {
 			t.Errorf("it is not said how to look into %s", ns)
 		}
 	}

@@ -168,8 +168,8 @@ func (st *stage) sayKept() {
 		other := st.nodes[(i+1)%len(st.nodes)]
 		st.line("%sping %s", in, other.inner)
 		if v.gw {
-			st.line("%sgw status", in)
-			st.line("%sgw fdb show", in)
+			st.line("%s%s status", in, v.program)
+			st.line("%s%s fdb show", in, v.program)
 		} else {
 			st.line("%sbridge fdb show dev %s", in, v.device())
 		}
