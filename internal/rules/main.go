@@ -37,7 +37,7 @@ var imports = map[string][]string{
 
 	"internal/lab":   {},
 	"internal/rules": {},
-	"internal/demo":  {"internal/lab", "control", "dataplane"},
+	"internal/demo":  {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":          {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan"},
 
 	"cmd/gw": {"gateway", "metrics", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
