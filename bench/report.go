@@ -1,0 +1,77 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Report is everything that one run of the bench measured, and under which
+// conditions.
+type Report struct {
+	Date     time.Time      `json:"date"`
+	Kernel   string         `json:"kernel"`
+	CPU      string         `json:"arch"`
+	CPUs     int            `json:"cpus"`
+	Memory   []MemoryResult `json:"memory"`
+	EndToEnd *EndToEnd      `json:"end_to_end,omitempty"`
+	LeftOut  string         `json:"left_out,omitempty"` // why there is no end to end
+}
+
+// Options says how long to measure.
+type Options struct {
+	Program string // path of the gw that is measured end to end
+	Quick   bool
+	Out     io.Writer // progress, and the table
+}
+
+// Run measures everything: in memory, and as root end to end.
+func Run(ctx context.Context, o Options) (Report, error) {
+	r := Report{Date: time.Now().UTC().Truncate(time.Second), CPU: runtime.GOARCH, CPUs: runtime.NumCPU()}
+	var name unix.Utsname
+	if err := unix.Uname(&name); err == nil {
+		r.Kernel = unix.ByteSliceToString(name.Release[:])
+	}
+	inMemory, pairs, window := 5*time.Second, 15, 2*time.Second
+	if o.Quick {
+		inMemory, pairs, window = time.Second, 9, 700*time.Millisecond
+	}
+	fmt.Fprintf(o.Out, "gw bench: kernel %s, %s, %d CPUs, %s\n\n", r.Kernel, r.CPU, r.CPUs, r.Date.Format(time.DateOnly))
+	fmt.Fprintf(o.Out, "In memory: one worker, 64-byte frames, no kernel; ns per packet, median of many short slices\n")
+	for _, goal := range memoryGoals {
+		for _, d := range []Direction{Encap, Decap} {
+			m, err := MeasureMemory(LoopConfig{Direction: d, MACs: goal.macs}, inMemory)
+			if err != nil {
+				return r, err
+			}
+			m.ID, m.Must, m.Aim = goal.id, goal.must, goal.aim
+			r.Memory = append(r.Memory, m)
+			fmt.Fprintf(o.Out, "  %s  %v, %8d MACs  %5.1f ns  (10 %% below %.1f, 10 %% above %.1f; must %.0f, aim %.0f)\n",
+				m.ID, d, m.MACs, m.Ns, m.NsLow, m.NsHigh, m.Must, m.Aim)
+		}
+	}
+	if os.Geteuid() != 0 {
+		r.LeftOut = "end to end was left out: it makes network namespaces, and that needs root"
+		fmt.Fprintf(o.Out, "\n%s\n", r.LeftOut)
+		return r, nil
+	}
+	fmt.Fprintf(o.Out, "\nEnd to end: encap of 64-byte frames, veth in copy mode, saturated, not jailed, counted at the sink\n")
+	e, err := MeasureEndToEnd(ctx, o.Program, pairs, window, func(t Turn) {
+		fmt.Fprintf(o.Out, "  %-6s %8.0f packets/s  (steal %.1f %%)\n", t.Contender, t.Rate, 100*t.Steal)
+	})
+	if err != nil {
+		return r, err
+	}
+	r.EndToEnd = &e
+	fmt.Fprintf(o.Out, "  gw / kernel vxlan + bridge: %.2f, %.1f %% interval %.2f to %.2f, %d pairs, %d thrown away for steal (goal: above %.1f)\n",
+		e.Ratio, 100*e.Level, e.Low, e.High, len(e.Ratios), e.Thrown, RatioGoal)
+	return r, nil
+}
+
+// RatioGoal is what gw over the kernel has to be above, saturated and not jailed.
+const RatioGoal = 1.1
