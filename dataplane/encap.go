@@ -9,17 +9,12 @@ import (
 // underlay, or hands it to the kernel while the next hop is unresolved. Row i is
 // what is known of the inner frame.
 func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
-	d := w.batch.domain[i]
-	in := &w.batch.inner[i]
-	t := d.Tunnel
-	f := SlowFrame{Desc: desc, Remote: number, VNI: d.VNI, Tunnel: t,
-		SrcPort: vxlan.SourcePort(in.Hash, t.SrcPortLo, t.SrcPortHi), TOS: outerTOS(t, in), DF: t.InheritDF && in.DF}
-
+	t := w.batch.domain[i].Tunnel
 	paths := w.snap.Paths[t.Set]
-	if number >= uint32(len(paths)) {
-		paths, number = unbuilt[:], 0 // numbered after the snapshot was built
+	path := &unbuilt
+	if number < uint32(len(paths)) {
+		path = &paths[number]
 	}
-	path := &paths[number]
 	v := undecided
 	switch {
 	case !w.snap.Underlay || w.tunnel == nil:
@@ -31,31 +26,47 @@ func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
 	case desc.Addr&w.offsets < vxlan.Overhead:
 		v = NoHeadroom
 	case path.State == PathSlow, path.State == PathDraining && w.plane.Remotes.Pending(number) > 0:
-		return w.toKernel(f)
+		return w.toKernel(SlowFrame{Desc: desc, Remote: number, Tunnel: t, header: w.header(i)})
 	default:
-		return w.put(w.tunnel, encap(w.mem, &path.Template, f, w.nextID()), ToRemote)
+		h := w.header(i)
+		h.id = w.nextID()
+		return w.put(w.tunnel, encap(w.mem, &path.Template, t, desc, &h), ToRemote)
 	}
 	w.pool.Put(desc.Addr)
 	return v
 }
 
+// header is what the outer headers of one packet say beside their template.
+type header struct {
+	vni     uint32
+	srcPort uint16
+	id      uint16 // of packets that a router may fragment; 0 leaves it to the kernel
+	tos     uint8
+	df      bool // inherited
+}
+
+// header returns what follows from row i's inner frame.
+func (w *Worker) header(i int) header {
+	d, in := w.batch.domain[i], &w.batch.inner[i]
+	t := d.Tunnel
+	return header{
+		vni: d.VNI, srcPort: vxlan.SourcePort(in.Hash, t.SrcPortLo, t.SrcPortHi),
+		tos: outerTOS(t, in), df: t.InheritDF && in.DF,
+	}
+}
+
 // unbuilt is the path to a remote that the snapshot does not know yet.
-var unbuilt = [1]Path{{State: PathSlow, MTU: 1 << 16}}
+var unbuilt = Path{State: PathSlow, MTU: 1 << 16}
 
 // encap writes the outer headers into the headroom and returns the whole packet.
-// id is the IPv4 ID of packets that a router may fragment; 0 leaves it to the
-// kernel.
-func encap(m *ring.Memory, t *vxlan.Template, f SlowFrame, id uint16) ring.Desc {
-	out := ring.Desc{Addr: f.Desc.Addr - vxlan.Overhead, Len: f.Desc.Len + vxlan.Overhead}
+func encap(m *ring.Memory, t *vxlan.Template, opts *Tunnel, inner ring.Desc, h *header) ring.Desc {
+	out := ring.Desc{Addr: inner.Addr - vxlan.Overhead, Len: inner.Len + vxlan.Overhead}
 	head := m.Bytes(out.Addr, vxlan.Overhead)
-	t.Put(head, int(f.Desc.Len), f.VNI, f.SrcPort, f.TOS)
-	if f.DF {
+	t.Put(head, int(inner.Len), h.vni, h.srcPort, h.tos, h.id)
+	if h.df {
 		vxlan.PutInherit(head, t.TTL(), true)
 	}
-	if id != 0 {
-		vxlan.PutID(head, id)
-	}
-	if f.Tunnel.Outer.UDPChecksum {
+	if opts.Outer.UDPChecksum {
 		t.PutChecksum(m.Bytes(out.Addr, out.Len))
 	}
 	return out

@@ -236,12 +236,11 @@ func FuzzPutParse(f *testing.F) {
 		vni &= 0xffffff
 		b := join(random(rand.New(rand.NewPCG(uint64(id), 0)), Overhead), inner)
 		pkt, check := guarded(t, b)
-		tmpl.Put(pkt[:Overhead:Overhead], len(inner), vni, srcPort, tos)
+		tmpl.Put(pkt[:Overhead:Overhead], len(inner), vni, srcPort, tos, id)
 		if inherit {
 			df, ttl = !df, ttl/2+1
 			PutInherit(pkt[:Overhead:Overhead], ttl, df)
 		}
-		PutID(pkt[:Overhead:Overhead], id)
 		tmpl.PutChecksum(pkt)
 		check()
 
@@ -260,7 +259,7 @@ func FuzzPutParse(f *testing.F) {
 		if (got.Checksum != 0) != checksum || checksum && slowSum(pseudo, pkt[34:]) != 0xffff || !got.ChecksumOK(pkt) {
 			t.Errorf("UDP checksum %#x", got.Checksum)
 		}
-		if df {
+		if cfg.DF {
 			id = 0
 		}
 		head := join(be16(int(id)), []byte{0, 0, ttl, 17})

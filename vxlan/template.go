@@ -5,7 +5,6 @@ package vxlan
 //	NewTemplate       once per remote and set of tunnel options: all that packets share
 //	Template.Put      per packet: the copy, and what differs
 //	PutInherit        where TTL or DF come from the inner header
-//	PutID             where the packet may be fragmented on its way
 //	Template.PutChecksum  where the tunnel has UDP checksums
 
 import (
@@ -31,7 +30,8 @@ type Template struct {
 	header      [Overhead]byte // lengths, IPv4 checksum, source port, VNI and UDP checksum are 0
 	udpChecksum bool
 	sum         uint32 // of the IPv4 header, without TOS, total length and checksum
-	_           [8]byte
+	idMask      uint16 // 0 with DF, else all ones
+	_           [6]byte
 }
 
 // Offsets in the outer headers.
@@ -95,6 +95,9 @@ func NewTemplate(cfg TemplateConfig) (Template, error) {
 	binary.BigEndian.PutUint16(h[atUDP+2:], cfg.DstPort)
 	binary.BigEndian.PutUint64(h[atVXLAN:], flagI)
 	t.udpChecksum = cfg.UDPChecksum
+	if !cfg.DF {
+		t.idMask = 0xffff
+	}
 	return t, nil
 }
 
@@ -107,14 +110,19 @@ func (t *Template) TTL() uint8 { return t.header[atTTL] }
 // Put writes the outer headers to the first Overhead bytes of dst, which lie in front of an inner frame of innerLen bytes, at most
 // MaxInner. vni has 24 bits; tos is the whole byte, EncapECN's result. The UDP checksum is 0 (RFC 7348 section 5): see PutChecksum.
 //
-// The IPv4 ID is 0, as RFC 6864 section 4.1 allows with DF. Without DF, routers may fragment, and PutID must follow.
-func (t *Template) Put(dst []byte, innerLen int, vni uint32, srcPort uint16, tos uint8) {
+// id is the IPv4 ID of a packet that routers may fragment; with DF it is 0, as RFC 6864 section 4.1 allows. The kernel's device gives
+// every packet an ID from a counter that it shares among few destinations (__ip_select_ident in net/ipv4/route.c),
+// whatever DF says. Here the caller counts, so that workers share no line: no two packets to one remote should have the
+// same ID for as long as fragments live (RFC 6864 section 4.3), so worker w of n best takes w, w+n, w+2n and so on.
+func (t *Template) Put(dst []byte, innerLen int, vni uint32, srcPort uint16, tos uint8, id uint16) {
 	h := (*[Overhead]byte)(dst)
 	*h = t.header
 	total := uint16(innerLen + Overhead - etherLen)
+	id &= t.idMask
 	h[atTOS] = tos
 	binary.BigEndian.PutUint16(h[atTotal:], total)
-	binary.BigEndian.PutUint16(h[atIPChecksum:], ^Fold(uint64(t.sum)+uint64(total)+uint64(tos)))
+	binary.BigEndian.PutUint16(h[atID:], id)
+	binary.BigEndian.PutUint16(h[atIPChecksum:], ^Fold(uint64(t.sum)+uint64(total)+uint64(tos)+uint64(id)))
 	binary.BigEndian.PutUint16(h[atUDP:], srcPort)
 	binary.BigEndian.PutUint16(h[atUDPLength:], total-ip4Len)
 	binary.BigEndian.PutUint32(h[atVNI:], vni<<8)
@@ -132,20 +140,6 @@ func PutInherit(dst []byte, ttl uint8, df bool) {
 	update32(h, old, new)
 }
 
-// PutID sets the IPv4 ID of the outer header that Put wrote to dst, unless that has DF. The kernel's device gives every packet an
-// ID, from counters hashed by addresses and whatever DF says (iptunnel_xmit in net/ipv4/ip_tunnel_core.c). Here the caller counts, so
-// that workers share no line: no two packets to one remote should have the same ID for as long as fragments live (RFC
-// 6864 section 4.3), so worker w of n best takes w, w+n, w+2n and so on.
-func PutID(dst []byte, id uint16) {
-	h := (*[Overhead]byte)(dst)
-	if binary.BigEndian.Uint16(h[atFlags:])&flagDF != 0 {
-		return
-	}
-	old := binary.BigEndian.Uint16(h[atID:])
-	binary.BigEndian.PutUint16(h[atID:], id)
-	update32(h, uint32(old), uint32(id))
-}
-
 // update32 brings the header checksum up to date after two words of the header changed (RFC 1624 equation 3).
 func update32(h *[Overhead]byte, old, new uint32) {
 	check := binary.BigEndian.Uint16(h[atIPChecksum:])
@@ -153,7 +147,7 @@ func update32(h *[Overhead]byte, old, new uint32) {
 }
 
 // PutChecksum fills in the UDP checksum of pkt, all of the packet from the outer Ethernet header to the end of the inner frame, if the
-// template has checksums. It reads every byte, so it comes last: after Mend, Put, PutInherit and PutID.
+// template has checksums. It reads every byte, so it comes last: after Mend, Put and PutInherit.
 func (t *Template) PutChecksum(pkt []byte) {
 	if !t.udpChecksum {
 		return

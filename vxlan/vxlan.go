@@ -10,7 +10,7 @@
 //	DecapECN     combine both ECN fields, or drop
 //	SetTOS       write the result into the inner header
 //
-// Towards a tunnel: ParseInner, Mend, EncapECN, Template.Put, PutInherit and PutID where the tunnel asks for them,
+// Towards a tunnel: ParseInner, Mend, EncapECN, Template.Put, PutInherit where the tunnel asks for it,
 // Template.PutChecksum.
 //
 // All functions may be called by any goroutine; what they are handed belongs to the caller, and nothing is kept.
