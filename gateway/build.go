@@ -30,7 +30,7 @@ func (g *Gateway) publish() {
 	}
 	for _, p := range g.ports {
 		s.Ports = append(s.Ports, &dataplane.Port{
-			Index: p.number, Domain: p.domain.plane.Index, Name: p.label(), MTU: p.info.MTU, Up: p.info.Up,
+			Index: p.number, Domain: p.domain.plane.Index, Name: p.label(), MTU: p.mtu, Up: p.up,
 		})
 	}
 	g.steward.draining = false

@@ -19,6 +19,8 @@ type port struct {
 	domain *domain
 	pair   *netdev.Pair // nil unless gw made it
 	number uint32
+	up     bool // up and mtu are the steward's; others read the snapshot
+	mtu    int
 	gone   atomic.Bool // removed or moved away while the gateway runs; its sockets are dead for good
 }
 
@@ -167,6 +169,7 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) e
 	if mode == config.ModeZeroCopy || pair != nil {
 		mode = config.ModeAuto // what is asked of the underlay's NIC is not asked of every port
 	}
+	p.up, p.mtu = info.Up, info.MTU
 	if p.iface, err = g.openIface(info, prog, mode, p.number); err != nil {
 		return err
 	}

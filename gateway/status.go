@@ -60,9 +60,10 @@ func (g *Gateway) Status() control.Status {
 	return s
 }
 
+// describe leaves out whether the interface is up, and its MTU, which change.
 func describe(f *iface) control.Interface {
 	c := control.Interface{
-		Name: f.info.Name, MTU: f.info.MTU, XDP: f.attached.String(), Fallback: f.fallback, Queues: []control.Queue{},
+		Name: f.info.Name, XDP: f.attached.String(), Fallback: f.fallback, Queues: []control.Queue{},
 	}
 	if n, err := f.program.Counters(); err == nil {
 		c.Steering = control.Steer(n)

@@ -105,11 +105,11 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 		}
 		up := !p.gone.Load() && u.Flags&unix.IFF_UP != 0 && u.Flags&unix.IFF_RUNNING != 0
 		mtu := u.Attrs().MTU
-		if up == p.info.Up && mtu == p.info.MTU {
+		if up == p.up && mtu == p.mtu {
 			return false
 		}
 		g.log.Info("port changed", "port", p.label(), "up", up, "mtu", mtu)
-		p.info.Up, p.info.MTU = up, mtu
+		p.up, p.mtu = up, mtu
 		return true
 	}
 	return false
