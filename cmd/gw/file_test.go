@@ -144,6 +144,9 @@ func checkTunnelOptions(t *testing.T, sent []outer) {
 		if !p.checksum {
 			t.Fatalf("wrong header checksum: %+v", p)
 		}
+		if !p.df && p.id == 0 {
+			t.Fatalf("a packet that routers may fragment has no ID (RFC 6864 section 4.1): %+v", p)
+		}
 		isIP, ect := p.inner.kind == 0x0800, p.inner.tos&3
 		switch p.vni {
 		case 42:
