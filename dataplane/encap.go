@@ -9,7 +9,8 @@ import (
 // underlay, or hands it to the kernel while the next hop is unresolved. Row i is
 // what is known of the inner frame.
 func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
-	t := w.batch.domain[i].Tunnel
+	d, in := w.batch.domain[i], &w.batch.inner[i]
+	t := d.Tunnel
 	paths := w.snap.Paths[t.Set]
 	path := &unbuilt
 	if number < uint32(len(paths)) {
@@ -26,44 +27,29 @@ func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
 	case desc.Addr&w.offsets < vxlan.Overhead:
 		v = NoHeadroom
 	case path.State == PathSlow, path.State == PathDraining && w.plane.Remotes.Pending(number) > 0:
-		return w.toKernel(SlowFrame{Desc: desc, Remote: number, Tunnel: t, header: w.header(i)})
+		return w.toKernel(SlowFrame{Desc: desc, Tunnel: t, Remote: number, VNI: d.VNI,
+			SrcPort: vxlan.SourcePort(in.Hash, t.SrcPortLo, t.SrcPortHi), TOS: outerTOS(t, in), DF: t.InheritDF && in.DF})
 	default:
-		h := w.header(i)
-		h.id = w.nextID()
-		return w.put(w.tunnel, encap(w.mem, &path.Template, t, desc, &h), ToRemote)
+		out := encap(w.mem, &path.Template, t, desc, d.VNI, vxlan.SourcePort(in.Hash, t.SrcPortLo, t.SrcPortHi),
+			outerTOS(t, in), t.InheritDF && in.DF, w.nextID())
+		return w.put(w.tunnel, out, ToRemote)
 	}
 	w.pool.Put(desc.Addr)
 	return v
 }
 
-// header is what the outer headers of one packet say beside their template.
-type header struct {
-	vni     uint32
-	srcPort uint16
-	id      uint16 // of packets that a router may fragment; 0 leaves it to the kernel
-	tos     uint8
-	df      bool // inherited
-}
-
-// header returns what follows from row i's inner frame.
-func (w *Worker) header(i int) header {
-	d, in := w.batch.domain[i], &w.batch.inner[i]
-	t := d.Tunnel
-	return header{
-		vni: d.VNI, srcPort: vxlan.SourcePort(in.Hash, t.SrcPortLo, t.SrcPortHi),
-		tos: outerTOS(t, in), df: t.InheritDF && in.DF,
-	}
-}
-
 // unbuilt is the path to a remote that the snapshot does not know yet.
 var unbuilt = Path{State: PathSlow, MTU: 1 << 16}
 
-// encap writes the outer headers into the headroom and returns the whole packet.
-func encap(m *ring.Memory, t *vxlan.Template, opts *Tunnel, inner ring.Desc, h *header) ring.Desc {
+// encap writes the outer headers into the headroom and returns the whole packet. df
+// sets DF where the tunnel's own options do not; id is the IPv4 ID of packets that
+// a router may fragment, 0 leaves it to the kernel. What differs per packet comes
+// in registers: a struct put together for the call costs a stall.
+func encap(m *ring.Memory, t *vxlan.Template, opts *Tunnel, inner ring.Desc, vni uint32, srcPort uint16, tos uint8, df bool, id uint16) ring.Desc {
 	out := ring.Desc{Addr: inner.Addr - vxlan.Overhead, Len: inner.Len + vxlan.Overhead}
 	head := m.Bytes(out.Addr, vxlan.Overhead)
-	t.Put(head, int(inner.Len), h.vni, h.srcPort, h.tos, h.id)
-	if h.df {
+	t.Put(head, int(inner.Len), vni, srcPort, tos, id)
+	if df {
 		vxlan.PutInherit(head, t.TTL(), true)
 	}
 	if opts.Outer.UDPChecksum {

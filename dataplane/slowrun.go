@@ -54,7 +54,7 @@ func (s *SlowPath) forward(out Sender, f SlowFrame) {
 		s.Failed.Add(1)
 		return
 	}
-	packet := encap(s.plane.Memory, &t, f.Tunnel, f.Desc, &f.header)
+	packet := encap(s.plane.Memory, &t, f.Tunnel, f.Desc, f.VNI, f.SrcPort, f.TOS, f.DF, 0)
 	if err := out.Send(s.plane.Memory.Bytes(packet.Addr, packet.Len)[ethernet:]); err != nil {
 		s.Failed.Add(1)
 		return
