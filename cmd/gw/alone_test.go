@@ -40,6 +40,7 @@ func TestAlone(t *testing.T) {
 			resolved(t, self, peer)
 			g.awaitFDB(learned(t, "gw42", peer))
 			exchange(t, self, peer)
+			tenMegabytes(t, self, peer)
 			checkPorts(t, outers(t, s.probes[0], under1))
 			checkVerdicts(t, g)
 			if st := g.status(); st.Hint != "" || len(st.Remotes) != 1 || st.Remotes[0].Address != under2.String() || st.Remotes[0].Configured {

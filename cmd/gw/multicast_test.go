@@ -87,6 +87,7 @@ func TestMulticast(t *testing.T) {
 			for i, a := range ends {
 				converse(t, a, ends[(i+1)%len(ends)])
 			}
+			tenMegabytes(t, ends[0], ends[1])
 			for i, g := range gws {
 				text := []string{ends[i].mac(t) + " dev gw42 master gw42 permanent"}
 				for j, e := range ends {

@@ -45,6 +45,7 @@ func TestPointToPointWithKernel(t *testing.T) {
 			g := start(t, a, "--iface", "ens18", "--vni", "42", "--remote", "10.65.132.188", "--address", "172.17.1.2/24")
 			left, right := end{a, "gw42", over1, "ens18", under1}, end{b, "vxlan0", over2, "ens18", under2}
 			converse(t, left, right)
+			tenMegabytes(t, left, right)
 			checkPointToPoint(t, g, left, right)
 			if n := largest(); between == "switch" && n <= 1500 {
 				t.Errorf("the kernel's largest packet has %d bytes: segmentation was not left to the link", n)
@@ -57,6 +58,9 @@ func TestPointToPointWithKernel(t *testing.T) {
 				}
 			}
 			checkKernelAgrees(t, right, left)
+			if by, _, _ := verdicts(g.status()); by["to_kernel"] == 0 || by["to_remote"] < by["to_kernel"] {
+				t.Errorf("the way through the kernel is for first packets: %v", by)
+			}
 			g.stop()
 		})
 	}
@@ -77,6 +81,7 @@ func TestPointToPointBothGW(t *testing.T) {
 	gb := start(t, b, "--iface", "ens18", "--vni", "42", "--remote", "10.65.132.187", "--address", "172.17.1.3/24")
 	left, right := end{a, "gw42", over1, "ens18", under1}, end{b, "gw42", over2, "ens18", under2}
 	converse(t, left, right)
+	tenMegabytes(t, left, right)
 	checkPointToPoint(t, ga, left, right)
 	checkPointToPoint(t, gb, right, left)
 	checkPorts(t, outers(t, wire, under1))

@@ -120,7 +120,10 @@ func firstPings(t *testing.T, a, b end) {
 // large for it.
 func fullMTU(t *testing.T, a, b end) {
 	t.Helper()
-	const headers = 20 + 8 // IPv4, ICMP
+	headers := 20 + 8 // IPv4, ICMP
+	if a.addr.Is6() {
+		headers = 40 + 8
+	}
 	mtu := min(a.mtu(t), b.mtu(t))
 	ping(t, a, b, lab.PingOptions{Size: mtu - headers, DontFragment: true})
 	ping(t, b, a, lab.PingOptions{Size: mtu - headers, DontFragment: true})
@@ -145,6 +148,26 @@ func datagrams(t *testing.T, from, to end) {
 	for size := range 1423 {
 		sizes = append(sizes, size)
 	}
+	send(t, from, to, sizes)
+}
+
+// tenMegabytes sends so much in datagrams of every size that fits, either way.
+func tenMegabytes(t *testing.T, a, b end) {
+	t.Helper()
+	var sizes []int
+	for total := 0; total < 10<<20; {
+		for size := range 1423 {
+			sizes = append(sizes, size)
+			total += size
+		}
+	}
+	send(t, a, b, sizes)
+	send(t, b, a, sizes)
+}
+
+// send sends one datagram of each size.
+func send(t *testing.T, from, to end, sizes []int) {
+	t.Helper()
 	lost, err := lab.TransferUDP(testContext(t), from.host, to.host, netip.AddrPortFrom(to.addr, 0).String(), sizes)
 	must(t, err)
 	if len(lost) > 0 {

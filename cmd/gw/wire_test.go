@@ -37,7 +37,7 @@ type inner struct {
 	tos      uint8
 	df       bool
 	proto    uint8  // of IPv4
-	flow     string // addresses, protocol and ports; empty but for whole IPv4 packets
+	flow     string // addresses, protocol and ports; empty but for whole IP packets
 	datagram string // addresses, protocol and IP ID of a fragment
 }
 
@@ -66,6 +66,10 @@ func parseOuter(f lab.Frame) (o outer, ok bool) {
 
 func parseInner(b []byte) inner {
 	in := inner{dst: b[:6], src: b[6:12], kind: binary.BigEndian.Uint16(b[12:])}
+	if in.kind == 0x86dd && len(b) >= 14+40+8 {
+		in.parse6(b[14:])
+		return in
+	}
 	if in.kind != 0x0800 || len(b) < 14+20+4 || b[14] != 0x45 {
 		return in
 	}
@@ -81,6 +85,19 @@ func parseInner(b []byte) inner {
 		in.flow = addrs
 	}
 	return in
+}
+
+// parse6 reads what tells flows apart from an IPv6 packet (RFC 8200).
+func (in *inner) parse6(ip []byte) {
+	addrs := fmt.Sprintf("%v>%v", net.IP(ip[8:24]), net.IP(ip[24:40]))
+	switch next := ip[6]; next {
+	case 44: // fragment
+		in.datagram = fmt.Sprintf("%s/%d id %d", addrs, ip[40], binary.BigEndian.Uint32(ip[44:]))
+	case 6, 17:
+		in.flow = fmt.Sprintf("%s/%d %d>%d", addrs, next, binary.BigEndian.Uint16(ip[40:]), binary.BigEndian.Uint16(ip[42:]))
+	default:
+		in.flow = fmt.Sprintf("%s/%d", addrs, next)
+	}
 }
 
 // sum16 is the internet checksum of b without the final complement: 0xffff when b
