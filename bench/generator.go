@@ -83,10 +83,15 @@ func (g *generator) send(n uint32) error {
 	})
 }
 
-// flood sends until stop is set.
+// flood sends until stop is set, from one CPU: the veth receives on the CPU that
+// sends, and a generator that wanders would measure the scheduler.
 func (g *generator) flood(stop *atomic.Bool) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	runtime.LockOSThread() // never unlocked: the pinned thread dies with the goroutine
+	var set unix.CPUSet
+	set.Set(runtime.NumCPU() - 1)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("pin the generator: %w", err)
+	}
 	for !stop.Load() {
 		if err := g.send(perCall); err != nil {
 			return err

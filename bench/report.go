@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		fmt.Fprintf(o.Out, "\n%s\n", r.LeftOut)
 		return r, nil
 	}
-	fmt.Fprintf(o.Out, "\nEnd to end: encap of 64-byte frames, veth in copy mode, saturated, not jailed, counted at the sink\n")
+	fmt.Fprintf(o.Out, "\nEnd to end: encap of 64-byte frames, veth in copy mode, saturated, not jailed (generator on CPU %d), counted at the sink\n", runtime.NumCPU()-1)
 	e, err := MeasureEndToEnd(ctx, o.Program, pairs, window, func(t Turn) {
 		fmt.Fprintf(o.Out, "  %-6s %8.0f packets/s  (steal %.1f %%)\n", t.Contender, t.Rate, 100*t.Steal)
 	})
