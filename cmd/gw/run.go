@@ -86,7 +86,8 @@ func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config
 // run is the life of a gateway: start, serve, wait, take everything back.
 func run(cfg *config.Config) (err error) {
 	log := newLogger(cfg.Log)
-	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	// A terminal that goes away stops it in order, too.
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer cancel()
 	signal.Ignore(unix.SIGPIPE) // frames flow on when whoever reads the log goes away
 
