@@ -117,7 +117,7 @@ func traffic(t *testing.T, from *lab.Host, addr string) (stop func()) {
 func TestStopsClean(t *testing.T) {
 	h, _ := newPoint(t)
 	before := dump(t, h)
-	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		t.Run(s.String(), func(t *testing.T) {
 			g := start(t, h, everything()...)
 			pings(t, h, peerAddress)
