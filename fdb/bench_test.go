@@ -45,8 +45,7 @@ func cpuTime() time.Duration {
 // independent of one another, in ns. With wait, a batch starts when the one before has arrived, as it does for a caller
 // that uses what it looked up; without, loads stream through batches, which no table with a call per batch can do.
 func floor(t *Table, loads, batch int, wait bool) float64 {
-	rows := uint64(geometry(t.shards[0].geo.Load()).buckets()+runLen-1) / runLen
-	n := rows * runLen * uint64(len(t.shards))
+	n := t.geometry(&t.shards[0]).buckets() * uint64(len(t.shards))
 	x, sum := uint64(88172645463325252), uint64(0)
 	start := cpuTime()
 	for range loads / batch {

@@ -40,7 +40,7 @@ func check(tb testing.TB, t *Table) {
 					tb.Fatalf("%v stands in shard %d", k, i)
 				}
 				if found, at, _, _ := t.probe(s, k, t.hash(k)); found != b || at != slot {
-					tb.Fatalf("%v in bucket %d of shard %d (%x) is not where look-ups find it", k, j, i, s.geo.Load())
+					tb.Fatalf("%v in bucket %d of shard %d (%x) is not where look-ups find it", k, j, i, uint64(t.geometry(s)))
 				}
 			}
 		}

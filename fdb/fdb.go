@@ -17,8 +17,8 @@
 //
 // # Readers and writers
 //
-// Writers hold the shard's lock. Readers load the shard's version, probe, and load the version again: if it differs
-// they start over. Three rules make what they return true:
+// Writers hold the shard's lock. Readers load the table's version, probe, and load the version again: if it differs they start
+// over. A batch does that once for all of its keys. Three rules make what they return true:
 //
 //  1. A slot gets a new key in the order version, value, key, and only a free slot gets one. Who saw key K in a
 //     slot and then the value of another key has seen the version change.
@@ -51,7 +51,7 @@ var (
 const (
 	// DefaultMaxEntries costs about 400 MB of address space and no memory until it is used.
 	DefaultMaxEntries = 16 << 20
-	// DefaultShards keeps the readers' lines of all shards in 8 KiB of cache while eight writers seldom meet.
+	// DefaultShards keeps what readers need of all shards in eight cache lines while eight writers seldom meet.
 	DefaultShards = 64
 
 	largestMaxEntries = 1 << 30
@@ -73,6 +73,11 @@ type Table struct {
 	seed      [4]uint64
 	shardMask uint64
 	shardBits uint
+	_         [64]byte
+
+	version atomic.Uint64 // raised by insert and relocate: see the protocol above
+	_       [56]byte
+	geo     [largestShards]atomic.Uint64 // a geometry for each shard, side by side: readers use few lines
 
 	maxBuckets uint64 // of one shard
 	maxEntries int64
@@ -111,11 +116,10 @@ func New(cfg Config) (*Table, error) {
 	}
 	for i := range t.shards {
 		t.shards[i].index = uint64(i)
-		t.shards[i].geo.Store(uint64(makeGeometry(firstBuckets, firstBuckets)))
+		t.setGeometry(&t.shards[i], makeGeometry(firstBuckets, firstBuckets))
 	}
 	// Behind the last home there is room for its window, so that probing never wraps.
-	runs := (t.maxBuckets + spread + runLen - 1) / runLen
-	n := int(runs) * runLen * cfg.Shards
+	n := int(t.maxBuckets+spread) * cfg.Shards
 	if cfg.Heap {
 		t.buckets, t.release = make([]bucket, n), func() error { return nil }
 		return t, nil

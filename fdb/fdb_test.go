@@ -10,11 +10,11 @@ func TestWords(t *testing.T) {
 	if size := unsafe.Sizeof(bucket{}); size != bucketSize {
 		t.Errorf("bucket has %d bytes, want %d", size, bucketSize)
 	}
-	if size := unsafe.Sizeof(shard{}); size != 128 {
-		t.Errorf("shard has %d bytes, want two cache lines", size)
+	if size := unsafe.Sizeof(shard{}); size != 64 {
+		t.Errorf("shard has %d bytes, want one cache line", size)
 	}
-	if off := unsafe.Offsetof(shard{}.mu); off != 64 {
-		t.Errorf("writers' part of a shard starts at %d, want 64", off)
+	if at, end := unsafe.Offsetof(Table{}.version), unsafe.Offsetof(Table{}.geo); end-at != 64 {
+		t.Errorf("the version has %d bytes, want a cache line of its own", end-at)
 	}
 	k := MakeKey(0xfedc, 0xffff_0257_a71c_0001)
 	if k.Domain() != 0xfedc || k.MAC() != 0x0257_a71c_0001 || k.IsZero() || !MakeKey(0, 0).IsZero() {

@@ -17,7 +17,7 @@ func loadLimit(n uint64) int { return int(n * slots * 3 / 4) }
 // startGrowth moves the frontier off its resting place by one bucket, unless growth is under way or the shard has the
 // size that was reserved for it.
 func (t *Table) startGrowth(s *shard) {
-	if g := geometry(s.geo.Load()); g.resting() && stretched(g.buckets()) <= t.maxBuckets {
+	if g := t.geometry(s); g.resting() && stretched(g.buckets()) <= t.maxBuckets {
 		t.stretchBucket(s, g)
 	}
 }
@@ -25,7 +25,7 @@ func (t *Table) startGrowth(s *shard) {
 // growStep takes a frontier that is under way down by at most quota buckets.
 func (t *Table) growStep(s *shard, quota int) {
 	for range quota {
-		g := geometry(s.geo.Load())
+		g := t.geometry(s)
 		if g.resting() || !t.stretchBucket(s, g) {
 			return
 		}
@@ -71,8 +71,8 @@ func (t *Table) stretchBucket(s *shard, g geometry) bool {
 	if home == 0 {
 		next = makeGeometry(stretched(g.buckets()), stretched(g.buckets()))
 	}
-	s.geo.Store(uint64(next))
-	s.version.Add(1)
+	t.setGeometry(s, next)
+	t.version.Add(1)
 	t.clear(s, from[:n])
 	t.lowerReach(s, home)
 	return true

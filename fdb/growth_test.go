@@ -22,7 +22,7 @@ func TestGrowth(t *testing.T) {
 				}
 			}
 			for s := range tab.shards {
-				if !geometry(tab.shards[s].geo.Load()).resting() {
+				if !tab.geometry(&tab.shards[s]).resting() {
 					growing++
 				}
 			}
@@ -60,7 +60,7 @@ func TestChurn(t *testing.T) {
 	tab := newTable(t, Config{MaxEntries: n, Shards: 1})
 	further := func() (sum uint64) {
 		s := &tab.shards[0]
-		for j := range geometry(s.geo.Load()).buckets() {
+		for j := range tab.geometry(s).buckets() {
 			sum += tab.bucket(s, j).reach()
 		}
 		return sum

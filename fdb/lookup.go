@@ -7,18 +7,31 @@ package fdb
 // the misses that a core can have in flight.
 const stage = 64
 
+// group is how many lines are asked for by one call, which is cheap but not free; stage is a multiple of it.
+const group = 8
+
 // ahead is how many further buckets are asked for at once for a key that is not at home: few keys stand behind those.
 const ahead = 4
 
-// staged is what compare needs to know of the keys whose lines were asked for.
+// staged is what a stage keeps of its keys between its steps.
 type staged struct {
-	home    [stage]uint32
-	version [stage]uint64
-	again   [stage]uint32 // keys that are not in their home bucket and may stand further on
+	home  [stage]*bucket
+	again [stage]straggler
 }
 
-// maxTries bounds the look-ups that a stream of inserts into the same shard can spoil before one takes the lock.
-const maxTries = 64
+// straggler is a key that is not in its home bucket and may stand further on.
+type straggler struct {
+	key   uint32 // its index in the stage
+	reach uint32 // of its home bucket
+	home  uint64 // index of that bucket
+}
+
+// maxTries bounds the look-ups that a stream of inserts can spoil before one takes the lock, and batchTries the stages
+// before their keys are looked up one by one.
+const (
+	maxTries   = 64
+	batchTries = 4
+)
 
 // Lookup is the value of k, or 0. Takes no lock (see maxTries) and touches one cache line of the table on a hit.
 func (t *Table) Lookup(k Key) Value {
@@ -33,105 +46,107 @@ func (t *Table) LookupBatch(keys []Key, out []Value) {
 	var st staged
 	for len(keys) > 0 {
 		n := min(stage, len(keys))
-		t.ask(keys[:n], &st)
-		t.compare(keys[:n], out[:n], &st)
+		if !t.lookupStage(keys[:n], out[:n], &st) {
+			for i, k := range keys[:n] {
+				out[i] = t.Lookup(k)
+			}
+		}
 		keys, out = keys[n:], out[n:]
 	}
 }
 
-// ask finds the home buckets of at most stage keys and prefetches them.
-func (t *Table) ask(keys []Key, st *staged) {
-	const group = 8 // calls are cheap but not free
+// lookupStage looks at most stage keys up in one version of the table. It reports false when inserts did not let it.
+func (t *Table) lookupStage(keys []Key, out []Value, st *staged) bool {
+	for range batchTries {
+		version := t.version.Load()
+		n := 0
+		for ; len(keys)-n >= group; n += group {
+			t.ask((*[group]Key)(keys[n:]), (*[group]*bucket)(st.home[n:]))
+		}
+		if n < len(keys) {
+			var rest [group]Key
+			copy(rest[:], keys[n:])
+			t.ask(&rest, (*[group]*bucket)(st.home[n:]))
+		}
+		if n := t.compare(keys, out, st); n > 0 {
+			t.compareFurther(keys, out, st.again[:n])
+		}
+		if t.version.Load() == version {
+			return true
+		}
+	}
+	return false
+}
+
+// ask finds the home buckets of a group of keys and prefetches them.
+func (t *Table) ask(keys *[group]Key, home *[group]*bucket) {
 	for i, k := range keys {
 		h := t.hash(k)
-		s := t.shardOf(h)
-		st.version[i&(stage-1)] = s.version.Load()
-		st.home[i&(stage-1)] = uint32(t.bucketIndex(h&t.shardMask, geometry(s.geo.Load()).home(position(h))))
-		if i%group == group-1 {
-			prefetch(&t.buckets[0], &st.home[(i-group+1)&(stage-1)], group)
-		}
+		shard := h & t.shardMask
+		g := geometry(t.geo[shard&(largestShards-1)].Load())
+		home[i] = &t.buckets[t.bucketIndex(shard, g.home(position(h)))]
 	}
-	if rest := len(keys) % group; rest > 0 {
-		prefetch(&t.buckets[0], &st.home[(len(keys)-rest)&(stage-1)], rest)
-	}
+	prefetch(home)
 }
 
-// compare looks for each key in its home bucket, which is mostly the end of it, and asks for the next line of the others.
-func (t *Table) compare(keys []Key, out []Value, st *staged) {
-	n := 0
+// compare looks for each key in its home bucket, which is mostly the end of it. It notes the others in st.again and returns how
+// many those are.
+func (t *Table) compare(keys []Key, out []Value, st *staged) (n int) {
+	home := st.home[:len(keys)]
+	out = out[:len(keys)]
 	for i, k := range keys {
-		b := &t.buckets[st.home[i&(stage-1)]]
+		b := home[i]
 		slot := b.slotOf(k)
-		ok := b.holds(slot, k)
-		word, reach := b.val[slot].Load(), uint64(0)
-		if !ok {
-			word, reach = 0, b.reach()
+		if b.holds(slot, k) && k != 0 {
+			out[i] = b.value(slot)
+			continue
 		}
-		if k == 0 {
-			word, reach = 0, 0
-		}
-		out[i] = Value(word & valueMask)
-		if reach > 0 {
-			t.askFurther(st.home[i&(stage-1)], 1, min(reach, ahead))
-			st.again[n&(stage-1)] = uint32(i)
+		out[i] = 0
+		if r := b.reach(); r > 0 && k != 0 {
+			s := &st.again[n&(stage-1)]
+			s.key, s.reach, s.home = uint32(i), uint32(r), t.indexOf(b)
+			t.askFurther(s, 1, min(s.reach, ahead))
 			n++
-		} else if !t.unchanged(st, i) {
-			out[i] = t.Lookup(k)
 		}
 	}
-	if n > 0 {
-		t.compareFurther(keys, out, st, n)
-	}
+	return n
 }
 
-// compareFurther looks for the first n keys of st.again in the further buckets of their windows, a round for each.
-func (t *Table) compareFurther(keys []Key, out []Value, st *staged, n int) {
-	for round := uint64(1); n > 0; round++ {
+// compareFurther looks for stragglers in the further buckets of their windows, a round for each.
+func (t *Table) compareFurther(keys []Key, out []Value, again []straggler) {
+	for round := uint32(1); len(again) > 0; round++ {
 		left := 0
-		for _, i := range st.again[:n] {
-			home := st.home[i&(stage-1)]
-			b := &t.buckets[t.further(home, round)]
-			slot := b.slotOf(keys[i])
-			ok := b.holds(slot, keys[i])
-			if !ok && round < t.buckets[home].reach() {
-				if round >= ahead {
-					t.askFurther(home, round+1, round+1)
-				}
-				st.again[left&(stage-1)] = i
-				left++
+		for _, s := range again {
+			b, k := t.further(&s, round), keys[s.key]
+			slot := b.slotOf(k)
+			if b.holds(slot, k) {
+				out[s.key] = b.value(slot)
 				continue
 			}
-			if ok {
-				out[i] = Value(b.val[slot].Load() & valueMask)
-			}
-			if !t.unchanged(st, int(i)) {
-				out[i] = t.Lookup(keys[i])
+			if round < s.reach {
+				if round >= ahead {
+					t.askFurther(&s, round+1, round+1)
+				}
+				again[left] = s
+				left++
 			}
 		}
-		n = left
+		again = again[:left]
 	}
 }
 
-// askFurther prefetches some buckets, at most ahead, in the window of a home bucket.
-func (t *Table) askFurther(home uint32, from, to uint64) {
-	var index [ahead]uint32
-	for i := from; i <= to; i++ {
-		index[(i-from)%ahead] = t.further(home, i)
+// askFurther prefetches some buckets, at most ahead, in the window of a straggler.
+func (t *Table) askFurther(s *straggler, from, to uint32) {
+	var lines [group]*bucket
+	for i := range lines {
+		lines[i] = t.further(s, min(from+uint32(i), to))
 	}
-	prefetch(&t.buckets[0], &index[0], int(to-from+1))
+	prefetch(&lines)
 }
 
-// further is the index of the i-th bucket in the window of the home bucket with the given index.
-func (t *Table) further(home uint32, i uint64) uint32 {
-	j := uint64(home)
-	at := j>>((runBits+t.shardBits)&63)<<runBits | j&(runLen-1)
-	return uint32(t.bucketIndex(j>>runBits&t.shardMask, at+offset(i)))
-}
-
-// unchanged tells whether key i was looked for in one version of its shard.
-func (t *Table) unchanged(st *staged, i int) bool {
-	s := &t.shards[uint64(st.home[i&(stage-1)])>>runBits&t.shardMask]
-	return s.version.Load() == st.version[i&(stage-1)]
+// further is the i-th bucket in the window of a straggler.
+func (t *Table) further(s *straggler, i uint32) *bucket {
+	return &t.buckets[s.home+offset(uint64(i))<<(t.shardBits&63)]
 }
 
 // find returns the bucket and slot of k and the value word as it stands there, or nil. Without the shard's lock the place
@@ -142,9 +157,9 @@ func (t *Table) find(k Key, h uint64) (*bucket, int, uint64) {
 	}
 	s := t.shardOf(h)
 	for range maxTries {
-		version := s.version.Load()
+		version := t.version.Load()
 		b, slot, word, _ := t.probe(s, k, h)
-		if s.version.Load() == version {
+		if t.version.Load() == version {
 			return b, slot, word
 		}
 	}
@@ -157,7 +172,7 @@ func (t *Table) find(k Key, h uint64) (*bucket, int, uint64) {
 // probe looks once, home first. It is exact under the shard's lock or while the version stands still. at is the bucket's
 // number in the shard.
 func (t *Table) probe(s *shard, k Key, h uint64) (b *bucket, slot int, word, at uint64) {
-	home := geometry(s.geo.Load()).home(position(h))
+	home := t.geometry(s).home(position(h))
 	b = t.bucket(s, home)
 	if slot := b.slotOf(k); b.holds(slot, k) {
 		return b, slot, b.val[slot].Load(), home

@@ -11,7 +11,7 @@ const near = 2
 // to. False means that its window is full and none of the entries there can go elsewhere.
 func (t *Table) insert(s *shard, k Key, h uint64, v Value) bool {
 	t.growStep(s, insertQuota)
-	home := geometry(s.geo.Load()).home(position(h))
+	home := t.geometry(s).home(position(h))
 	i, slot := t.room(s, home, nowhere)
 	if slot < 0 {
 		return false
@@ -19,7 +19,7 @@ func (t *Table) insert(s *shard, k Key, h uint64, v Value) bool {
 	t.bucket(s, home).raiseReach(i)
 	t.fill(s, home+offset(i), slot, k, v)
 	s.live++
-	if s.live > loadLimit(geometry(s.geo.Load()).buckets()) {
+	if s.live > loadLimit(t.geometry(s).buckets()) {
 		t.startGrowth(s)
 	}
 	return true
@@ -28,7 +28,7 @@ func (t *Table) insert(s *shard, k Key, h uint64, v Value) bool {
 // fill writes an entry into a free slot that its home's reach covers already.
 func (t *Table) fill(s *shard, at uint64, slot int, k Key, v Value) {
 	b := t.bucket(s, at)
-	s.version.Add(1)
+	t.version.Add(1)
 	b.setValue(slot, v)
 	b.key[slot].Store(uint64(k))
 }
@@ -106,7 +106,7 @@ func (t *Table) remove(s *shard, at uint64, slot int) {
 func (t *Table) relocate(s *shard, from uint64, fromSlot int, to uint64, slot int) {
 	src := t.bucket(s, from)
 	t.fill(s, to, slot, Key(src.key[fromSlot].Load()), src.value(fromSlot))
-	s.version.Add(1)
+	t.version.Add(1)
 	src.key[fromSlot].Store(0)
 }
 
@@ -134,5 +134,5 @@ func (t *Table) lowerReach(s *shard, j uint64) {
 }
 
 func (t *Table) homeOf(s *shard, k Key) uint64 {
-	return geometry(s.geo.Load()).home(position(t.hash(k)))
+	return t.geometry(s).home(position(t.hash(k)))
 }

@@ -1,20 +1,22 @@
 #include "textflag.h"
 
-// func prefetch(base *bucket, index *uint32, n int)
-TEXT ·prefetch(SB), NOSPLIT, $0-24
-	MOVQ base+0(FP), AX
-	MOVQ index+8(FP), BX
-	MOVQ n+16(FP), CX
-	JMP  check
-
-next:
-	MOVL (BX), DX
-	SHLQ $6, DX
-	PREFETCHT0 (AX)(DX*1)
-	ADDQ $4, BX
-	DECQ CX
-
-check:
-	TESTQ CX, CX
-	JNZ   next
+// func prefetch(lines *[8]*bucket)
+TEXT ·prefetch(SB), NOSPLIT, $0-8
+	MOVQ lines+0(FP), AX
+	MOVQ 0(AX), BX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 (CX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 (SI)
+	MOVQ 32(AX), BX
+	MOVQ 40(AX), CX
+	MOVQ 48(AX), DX
+	MOVQ 56(AX), SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 (CX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 (SI)
 	RET

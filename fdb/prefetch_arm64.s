@@ -1,18 +1,18 @@
 #include "textflag.h"
 
-// func prefetch(base *bucket, index *uint32, n int)
-TEXT ·prefetch(SB), NOSPLIT, $0-24
-	MOVD base+0(FP), R0
-	MOVD index+8(FP), R1
-	MOVD n+16(FP), R2
-	CBZ  R2, done
-
-next:
-	MOVWU.P 4(R1), R3
-	ADD     R3<<6, R0, R4
-	PRFM    (R4), PLDL1KEEP
-	SUBS    $1, R2
-	BNE     next
-
-done:
+// func prefetch(lines *[8]*bucket)
+TEXT ·prefetch(SB), NOSPLIT, $0-8
+	MOVD lines+0(FP), R0
+	LDP  0(R0), (R1, R2)
+	LDP  16(R0), (R3, R4)
+	LDP  32(R0), (R5, R6)
+	LDP  48(R0), (R7, R8)
+	PRFM (R1), PLDL1KEEP
+	PRFM (R2), PLDL1KEEP
+	PRFM (R3), PLDL1KEEP
+	PRFM (R4), PLDL1KEEP
+	PRFM (R5), PLDL1KEEP
+	PRFM (R6), PLDL1KEEP
+	PRFM (R7), PLDL1KEEP
+	PRFM (R8), PLDL1KEEP
 	RET

@@ -2,8 +2,8 @@
 
 package fdb
 
-// prefetch asks for the line of each of n buckets, by index from base, and waits for none of them. A plain load would do the
-// same but holds up everything behind it once the core's window is full.
+// prefetch asks for the lines of a group of buckets and waits for none of them. Plain loads would do the same but hold up
+// everything behind them once the core's window is full.
 //
 //go:noescape
-func prefetch(base *bucket, index *uint32, n int)
+func prefetch(lines *[group]*bucket)

@@ -3,4 +3,4 @@
 package fdb
 
 // prefetch does nothing where there is no assembly for it: the look-ups are as right, only their misses overlap less.
-func prefetch(*bucket, *uint32, int) {}
+func prefetch(*[group]*bucket) {}

@@ -8,21 +8,16 @@ import (
 	"sync/atomic"
 )
 
-// shard is one part of the table with one writer at a time. Readers use the first line, writers the second.
+// shard is one part of the table with one writer at a time. Readers need its geometry only, which stands in Table.geo.
 type shard struct {
-	version atomic.Uint64 // raised by insert and relocate: see the protocol in fdb.go
-	geo     atomic.Uint64 // a geometry
-	index   uint64        // constant
-	_       [40]byte
-
 	mu     sync.Mutex
-	live   int // entries, under mu
+	index  uint64 // constant
+	live   int    // entries, under mu
 	moves  atomic.Uint64
 	static atomic.Uint64 // refused: elsewhere by a static or extern entry
 	limit  atomic.Uint64 // refused: domain limit
 	full   atomic.Uint64 // refused: table or window full
 	aged   atomic.Uint64
-	_      [8]byte
 }
 
 // geometry says where an entry's home is: the number of buckets in the upper half, the frontier in the lower. A
@@ -51,19 +46,15 @@ func (g geometry) home(pos uint64) uint64 {
 // firstPos is the smallest position that n buckets scale to bucket j or behind; 1<<32 when j is n.
 func firstPos(j, n uint64) uint64 { return (j<<32 + n - 1) / n }
 
-// Buckets of all shards share one array, in runs of runLen per shard, so that the part in use is a prefix of the
-// array however far the shards have grown.
-const (
-	runBits = 6
-	runLen  = 1 << runBits // 64 lines are one 4 KiB page
-)
-
-// bucketIndex is where bucket j of a shard stands in the array.
-func (t *Table) bucketIndex(shard, j uint64) uint64 {
-	return j>>runBits<<((runBits+t.shardBits)&63) | shard<<runBits | j&(runLen-1)
-}
+// bucketIndex is where bucket j of a shard stands in the array. The shards take turns, so that the part in use is a prefix of
+// the array however far they have grown.
+func (t *Table) bucketIndex(shard, j uint64) uint64 { return j<<(t.shardBits&63) | shard }
 
 func (t *Table) bucket(s *shard, j uint64) *bucket { return &t.buckets[t.bucketIndex(s.index, j)] }
+
+func (t *Table) geometry(s *shard) geometry { return geometry(t.geo[s.index&(largestShards-1)].Load()) }
+
+func (t *Table) setGeometry(s *shard, g geometry) { t.geo[s.index&(largestShards-1)].Store(uint64(g)) }
 
 // shardOf picks by the low bits of the hash; the position uses the upper 32.
 func (t *Table) shardOf(h uint64) *shard { return &t.shards[h&t.shardMask] }

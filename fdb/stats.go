@@ -19,7 +19,7 @@ func (t *Table) Stats() Stats {
 	st := Stats{Entries: t.Len(), MaxEntries: int(t.maxEntries)}
 	for i := range t.shards {
 		s := &t.shards[i]
-		g := geometry(s.geo.Load())
+		g := t.geometry(s)
 		n := g.buckets()
 		if !g.resting() {
 			n = stretched(n)

@@ -26,3 +26,8 @@ func mapBuckets(n int) (buckets []bucket, release func() error, err error) {
 	}
 	return unsafe.Slice((*bucket)(unsafe.Pointer(&used[0])), n), func() error { return unix.Munmap(mem) }, nil
 }
+
+// indexOf is where b stands in the array.
+func (t *Table) indexOf(b *bucket) uint64 {
+	return uint64(uintptr(unsafe.Pointer(b))-uintptr(unsafe.Pointer(&t.buckets[0]))) / bucketSize
+}

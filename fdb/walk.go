@@ -22,7 +22,7 @@ type cursor struct {
 func (t *Table) next(c *cursor, buf []entry) (entries []entry, buckets int) {
 	s := &t.shards[c.shard]
 	s.mu.Lock()
-	g := geometry(s.geo.Load())
+	g := t.geometry(s)
 	size, stop := g.buckets(), g.frontier()
 	if c.pos*size>>32 >= stop {
 		size, stop = stretched(size), stretched(size)
