@@ -11,14 +11,19 @@ import (
 // its cache misses overlap.
 type batch struct {
 	desc    [BatchSize]ring.Desc // the frame; from a tunnel: the inner frame, once that is known
-	length  [BatchSize]uint32    // bytes received
-	inner   [BatchSize]vxlan.Inner
-	domain  [BatchSize]*Domain
+	flow    [BatchSize]flow
 	from    [BatchSize]fdb.Dest // where the source MAC address is
 	keys    [2 * BatchSize]fdb.Key
 	values  [2 * BatchSize]fdb.Value
 	target  [BatchSize]fdb.Dest // where the frame goes, or flood
 	verdict [BatchSize]Verdict
+}
+
+// flow is what the outer headers need to know of the inner frame.
+type flow struct {
+	hash uint32
+	tos  uint8
+	df   bool
 }
 
 // flood is the target of frames that go to everyone in the domain.
@@ -41,16 +46,18 @@ func admit(in *vxlan.Inner) Verdict {
 	return undecided
 }
 
-// parsed fills in what the look-up stage needs of row i. Of n rows, the sources'
-// keys come first, then the destinations'.
-func (b *batch) parsed(i, n int, d *Domain, from fdb.Dest) {
-	in := &b.inner[i]
-	b.domain[i], b.from[i] = d, from
-	b.keys[i] = fdb.MakeKey(d.Index, in.Src)
+// parsed fills in row i of n, a frame of the bridge domain with that index, for
+// the stages behind the parsers. The sources' keys come first, then the
+// destinations'.
+func (b *batch) parsed(i, n int, domain uint16, from fdb.Dest, in *vxlan.Inner) {
+	b.flow[i] = flow{in.Hash, in.TOS, in.DF}
+	b.from[i] = from
+	b.keys[i] = fdb.MakeKey(domain, in.Src)
 	b.keys[n+i] = 0
 	if in.Dst&multicastBit == 0 {
-		b.keys[n+i] = fdb.MakeKey(d.Index, in.Dst)
+		b.keys[n+i] = fdb.MakeKey(domain, in.Dst)
 	}
+	b.verdict[i] = undecided
 }
 
 // drop ends row i before the look-up stage.

@@ -20,12 +20,16 @@ type tally struct {
 }
 
 // received counts a batch of n frames from q, whose verdicts are all there.
-func (w *Worker) received(q *Queue, n int) {
-	bytes := uint64(0)
-	for i := range n {
-		bytes += uint64(w.batch.length[i])
-		w.tally.verdicts[w.batch.verdict[i]]++
+func (w *Worker) received(q *Queue, n int, bytes uint64) {
+	last, run := undecided, uint32(0)
+	for _, v := range w.batch.verdict[:n] { // mostly the same ones follow one another
+		if v != last {
+			w.tally.verdicts[last] += run
+			last, run = v, 0
+		}
+		run++
 	}
+	w.tally.verdicts[last] += run
 	q.Stats.RxPackets.Add(uint64(n))
 	q.Stats.RxBytes.Add(bytes)
 }

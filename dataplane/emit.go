@@ -15,15 +15,17 @@ const innerOverhead = vxlan.Overhead - 14
 
 // emit sends or frees the n frames of the batch, in the order they came.
 func (w *Worker) emit(n int) {
-	b := &w.batch
+	b, n := &w.batch, min(n, BatchSize)
 	for i := range n {
-		switch {
+		switch to := b.target[i]; {
 		case b.verdict[i] != undecided:
 			w.pool.Put(b.desc[i].Addr)
-		case b.target[i] == flood:
+		case to == flood:
 			b.verdict[i] = w.flood(i)
+		case to.IsRemote():
+			b.verdict[i] = w.toRemote(i, to.Index(), b.desc[i])
 		default:
-			b.verdict[i] = w.send(i, b.target[i], b.desc[i])
+			b.verdict[i] = w.toPort(to.Index(), b.desc[i])
 		}
 	}
 }
@@ -39,16 +41,17 @@ func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc) Verdict {
 
 // toPort sends a frame to a local port.
 func (w *Worker) toPort(port uint32, desc ring.Desc) Verdict {
-	p := w.snap.Ports[port]
-	q := w.out[port]
+	p, q := w.snap.Ports[port], w.out[port]
 	v := ToPort
 	switch {
 	case !p.Up || q == nil:
 		v = PortDown
 	case int(desc.Len) > p.MTU+ethernetAndTag:
 		v = TooBig
+	case !q.Socket.Send(desc):
+		v = TxFull
 	default:
-		return w.put(q, desc, ToPort)
+		return ToPort
 	}
 	w.pool.Put(desc.Addr)
 	return v
@@ -58,24 +61,12 @@ func (w *Worker) toPort(port uint32, desc ring.Desc) Verdict {
 // include/linux/netdevice.h).
 const ethernetAndTag = 14 + 4
 
-// put stages a frame on q's tx ring.
-func (w *Worker) put(q *Queue, desc ring.Desc, v Verdict) Verdict {
-	if !q.Socket.Send(desc) {
-		w.pool.Put(desc.Addr)
-		return TxFull
-	}
-	q.dirty = true
-	q.tx.packets++
-	q.tx.bytes += uint64(desc.Len)
-	return v
-}
-
 // flood sends row i's frame to every other port of its domain and, when it came
 // from a port, to the domain's remotes or group. The last one gets the frame
 // itself, the others get copies.
 func (w *Worker) flood(i int) Verdict {
 	b := &w.batch
-	d, from := b.domain[i], b.from[i]
+	d, from := w.domain(i), b.from[i]
 	remotes := d.FloodRemotes
 	if from.IsRemote() {
 		remotes = nil

@@ -6,19 +6,39 @@ import (
 )
 
 // toRemote puts the remote's outer headers in front of a frame and sends it on the
-// underlay, or hands it to the kernel while the next hop is unresolved. Row i is
-// what is known of the inner frame.
+// underlay. Row i is what is known of the inner frame.
 func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
-	d, in := w.batch.domain[i], &w.batch.inner[i]
+	d := w.domain(i)
 	t := d.Tunnel
 	paths := w.snap.Paths[t.Set]
-	path := &unbuilt
-	if number < uint32(len(paths)) {
-		path = &paths[number]
+	if number >= uint32(len(paths)) {
+		return w.detour(i, number, desc, &unbuilt)
 	}
-	v := undecided
+	path := &paths[number]
+	if path.State != PathDirect || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&w.offsets < vxlan.Overhead || w.tunnel == nil {
+		return w.detour(i, number, desc, path)
+	}
+	return w.direct(i, d, path, desc)
+}
+
+// direct sends a frame that nothing stands in the way of.
+func (w *Worker) direct(i int, d *Domain, path *Path, desc ring.Desc) Verdict {
+	desc.Addr -= vxlan.Overhead
+	desc.Len += vxlan.Overhead
+	encap(w.mem.Bytes(desc.Addr, desc.Len), &path.Template, d.Tunnel, d.VNI, w.batch.flow[i], w.nextID())
+	if !w.tunnel.Socket.Send(desc) {
+		w.pool.Put(desc.Addr)
+		return TxFull
+	}
+	return ToRemote
+}
+
+// detour takes a frame that cannot be sent directly: it goes through the kernel
+// while the next hop is unresolved, or is dropped.
+func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdict {
+	d, v := w.domain(i), undecided
 	switch {
-	case !w.snap.Underlay || w.tunnel == nil:
+	case w.tunnel == nil:
 		v = PortDown
 	case path.State == PathNoRoute:
 		v = NoRoute
@@ -26,13 +46,10 @@ func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
 		v = TooBig
 	case desc.Addr&w.offsets < vxlan.Overhead:
 		v = NoHeadroom
-	case path.State == PathSlow, path.State == PathDraining && w.plane.Remotes.Pending(number) > 0:
-		return w.toKernel(SlowFrame{Desc: desc, Tunnel: t, Remote: number, VNI: d.VNI,
-			SrcPort: vxlan.SourcePort(in.Hash, t.SrcPortLo, t.SrcPortHi), TOS: outerTOS(t, in), DF: t.InheritDF && in.DF})
+	case path.State == PathDraining && w.plane.Remotes.Pending(number) == 0:
+		return w.direct(i, d, path, desc)
 	default:
-		out := encap(w.mem, &path.Template, t, desc, d.VNI, vxlan.SourcePort(in.Hash, t.SrcPortLo, t.SrcPortHi),
-			outerTOS(t, in), t.InheritDF && in.DF, w.nextID())
-		return w.put(w.tunnel, out, ToRemote)
+		return w.toKernel(SlowFrame{Desc: desc, Tunnel: d.Tunnel, Remote: number, VNI: d.VNI, Flow: w.batch.flow[i]})
 	}
 	w.pool.Put(desc.Addr)
 	return v
@@ -41,21 +58,22 @@ func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
 // unbuilt is the path to a remote that the snapshot does not know yet.
 var unbuilt = Path{State: PathSlow, MTU: 1 << 16}
 
-// encap writes the outer headers into the headroom and returns the whole packet. df
-// sets DF where the tunnel's own options do not; id is the IPv4 ID of packets that
-// a router may fragment, 0 leaves it to the kernel. What differs per packet comes
-// in registers: a struct put together for the call costs a stall.
-func encap(m *ring.Memory, t *vxlan.Template, opts *Tunnel, inner ring.Desc, vni uint32, srcPort uint16, tos uint8, df bool, id uint16) ring.Desc {
-	out := ring.Desc{Addr: inner.Addr - vxlan.Overhead, Len: inner.Len + vxlan.Overhead}
-	head := m.Bytes(out.Addr, vxlan.Overhead)
-	t.Put(head, int(inner.Len), vni, srcPort, tos, id)
-	if df {
-		vxlan.PutInherit(head, t.TTL(), true)
+// encap writes the outer headers to the start of packet, in front of the inner
+// frame. id is the IPv4 ID of packets that a router may fragment, 0 leaves it to
+// the kernel.
+func encap(packet []byte, t *vxlan.Template, opts *Tunnel, vni uint32, f flow, id uint16) {
+	tos := opts.Outer.TOS
+	if opts.InheritTOS {
+		tos = f.tos
+	}
+	// ECN always by RFC 6040, normal mode.
+	t.Put(packet, vni, vxlan.SourcePort(f.hash, opts.SrcPortLo, opts.SrcPortHi), vxlan.EncapECN(tos, f.tos), id)
+	if opts.InheritDF && f.df {
+		vxlan.PutInherit(packet, t.TTL(), true)
 	}
 	if opts.Outer.UDPChecksum {
-		t.PutChecksum(m.Bytes(out.Addr, out.Len))
+		t.PutChecksum(packet)
 	}
-	return out
 }
 
 // nextID counts the IPv4 IDs of this worker's packets: w, w+n, w+2n and so on for
@@ -66,13 +84,4 @@ func (w *Worker) nextID() uint16 {
 		w.id = w.idStep
 	}
 	return w.id
-}
-
-// outerTOS returns the outer TOS of a frame: DSCP fixed or inherited, ECN always
-// by RFC 6040 (normal mode).
-func outerTOS(t *Tunnel, in *vxlan.Inner) uint8 {
-	if t.InheritTOS {
-		return vxlan.EncapECN(in.TOS, in.TOS)
-	}
-	return vxlan.EncapECN(t.Outer.TOS, in.TOS)
 }

@@ -7,37 +7,40 @@ import (
 
 // From a port: parse -> finish checksums -> look up -> learn and decide -> emit.
 
-// fromPort works on the n frames that were received on a port.
-func (w *Worker) fromPort(port uint32, n int) {
-	b := &w.batch
-	p := w.snap.Ports[port]
-	d := w.snap.Domains[p.Domain]
-	from := fdb.PortDest(port)
+// fromPort works on the n frames that were received on a port and returns how
+// many bytes they had.
+func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
+	b, n := &w.batch, min(n, BatchSize)
+	domain, from := w.snap.Ports[port].Domain, fdb.PortDest(port)
+	var in vxlan.Inner
 	for i := range n {
-		desc := b.desc[i]
-		b.length[i] = desc.Len
+		desc := &b.desc[i]
+		bytes += uint64(desc.Len)
 		frame := w.mem.Bytes(desc.Addr, desc.Len)
-		in := &b.inner[i]
-		if vxlan.ParseInner(frame, in) != vxlan.OK {
+		if vxlan.ParseInner(frame, &in) != vxlan.OK {
 			b.drop(i, n, InnerShort)
 			continue
 		}
-		if v := admit(in); v != undecided {
+		if v := admit(&in); v != undecided {
 			b.drop(i, n, v)
 			continue
 		}
-		vxlan.Mend(frame, in)
-		b.verdict[i] = undecided
-		b.parsed(i, n, d, from)
+		vxlan.Mend(frame, &in)
+		b.parsed(i, n, domain, from, &in)
 	}
 	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
+	fresh := fdb.Seen(from, w.now)
 	for i := range n {
-		if b.verdict[i] == undecided {
-			w.learn(i)
-			w.decide(i, n)
+		if b.verdict[i] != undecided {
+			continue
 		}
+		if b.values[i] != fresh {
+			w.learn(i)
+		}
+		b.decide(i, n)
 	}
 	w.emit(n)
+	return bytes
 }
 
 // learn notes where row i's source is. It reports false when a static or extern
@@ -46,7 +49,7 @@ func (w *Worker) learn(i int) bool {
 	b := &w.batch
 	v, from := b.values[i], b.from[i]
 	switch {
-	case !b.domain[i].Learning, v.Fresh(from, w.now):
+	case !w.domain(i).Learning, v.Fresh(from, w.now):
 		return true
 	case from == nobody:
 		return !v.Found() || v.Kind() == fdb.Learned
@@ -54,20 +57,22 @@ func (w *Worker) learn(i int) bool {
 	return w.plane.FDB.Learn(b.keys[i], from, w.now) != fdb.RefusedStatic
 }
 
+// domain is the bridge domain of row i.
+func (w *Worker) domain(i int) *Domain { return w.snap.Domains[w.batch.keys[i].Domain()] }
+
 // decide finds the target of row i: what the FDB knows, or flood.
-func (w *Worker) decide(i, n int) {
-	b := &w.batch
+func (b *batch) decide(i, n int) {
 	v := b.values[n+i]
 	if !v.Found() {
 		b.target[i] = flood
 		return
 	}
-	to := v.Dest()
+	to, from := v.Dest(), b.from[i]
 	b.target[i] = to
-	switch {
-	case to.IsRemote() && b.from[i].IsRemote():
-		b.verdict[i] = SplitHorizon
-	case to == b.from[i]:
+	if to == from || to.IsRemote() && from.IsRemote() {
 		b.verdict[i] = SamePort
+		if from.IsRemote() {
+			b.verdict[i] = SplitHorizon
+		}
 	}
 }

@@ -27,12 +27,12 @@ var outerVerdicts = [...]Verdict{
 	vxlan.InnerShort:  InnerShort,
 }
 
-// fromTunnel works on the n packets that were received on the underlay.
-func (w *Worker) fromTunnel(n int) {
-	b := &w.batch
+// fromTunnel works on the n packets that were received on the underlay and
+// returns how many bytes they had.
+func (w *Worker) fromTunnel(n int) (bytes uint64) {
+	b, n := &w.batch, min(n, BatchSize)
 	for i := range n {
-		b.length[i] = b.desc[i].Len
-		b.verdict[i] = undecided
+		bytes += uint64(b.desc[i].Len)
 		if v := w.open(i, n); v != undecided {
 			b.drop(i, n, v)
 		}
@@ -42,19 +42,21 @@ func (w *Worker) fromTunnel(n int) {
 		if b.verdict[i] != undecided {
 			continue
 		}
-		if !w.learn(i) {
+		if b.values[i] != fdb.Seen(b.from[i], w.now) && !w.learn(i) {
 			b.verdict[i] = StaticConflict
 			continue
 		}
-		w.decide(i, n)
+		b.decide(i, n)
 	}
 	w.emit(n)
+	return bytes
 }
 
-// open judges the outer packet of row i and makes the row that of its inner frame.
+// open judges the outer packet of row i of n and makes the row that of its inner
+// frame.
 func (w *Worker) open(i, n int) Verdict {
-	b := &w.batch
-	pkt := w.mem.Bytes(b.desc[i].Addr, b.desc[i].Len)
+	desc := &w.batch.desc[i]
+	pkt := w.mem.Bytes(desc.Addr, desc.Len)
 	var o vxlan.Outer
 	if f := vxlan.ParseOuter(pkt, &o); f != vxlan.OK {
 		return outerVerdicts[f]
@@ -71,27 +73,27 @@ func (w *Worker) open(i, n int) Verdict {
 	}
 	d := w.snap.Domains[index]
 
-	b.desc[i].Addr += uint64(o.HeaderLen)
-	b.desc[i].Len = uint32(o.Len - o.HeaderLen)
-	frame := w.mem.Bytes(b.desc[i].Addr, b.desc[i].Len)
-	in := &b.inner[i]
-	if vxlan.ParseInner(frame, in) != vxlan.OK {
+	frame := pkt[o.HeaderLen:o.Len:o.Len]
+	desc.Addr += uint64(o.HeaderLen)
+	desc.Len = uint32(len(frame))
+	var in vxlan.Inner
+	if vxlan.ParseInner(frame, &in) != vxlan.OK {
 		return InnerShort
 	}
-	vxlan.Mend(frame, in)
+	vxlan.Mend(frame, &in)
 	if !o.ChecksumOK(pkt) {
 		return UDPChecksum
 	}
-	if !decapECN(frame, in, o.TOS) {
+	if !decapECN(frame, &in, o.TOS) {
 		return ECN
 	}
-	if v := admit(in); v != undecided {
+	if v := admit(&in); v != undecided {
 		return v
 	}
 	if in.Src == d.DeviceMAC {
 		return OwnMACLoop
 	}
-	b.parsed(i, n, d, w.remote(o.Src, d))
+	w.batch.parsed(i, n, index, w.remote(o.Src, d), &in)
 	return undecided
 }
 

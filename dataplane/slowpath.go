@@ -13,13 +13,11 @@ import (
 // SlowFrame is an inner frame on its way to a remote whose next hop only the
 // kernel can find, and what its outer headers will say.
 type SlowFrame struct {
-	Desc    ring.Desc
-	Tunnel  *Tunnel
-	Remote  uint32 // number
-	VNI     uint32
-	SrcPort uint16
-	TOS     uint8
-	DF      bool // inherited
+	Desc   ring.Desc
+	Tunnel *Tunnel
+	Remote uint32 // number
+	VNI    uint32
+	Flow   flow
 }
 
 // SlowPath carries frames from one worker to one goroutine that sends them

@@ -54,8 +54,9 @@ func (s *SlowPath) forward(out Sender, f SlowFrame) {
 		s.Failed.Add(1)
 		return
 	}
-	packet := encap(s.plane.Memory, &t, f.Tunnel, f.Desc, f.VNI, f.SrcPort, f.TOS, f.DF, 0)
-	if err := out.Send(s.plane.Memory.Bytes(packet.Addr, packet.Len)[ethernet:]); err != nil {
+	packet := s.plane.Memory.Bytes(f.Desc.Addr-vxlan.Overhead, f.Desc.Len+vxlan.Overhead)
+	encap(packet, &t, f.Tunnel, f.VNI, f.Flow, 0)
+	if err := out.Send(packet[ethernet:]); err != nil {
 		s.Failed.Add(1)
 		return
 	}

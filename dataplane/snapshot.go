@@ -86,8 +86,7 @@ type Queue struct {
 	Port   uint32 // index of the port, or Underlay
 	Stats  QueueStats
 
-	tx    traffic // since Stats was last written
-	dirty bool    // something is staged or waits for the kernel
+	dirty bool // something waits for the kernel, which had no room for it
 }
 
 // Underlay stands for the underlay where a port index is expected.
@@ -99,5 +98,3 @@ type QueueStats struct {
 	RxPackets, RxBytes atomic.Uint64
 	TxPackets, TxBytes atomic.Uint64
 }
-
-type traffic struct{ packets, bytes uint64 }

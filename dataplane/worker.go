@@ -36,7 +36,7 @@ type Worker struct {
 	snap       *Snapshot
 	queues     []*Queue
 	out        []*Queue // by port index: the queue to send by, nil where there is none
-	tunnel     *Queue   // the underlay's
+	tunnel     *Queue   // the underlay's, nil while that is down
 	now        uint32
 	offsets    uint64   // mask of an address's offset in its frame
 	id, idStep uint16   // of IPv4 headers, see nextID
@@ -127,11 +127,10 @@ func (w *Worker) Round() int {
 		}
 		work += n
 		if q.Port == Underlay {
-			w.fromTunnel(n)
+			w.received(q, n, w.fromTunnel(n))
 		} else {
-			w.fromPort(q.Port, n)
+			w.received(q, n, w.fromPort(q.Port, n))
 		}
-		w.received(q, n)
 	}
 	w.flush()
 	for _, q := range w.queues {
@@ -158,7 +157,7 @@ func (w *Worker) adopt(s *Snapshot) {
 		switch {
 		case q.Port != Underlay && w.out[q.Port] == nil:
 			w.out[q.Port] = q
-		case q.Port == Underlay && w.tunnel == nil:
+		case q.Port == Underlay && w.tunnel == nil && s.Underlay:
 			w.tunnel = q
 		}
 	}
@@ -171,15 +170,15 @@ func (w *Worker) adopt(s *Snapshot) {
 // kernel start on it.
 func (w *Worker) flush() {
 	for _, q := range w.queues {
-		if !q.dirty {
+		packets, bytes := q.Socket.Staged()
+		if packets == 0 && !q.dirty {
 			continue
 		}
 		q.Socket.Flush()
 		q.dirty = q.Socket.Pending() > 0
-		if q.tx.packets > 0 {
-			q.Stats.TxPackets.Add(q.tx.packets)
-			q.Stats.TxBytes.Add(q.tx.bytes)
-			q.tx = traffic{}
+		if packets > 0 {
+			q.Stats.TxPackets.Add(uint64(packets))
+			q.Stats.TxBytes.Add(bytes)
 		}
 	}
 	w.Slow.publish()

@@ -109,6 +109,10 @@ func (v Value) Seen() uint32 { return uint32(v >> seenShift) }
 // Found tells an entry from a miss.
 func (v Value) Found() bool { return v != 0 }
 
+// Seen is the value of an entry that was learned at d in second now: who looks it up knows without a call that Learn would find
+// nothing to do.
+func Seen(d Dest, now uint32) Value { return makeValue(d, Learned, now) }
+
 // Fresh tells, from a value looked up before, that Learn of the same key at d in second now would find nothing to do: the
 // worker that looked up a whole batch calls Learn only for the rest.
 func (v Value) Fresh(d Dest, now uint32) bool {

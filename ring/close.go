@@ -39,7 +39,7 @@ func (s *Socket) release(p *Pool) error {
 	var errs []error
 	s.rx, s.tx = newConsumer(newShared[Desc](0)), newProducer(newShared[Desc](0))
 	s.fill, s.completion = newProducer(newShared[uint64](0)), newConsumer(newShared[uint64](0))
-	s.staged = 0
+	s.staged, s.bytes = 0, 0
 	for _, r := range s.rings {
 		errs = append(errs, unix.Munmap(r))
 	}

@@ -21,6 +21,7 @@ type Socket struct {
 	mask   uint64  // of an address's offset within its frame
 	shift  uint8   // log2 of size
 	staged uint32  // descriptors written to tx and not submitted
+	bytes  uint64  // of their packets
 	fd     int     // -1 over a loopback and after Close
 
 	counts counters
@@ -99,8 +100,12 @@ func (s *Socket) Send(d Desc) bool {
 	slot := s.tx.Slot(s.staged)
 	slot.Addr, slot.Len, slot.Options = d.Addr, d.Len, 0
 	s.staged++
+	s.bytes += uint64(d.Len)
 	return true
 }
+
+// Staged returns how many descriptors are staged, and the bytes of their packets: what the next Flush publishes.
+func (s *Socket) Staged() (packets uint32, bytes uint64) { return s.staged, s.bytes }
 
 // Flush publishes what is staged and has the kernel send it if it waits for that. It may be called with nothing staged, to
 // try again. After nil, Pending tells what the kernel has left for later. An error says that the kernel cannot send now
@@ -108,7 +113,7 @@ func (s *Socket) Send(d Desc) bool {
 func (s *Socket) Flush() error {
 	if s.staged > 0 {
 		s.tx.Submit(s.staged)
-		s.staged = 0
+		s.staged, s.bytes = 0, 0
 	}
 	if s.fd < 0 || !s.tx.NeedWakeup() || s.tx.Pending() == 0 {
 		return nil

@@ -27,6 +27,7 @@ type Inner struct {
 	VLANs     uint8  // tags looked through, at most 2
 	IPVersion uint8  // 4, 6, or 0 when there is no IP header that can be read
 	Fragment  bool   // a piece of a datagram, the first too
+	settled   bool   // Mend would find nothing to do
 }
 
 const maxTags = 2
@@ -38,7 +39,7 @@ const maxTags = 2
 // for every fragment, so that the pieces of a datagram stay together.
 func ParseInner(frame []byte, in *Inner) Fault {
 	// What nearly all frames are stands at fixed offsets: TCP or UDP over IPv4 without tag, option or fragment.
-	const plain = etherLen + ip4Len + 4 // up to the ports
+	const plain = etherLen + ip4Len + udpLen // a UDP header, or the ports and the sequence number of TCP
 	if len(frame) < plain {
 		return parseAny(frame, in)
 	}
@@ -46,19 +47,26 @@ func ParseInner(frame []byte, in *Inner) Fault {
 	first := binary.BigEndian.Uint64(h[12:])   // EtherType, version, header length, TOS, total length, ID
 	control := binary.BigEndian.Uint32(h[20:]) // flags and offset, TTL, protocol
 	end := etherLen + int(first>>16&0xffff)
-	proto := uint8(control)
-	if first>>40 != typeIPv4<<8|plainIPv4 || control&(0x3fff<<16) != 0 || end < plain || end > len(frame) ||
-		proto != protoTCP && proto != protoUDP {
+	if first>>40 != typeIPv4<<8|plainIPv4 || control&(0x3fff<<16) != 0 || end < plain || end > len(frame) {
 		return parseAny(frame, in)
 	}
 	addrs := binary.BigEndian.Uint64(h[26:])
+	l4 := binary.BigEndian.Uint64(h[34:]) // ports; for UDP length and checksum
+	proto, sum := uint8(control), fold32(addrs)
+	switch proto {
+	case protoUDP:
+		in.settled = udpSettled(sum, l4)
+	case protoTCP:
+		in.settled = tcpSettled(sum, frame[etherLen+ip4Len:end])
+	default:
+		return parseAny(frame, in)
+	}
 	in.Dst = binary.BigEndian.Uint64(h[:]) >> 16
 	in.Src = binary.BigEndian.Uint64(h[6:]) >> 16
 	in.L3, in.L4, in.End = etherLen, etherLen+ip4Len, end
-	in.addrs = fold32(addrs)
-	in.Hash = hash4(addrs, binary.BigEndian.Uint32(h[34:]), proto)
-	in.TTL, in.Proto = uint8(control>>8), proto
-	in.TOS = uint8(first >> 32)
+	in.addrs = sum
+	in.Hash = hash4(addrs, uint32(l4>>32), proto)
+	in.TTL, in.Proto, in.TOS = uint8(control>>8), proto, uint8(first>>32)
 	in.DF = control&(flagDF<<16) != 0
 	in.EtherType, in.VLAN, in.VLANs, in.IPVersion, in.Fragment = typeIPv4, 0, 0, 4, false
 	return OK
@@ -69,6 +77,7 @@ func parseAny(frame []byte, in *Inner) Fault {
 	if len(frame) < etherLen {
 		return InnerShort
 	}
+	in.settled = false
 	src := binary.BigEndian.Uint64(frame[6:])
 	in.Dst = binary.BigEndian.Uint64(frame) >> 16
 	in.Src = src >> 16

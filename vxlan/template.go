@@ -107,17 +107,17 @@ func (t *Template) TOS() uint8 { return t.header[atTOS] }
 // TTL returns the configured TTL, for PutInherit where only DF is inherited.
 func (t *Template) TTL() uint8 { return t.header[atTTL] }
 
-// Put writes the outer headers to the first Overhead bytes of dst, which lie in front of an inner frame of innerLen bytes, at most
-// MaxInner. vni has 24 bits; tos is the whole byte, EncapECN's result. The UDP checksum is 0 (RFC 7348 section 5): see PutChecksum.
+// Put writes the outer headers to the first Overhead bytes of pkt, which is the whole packet: the inner frame behind them has at most
+// MaxInner bytes. vni has 24 bits; tos is the whole byte, EncapECN's result. The UDP checksum is 0 (RFC 7348 section 5): see PutChecksum.
 //
 // id is the IPv4 ID of a packet that routers may fragment; with DF it is 0, as RFC 6864 section 4.1 allows. The kernel's device gives
 // every packet an ID from a counter that it shares among few destinations (__ip_select_ident in net/ipv4/route.c),
 // whatever DF says. Here the caller counts, so that workers share no line: no two packets to one remote should have the
 // same ID for as long as fragments live (RFC 6864 section 4.3), so worker w of n best takes w, w+n, w+2n and so on.
-func (t *Template) Put(dst []byte, innerLen int, vni uint32, srcPort uint16, tos uint8, id uint16) {
-	h := (*[Overhead]byte)(dst)
+func (t *Template) Put(pkt []byte, vni uint32, srcPort uint16, tos uint8, id uint16) {
+	h := (*[Overhead]byte)(pkt)
 	*h = t.header
-	total := uint16(innerLen + Overhead - etherLen)
+	total := uint16(len(pkt) - etherLen)
 	id &= t.idMask
 	h[atTOS] = tos
 	binary.BigEndian.PutUint16(h[atTotal:], total)
