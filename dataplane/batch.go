@@ -11,19 +11,12 @@ import (
 // its cache misses overlap.
 type batch struct {
 	desc    [BatchSize]ring.Desc // the frame; from a tunnel: the inner frame, once that is known
-	flow    [BatchSize]flow
+	flow    [BatchSize]vxlan.Flow
 	from    [BatchSize]fdb.Dest // where the source MAC address is
 	keys    [2 * BatchSize]fdb.Key
 	values  [2 * BatchSize]fdb.Value
 	target  [BatchSize]fdb.Dest // where the frame goes, or flood
 	verdict [BatchSize]Verdict
-}
-
-// flow is what the outer headers need to know of the inner frame.
-type flow struct {
-	hash uint32
-	tos  uint8
-	df   bool
 }
 
 // flood is the target of frames that go to everyone in the domain.
@@ -36,11 +29,11 @@ const multicastBit = 1 << 40 // of a MAC address as an integer (IEEE 802, I/G bi
 const linkLocal = 0x0180c2000000
 
 // admit judges a frame by its addresses alone.
-func admit(in *vxlan.Inner) Verdict {
-	if in.Src&multicastBit != 0 || in.Src == 0 {
+func admit(dst, src uint64) Verdict {
+	if src&multicastBit != 0 || src == 0 {
 		return BadSourceMAC
 	}
-	if in.Dst&^0xf == linkLocal {
+	if dst&^0xf == linkLocal {
 		return LinkLocal
 	}
 	return undecided
@@ -49,15 +42,13 @@ func admit(in *vxlan.Inner) Verdict {
 // parsed fills in row i of n, a frame of the bridge domain with that index, for
 // the stages behind the parsers. The sources' keys come first, then the
 // destinations'.
-func (b *batch) parsed(i, n int, domain uint16, from fdb.Dest, in *vxlan.Inner) {
-	b.flow[i] = flow{in.Hash, in.TOS, in.DF}
-	b.from[i] = from
-	b.keys[i] = fdb.MakeKey(domain, in.Src)
-	b.keys[n+i] = 0
-	if in.Dst&multicastBit == 0 {
-		b.keys[n+i] = fdb.MakeKey(domain, in.Dst)
+func (b *batch) parsed(i, n int, domain uint16, from fdb.Dest, dst, src uint64, f vxlan.Flow) {
+	to := fdb.MakeKey(domain, dst)
+	if dst&multicastBit != 0 {
+		to = 0
 	}
-	b.verdict[i] = undecided
+	b.keys[i], b.keys[n+i] = fdb.MakeKey(domain, src), to
+	b.from[i], b.flow[i], b.verdict[i] = from, f, undecided
 }
 
 // drop ends row i before the look-up stage.

@@ -13,13 +13,18 @@ import (
 // the outer IP header on: what the route's MTU bounds.
 const innerOverhead = vxlan.Overhead - 14
 
-// emit sends or frees the n frames of the batch, in the order they came.
+// emit sends or frees those of the n frames of the batch that are still there, in
+// the order they came.
 func (w *Worker) emit(n int) {
 	b, n := &w.batch, min(n, BatchSize)
 	for i := range n {
+		if v := b.verdict[i]; v != undecided {
+			if v.Drop() {
+				w.pool.Put(b.desc[i].Addr)
+			}
+			continue
+		}
 		switch to := b.target[i]; {
-		case b.verdict[i] != undecided:
-			w.pool.Put(b.desc[i].Addr)
 		case to == flood:
 			b.verdict[i] = w.flood(i)
 		case to.IsRemote():
@@ -41,20 +46,25 @@ func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc) Verdict {
 
 // toPort sends a frame to a local port.
 func (w *Worker) toPort(port uint32, desc ring.Desc) Verdict {
-	p, q := w.snap.Ports[port], w.out[port]
-	v := ToPort
+	e, v := &w.exits[port], ToPort
 	switch {
-	case !p.Up || q == nil:
+	case e.socket == nil:
 		v = PortDown
-	case int(desc.Len) > p.MTU+ethernetAndTag:
+	case desc.Len > e.limit:
 		v = TooBig
-	case !q.Socket.Send(desc):
+	case !e.socket.Send(desc):
 		v = TxFull
 	default:
 		return ToPort
 	}
 	w.pool.Put(desc.Addr)
 	return v
+}
+
+// exit is how frames leave by a port.
+type exit struct {
+	socket *ring.Socket // nil while the port is down, or another worker's
+	limit  uint32       // bytes of the longest frame
 }
 
 // ethernetAndTag is what an interface carries beside its MTU (is_skb_forwardable,

@@ -5,38 +5,72 @@ import (
 	"vxgw/vxlan"
 )
 
+// encapAll sends the rows of a batch from a port of d that nothing stands in the
+// way of: a remote whose next hop is known, and tunnel options that need no second
+// look at the headers. It leaves the others undecided.
+func (w *Worker) encapAll(d *Domain, n int) {
+	b, n := &w.batch, min(n, BatchSize)
+	t, out := d.Tunnel, w.tunnel
+	if out == nil || t.InheritDF || t.Outer.UDPChecksum {
+		return
+	}
+	paths, vni, lo, hi := w.snap.Paths[t.Set], d.VNI, t.SrcPortLo, t.SrcPortHi
+	mem, offsets := w.mem, w.offsets
+	// ECN always by RFC 6040, normal mode; DSCP fixed or inherited.
+	fixed, inherited := vxlan.EncapECN(t.Outer.TOS, 0), vxlan.EncapECN(0, ^uint8(0))
+	if t.InheritTOS {
+		fixed, inherited = 0, ^uint8(0)
+	}
+	for i := range n {
+		to := b.target[i]
+		number := to.Index()
+		if b.verdict[i] != undecided || !to.IsRemote() || number >= uint32(len(paths)) {
+			continue
+		}
+		path, desc := &paths[number], &b.desc[i]
+		addr, length := desc.Addr, desc.Len
+		if path.State != PathDirect || int(length)+innerOverhead > path.MTU || addr&offsets < vxlan.Overhead {
+			continue
+		}
+		addr, length = addr-vxlan.Overhead, length+vxlan.Overhead
+		flow := b.flow[i]
+		path.Template.Put(mem.Bytes(addr, length), vni, vxlan.SourcePort(flow.Hash(), lo, hi), fixed|flow.TOS()&inherited, w.nextID())
+		if out.Send(ring.Desc{Addr: addr, Len: length}) {
+			b.verdict[i] = ToRemote
+		}
+	}
+}
+
 // toRemote puts the remote's outer headers in front of a frame and sends it on the
 // underlay. Row i is what is known of the inner frame.
 func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
 	d := w.domain(i)
-	t := d.Tunnel
-	paths := w.snap.Paths[t.Set]
-	if number >= uint32(len(paths)) {
-		return w.detour(i, number, desc, &unbuilt)
+	t, path := d.Tunnel, &unbuilt
+	if paths := w.snap.Paths[t.Set]; number < uint32(len(paths)) {
+		path = &paths[number]
 	}
-	path := &paths[number]
-	if path.State != PathDirect || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&w.offsets < vxlan.Overhead || w.tunnel == nil {
+	if w.tunnel == nil || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&w.offsets < vxlan.Overhead || !w.isOpen(path, number) {
 		return w.detour(i, number, desc, path)
 	}
-	return w.direct(i, d, path, desc)
-}
-
-// direct sends a frame that nothing stands in the way of.
-func (w *Worker) direct(i int, d *Domain, path *Path, desc ring.Desc) Verdict {
 	desc.Addr -= vxlan.Overhead
 	desc.Len += vxlan.Overhead
-	encap(w.mem.Bytes(desc.Addr, desc.Len), &path.Template, d.Tunnel, d.VNI, w.batch.flow[i], w.nextID())
-	if !w.tunnel.Socket.Send(desc) {
+	encap(w.mem.Bytes(desc.Addr, desc.Len), &path.Template, t, d.VNI, w.batch.flow[i], w.nextID())
+	if !w.tunnel.Send(desc) {
 		w.pool.Put(desc.Addr)
 		return TxFull
 	}
 	return ToRemote
 }
 
+// isOpen reports whether frames may take the direct way to a remote.
+func (w *Worker) isOpen(p *Path, number uint32) bool {
+	return p.State == PathDirect || p.State == PathDraining && w.plane.Remotes.Pending(number) == 0
+}
+
 // detour takes a frame that cannot be sent directly: it goes through the kernel
 // while the next hop is unresolved, or is dropped.
 func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdict {
-	d, v := w.domain(i), undecided
+	v := undecided
 	switch {
 	case w.tunnel == nil:
 		v = PortDown
@@ -46,9 +80,8 @@ func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdic
 		v = TooBig
 	case desc.Addr&w.offsets < vxlan.Overhead:
 		v = NoHeadroom
-	case path.State == PathDraining && w.plane.Remotes.Pending(number) == 0:
-		return w.direct(i, d, path, desc)
 	default:
+		d := w.domain(i)
 		return w.toKernel(SlowFrame{Desc: desc, Tunnel: d.Tunnel, Remote: number, VNI: d.VNI, Flow: w.batch.flow[i]})
 	}
 	w.pool.Put(desc.Addr)
@@ -61,14 +94,14 @@ var unbuilt = Path{State: PathSlow, MTU: 1 << 16}
 // encap writes the outer headers to the start of packet, in front of the inner
 // frame. id is the IPv4 ID of packets that a router may fragment, 0 leaves it to
 // the kernel.
-func encap(packet []byte, t *vxlan.Template, opts *Tunnel, vni uint32, f flow, id uint16) {
+func encap(packet []byte, t *vxlan.Template, opts *Tunnel, vni uint32, f vxlan.Flow, id uint16) {
 	tos := opts.Outer.TOS
 	if opts.InheritTOS {
-		tos = f.tos
+		tos = f.TOS()
 	}
 	// ECN always by RFC 6040, normal mode.
-	t.Put(packet, vni, vxlan.SourcePort(f.hash, opts.SrcPortLo, opts.SrcPortHi), vxlan.EncapECN(tos, f.tos), id)
-	if opts.InheritDF && f.df {
+	t.Put(packet, vni, vxlan.SourcePort(f.Hash(), opts.SrcPortLo, opts.SrcPortHi), vxlan.EncapECN(tos, f.TOS()), id)
+	if opts.InheritDF && f.DF() {
 		vxlan.PutInherit(packet, t.TTL(), true)
 	}
 	if opts.Outer.UDPChecksum {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vxgw/ring"
+	"vxgw/vxlan"
 )
 
 // SlowFrame is an inner frame on its way to a remote whose next hop only the
@@ -17,7 +18,7 @@ type SlowFrame struct {
 	Tunnel *Tunnel
 	Remote uint32 // number
 	VNI    uint32
-	Flow   flow
+	Flow   vxlan.Flow
 }
 
 // SlowPath carries frames from one worker to one goroutine that sends them

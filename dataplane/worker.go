@@ -35,18 +35,14 @@ type Worker struct {
 	pool       *ring.Pool
 	snap       *Snapshot
 	queues     []*Queue
-	out        []*Queue // by port index: the queue to send by, nil where there is none
-	tunnel     *Queue   // the underlay's, nil while that is down
+	exits      []exit       // by port index
+	tunnel     *ring.Socket // of the underlay, nil while that is down
 	now        uint32
-	offsets    uint64   // mask of an address's offset in its frame
-	id, idStep uint16   // of IPv4 headers, see nextID
-	source     struct { // the last packet's VTEP
-		addr   uint32
-		number uint32
-		known  bool
-	}
-	batch batch
-	tally tally
+	offsets    uint64 // mask of an address's offset in its frame
+	id, idStep uint16 // of IPv4 headers, see nextID
+	met        [meetings]meeting
+	batch      batch
+	tally      tally
 
 	passed  atomic.Uint64 // Seq of the snapshot in use
 	running atomic.Bool
@@ -147,18 +143,18 @@ func (w *Worker) Round() int {
 // touched any more.
 func (w *Worker) adopt(s *Snapshot) {
 	w.snap = s
-	w.source.known = false
+	w.met = [meetings]meeting{}
 	w.queues, w.tunnel = nil, nil
-	w.out = make([]*Queue, len(s.Ports))
+	w.exits = make([]exit, len(s.Ports))
 	if w.ID < len(s.Queues) {
 		w.queues = s.Queues[w.ID]
 	}
 	for _, q := range w.queues {
 		switch {
-		case q.Port != Underlay && w.out[q.Port] == nil:
-			w.out[q.Port] = q
 		case q.Port == Underlay && w.tunnel == nil && s.Underlay:
-			w.tunnel = q
+			w.tunnel = q.Socket
+		case q.Port != Underlay && w.exits[q.Port].socket == nil && s.Ports[q.Port].Up:
+			w.exits[q.Port] = exit{q.Socket, uint32(s.Ports[q.Port].MTU + ethernetAndTag)}
 		}
 	}
 	w.bed.watch(w.queues)
@@ -170,16 +166,14 @@ func (w *Worker) adopt(s *Snapshot) {
 // kernel start on it.
 func (w *Worker) flush() {
 	for _, q := range w.queues {
-		packets, bytes := q.Socket.Staged()
-		if packets == 0 && !q.dirty {
+		if q.Socket.Staged() == 0 && !q.dirty {
 			continue
 		}
 		q.Socket.Flush()
 		q.dirty = q.Socket.Pending() > 0
-		if packets > 0 {
-			q.Stats.TxPackets.Add(uint64(packets))
-			q.Stats.TxBytes.Add(bytes)
-		}
+		packets, bytes := q.Socket.Sent()
+		q.Stats.TxPackets.Store(packets)
+		q.Stats.TxBytes.Store(bytes)
 	}
 	w.Slow.publish()
 }

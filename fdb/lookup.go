@@ -1,5 +1,7 @@
 package fdb
 
+import "math/bits"
+
 // A look-up: hash -> shard and home bucket -> the four keys of one line -> the value beside the key -> version unchanged.
 // In a batch each step is done for all keys before the next, so that the cache misses overlap.
 
@@ -59,17 +61,16 @@ func (t *Table) LookupBatch(keys []Key, out []Value) {
 func (t *Table) lookupStage(keys []Key, out []Value, st *staged) bool {
 	for range batchTries {
 		version := t.version.Load()
-		n := 0
-		for ; len(keys)-n >= group; n += group {
-			t.ask((*[group]Key)(keys[n:]), (*[group]*bucket)(st.home[n:]))
+		var missed uint64
+		if hasFast {
+			askFast(t, &keys[0], &st.home[0], len(keys))
+			missed = matchFast(&keys[0], &st.home[0], &out[0], len(keys))
+		} else {
+			t.ask(keys, st)
+			missed = match(keys, out, st)
 		}
-		if n < len(keys) {
-			var rest [group]Key
-			copy(rest[:], keys[n:])
-			t.ask(&rest, (*[group]*bucket)(st.home[n:]))
-		}
-		if n := t.compare(keys, out, st); n > 0 {
-			t.compareFurther(keys, out, st.again[:n])
+		if missed != 0 {
+			t.compareFurther(keys, out, t.stragglers(keys, missed, st))
 		}
 		if t.version.Load() == version {
 			return true
@@ -78,20 +79,21 @@ func (t *Table) lookupStage(keys []Key, out []Value, st *staged) bool {
 	return false
 }
 
-// ask finds the home buckets of a group of keys and prefetches them.
-func (t *Table) ask(keys *[group]Key, home *[group]*bucket) {
+// ask finds the home buckets of the keys and prefetches them, a group at a time.
+func (t *Table) ask(keys []Key, st *staged) {
 	for i, k := range keys {
 		h := t.hash(k)
 		shard := h & t.shardMask
 		g := geometry(t.geo[shard&(largestShards-1)].Load())
-		home[i] = &t.buckets[t.bucketIndex(shard, g.home(position(h)))]
+		st.home[i&(stage-1)] = &t.buckets[t.bucketIndex(shard, g.home(position(h)))]
+		if i%group == group-1 {
+			prefetch((*[group]*bucket)(st.home[i&(stage-group):]))
+		}
 	}
-	prefetch(home)
 }
 
-// compare looks for each key in its home bucket, which is mostly the end of it. It notes the others in st.again and returns how
-// many those are.
-func (t *Table) compare(keys []Key, out []Value, st *staged) (n int) {
+// match looks for each key in its home bucket, which is mostly the end of it. It returns a bit for each that is not there.
+func match(keys []Key, out []Value, st *staged) (missed uint64) {
 	home := st.home[:len(keys)]
 	out = out[:len(keys)]
 	for i, k := range keys {
@@ -102,14 +104,25 @@ func (t *Table) compare(keys []Key, out []Value, st *staged) (n int) {
 			continue
 		}
 		out[i] = 0
-		if r := b.reach(); r > 0 && k != 0 {
+		missed |= 1 << (i & 63)
+	}
+	return missed
+}
+
+// stragglers returns those of the missed keys that may stand in further buckets, whose lines it asks for.
+func (t *Table) stragglers(keys []Key, missed uint64, st *staged) []straggler {
+	n := 0
+	for ; missed != 0; missed &= missed - 1 {
+		i := bits.TrailingZeros64(missed)
+		b := st.home[i]
+		if r := b.reach(); r > 0 && keys[i] != 0 {
 			s := &st.again[n&(stage-1)]
 			s.key, s.reach, s.home = uint32(i), uint32(r), t.indexOf(b)
 			t.askFurther(s, 1, min(s.reach, ahead))
 			n++
 		}
 	}
-	return n
+	return st.again[:n]
 }
 
 // compareFurther looks for stragglers in the further buckets of their windows, a round for each.

@@ -36,10 +36,11 @@ const blindPause = 100 * time.Millisecond
 // once the kernel does not write to them any more, the frames.
 func (s *Socket) release(p *Pool) error {
 	s.closed = true
+	s.handOver() // to no kernel: its mark brings a staged frame back
 	var errs []error
 	s.rx, s.tx = newConsumer(newShared[Desc](0)), newProducer(newShared[Desc](0))
 	s.fill, s.completion = newProducer(newShared[uint64](0)), newConsumer(newShared[uint64](0))
-	s.staged, s.bytes = 0, 0
+	s.staged, s.refused = 0, nil
 	for _, r := range s.rings {
 		errs = append(errs, unix.Munmap(r))
 	}
@@ -54,7 +55,7 @@ func (s *Socket) release(p *Pool) error {
 	for f, o := range s.owners {
 		if o != user {
 			s.owners[f] = user
-			p.Put(uint64(f) << s.shift)
+			p.Put(uint64(f) << ownerShift)
 		}
 	}
 	return errors.Join(errs...)

@@ -44,7 +44,7 @@ func (s *Socket) Outstanding() (receiving, sending uint32) {
 	if s.closed {
 		return 0, 0
 	}
-	most := uint32(len(s.owners))
+	most := uint32(s.memory.Frames())
 	back := s.rx.consumer.Load() - uint32(s.counts.foreignReceived.Load()) // first: what came back is never above what went
 	receiving = min(s.fill.producer.Load()-back, most)
 	back = s.completion.consumer.Load() - uint32(s.counts.foreignCompleted.Load())

@@ -2,9 +2,9 @@ package ring
 
 import "fmt"
 
-// owner says what a socket has done with a frame. Each socket has one per frame of the memory.
+// owner says what a socket has done with a frame. Each socket has one mark per frame of the memory.
 //
-// The marks of a socket are written and read by the goroutine that owns the socket and by nobody else: Refill and Send set
+// The marks of a socket are written and read by the goroutine that owns the socket and by nobody else: Refill and Flush set
 // one when a frame goes to the kernel, Receive and Reap clear it when the frame comes back through this socket. So plain
 // loads and stores are enough, the frame moves between goroutines without its marks, and a descriptor that the kernel
 // should not have delivered is judged without looking at anything another goroutine writes. A frame of another socket, a
@@ -14,8 +14,15 @@ type owner uint8
 const (
 	user      owner = iota // not the kernel's on behalf of this socket
 	receiving              // in the fill ring, the kernel's hands, or the rx ring
-	sending                // staged, in the tx ring, the kernel's hands, or the completion ring
+	sending                // in the tx ring, the kernel's hands, or the completion ring
 )
+
+// ownerShift is log2 of the smallest frame's size. Larger frames use every other mark: a shift by a constant costs the verbs less
+// than one by the frame's size.
+const ownerShift = 11
+
+// ownerAt is the index of the mark of the frame that holds addr; mask is that of an address's offset within its frame.
+func ownerAt(addr, mask uint64) uint64 { return addr &^ mask >> ownerShift }
 
 // Census says who owns the frames of a memory.
 type Census struct {
@@ -36,7 +43,7 @@ func (m *Memory) Census() Census {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var c Census
-	claims := make([]uint8, m.Frames())
+	claims := make([]uint8, len(m.data)>>ownerShift)
 	for _, s := range m.sockets {
 		claim := Claim{Device: s.device, Queue: s.bound.Queue}
 		for f, o := range s.owners {
@@ -50,10 +57,16 @@ func (m *Memory) Census() Census {
 			}
 			claims[f] = min(claims[f]+1, 2)
 		}
+		for i := range s.staged {
+			if f := ownerAt(s.tx.Slot(i).Addr, s.mask); f < uint64(len(claims)) {
+				claims[f] = min(claims[f]+1, 2)
+				claim.Sending++
+			}
+		}
 		c.Claims = append(c.Claims, claim)
 	}
-	for _, n := range claims {
-		switch n {
+	for f := 0; f < len(claims); f += int(m.size >> ownerShift) {
+		switch claims[f] {
 		case 0:
 			c.User++
 		case 2:

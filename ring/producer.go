@@ -17,10 +17,12 @@ type Producer[T uint64 | Desc] struct {
 }
 
 func newProducer[T uint64 | Desc](s shared[T]) Producer[T] {
-	return Producer[T]{
+	p := Producer[T]{
 		producer: s.producer, consumer: s.consumer, flags: s.flags, slots: s.slots,
 		next: s.producer.Load(),
 	}
+	p.room = p.Size() - p.used()
+	return p
 }
 
 // Size returns how many slots the ring has.

@@ -6,7 +6,7 @@ import "sync"
 //
 //	Receive   rx ring -> the caller
 //	Send      the caller -> tx ring, staged
-//	Flush     staged -> published; the kernel kicked if it wants to be
+//	Flush     staged -> judged, published; the kernel kicked if it wants to be
 //	Reap      completion ring -> pool
 //	Refill    pool -> fill ring; the kernel woken if it wants to be
 //
@@ -17,12 +17,13 @@ type Socket struct {
 	fill       Producer[uint64]
 	completion Consumer[uint64]
 
-	owners []owner // one per frame of the memory
+	owners []owner // see ownerAt
 	mask   uint64  // of an address's offset within its frame
-	shift  uint8   // log2 of size
 	staged uint32  // descriptors written to tx and not submitted
-	bytes  uint64  // of their packets
 	fd     int     // -1 over a loopback and after Close
+
+	sent    struct{ packets, bytes uint64 }
+	refused []uint64 // frames that Flush kept from the kernel
 
 	counts counters
 
@@ -39,7 +40,7 @@ type Socket struct {
 // newSocket returns a socket without rings that has given no frame to the kernel.
 func newSocket(m *Memory, device string, queue int) *Socket {
 	return &Socket{
-		owners: make([]owner, m.Frames()), mask: m.size - 1, shift: m.shift & 63, fd: -1,
+		owners: make([]owner, len(m.data)>>ownerShift), mask: m.size - 1, fd: -1,
 		memory: m, device: device, bound: Binding{Queue: queue},
 	}
 }
@@ -62,12 +63,12 @@ func (s *Socket) Receive(batch []Desc) int {
 
 // accept moves what the kernel may deliver from received to batch, which has room for it, and returns how many those are.
 func (s *Socket) accept(received, batch []Desc) int {
-	owners, mask, shift := s.owners, s.mask, s.shift&63
+	owners, mask := s.owners, s.mask
 	taken := 0
 	for i := range received {
 		d := &received[i]
 		addr, n := d.Addr, d.Len // read once: the ring is the kernel's to write
-		f := addr >> shift
+		f := ownerAt(addr, mask)
 		if f >= uint64(len(owners)) || owners[f] != receiving {
 			s.counts.foreignReceived.Add(1)
 			continue
@@ -85,41 +86,87 @@ func (s *Socket) accept(received, batch []Desc) int {
 }
 
 // Send stages one frame for transmission: d.Len bytes at d.Addr, in one piece; d.Options is not looked at. False leaves the
-// frame with the caller: the tx ring is full, or the kernel would swallow the frame without ever completing it, since it is
-// empty, not within one frame, or given to the kernel already (Counters.Refused). After true the frame comes back by Reap.
+// frame with the caller: the tx ring was full when Flush or Reap looked last. After true the frame comes back by Reap.
 func (s *Socket) Send(d Desc) bool {
-	owners, f := s.owners, d.Addr>>(s.shift&63)
-	if f >= uint64(len(owners)) || owners[f] != user || d.Addr&s.mask+uint64(d.Len-1) > s.mask { // without length, Len-1 is huge
-		s.counts.refused.Add(1)
+	if s.staged == s.tx.room {
 		return false
 	}
-	if s.staged == s.tx.room && s.tx.Reserve(s.staged+1) == s.staged {
-		return false
-	}
-	owners[f] = sending
 	slot := s.tx.Slot(s.staged)
 	slot.Addr, slot.Len, slot.Options = d.Addr, d.Len, 0
 	s.staged++
-	s.bytes += uint64(d.Len)
 	return true
 }
 
-// Staged returns how many descriptors are staged, and the bytes of their packets: what the next Flush publishes.
-func (s *Socket) Staged() (packets uint32, bytes uint64) { return s.staged, s.bytes }
+// Staged returns how many frames the next Flush publishes.
+func (s *Socket) Staged() uint32 { return s.staged }
 
 // Flush publishes what is staged and has the kernel send it if it waits for that. It may be called with nothing staged, to
 // try again. After nil, Pending tells what the kernel has left for later. An error says that the kernel cannot send now
 // (ENETDOWN: the device is down, ENXIO: it is gone); the frames stay in the ring. It allocates nothing in either case.
+//
+// A frame that the kernel would swallow without ever completing it, since it is empty, not within one frame, or given to the
+// kernel already, is kept from it (Counters.Refused).
 func (s *Socket) Flush() error {
 	if s.staged > 0 {
-		s.tx.Submit(s.staged)
-		s.staged, s.bytes = 0, 0
+		s.tx.Submit(s.handOver())
+		s.staged = 0
 	}
-	if s.fd < 0 || !s.tx.NeedWakeup() || s.tx.Pending() == 0 {
-		return nil
+	var err error
+	if s.fd >= 0 && s.tx.NeedWakeup() && s.tx.Pending() > 0 {
+		err = s.kick()
 	}
-	return s.kick()
+	s.tx.Reserve(s.tx.Size())
+	return err
 }
+
+// handOver marks the staged frames as the kernel's and returns how many may be published, which stand first.
+func (s *Socket) handOver() uint32 {
+	run, rest := s.tx.Slots(s.staged)
+	n := s.mark(run)
+	if n == uint32(len(run)) {
+		n += s.mark(rest)
+	}
+	for i := n; i < s.staged; i++ { // never more than a frame or two, if any
+		d := *s.tx.Slot(i)
+		if s.mark([]Desc{d}) == 1 {
+			*s.tx.Slot(n) = d
+			n++
+			continue
+		}
+		s.refuse(d)
+	}
+	return n
+}
+
+// mark marks frames as sent, up to the first that must not be, and returns how many those are.
+func (s *Socket) mark(staged []Desc) uint32 {
+	owners, mask, bytes := s.owners, s.mask, uint64(0)
+	n := 0
+	for ; n < len(staged); n++ {
+		d := &staged[n]
+		f, length := ownerAt(d.Addr, mask), uint64(d.Len)
+		if f >= uint64(len(owners)) || owners[f] != user || length-1 > mask-d.Addr&mask { // without length, length-1 is huge
+			break
+		}
+		owners[f] = sending
+		bytes += length
+	}
+	s.sent.packets += uint64(n)
+	s.sent.bytes += bytes
+	return uint32(n)
+}
+
+// refuse keeps a frame for Reap, if it is the caller's to give.
+func (s *Socket) refuse(d Desc) {
+	s.counts.refused.Add(1)
+	if f := ownerAt(d.Addr, s.mask); f < uint64(len(s.owners)) && s.owners[f] == user {
+		s.owners[f] = sending
+		s.refused = append(s.refused, d.Addr)
+	}
+}
+
+// Sent returns how many packets and bytes were published since the socket was bound.
+func (s *Socket) Sent() (packets, bytes uint64) { return s.sent.packets, s.sent.bytes }
 
 // Pending returns how many published descriptors the kernel has not taken from the tx ring.
 func (s *Socket) Pending() uint32 { return s.tx.Pending() }
@@ -127,6 +174,11 @@ func (s *Socket) Pending() uint32 { return s.tx.Pending() }
 // Reap puts the frames that the kernel is done with into p and returns how many. A completion of a frame that this socket
 // has not sent is counted (Counters.Foreign) and left out.
 func (s *Socket) Reap(p *Pool) int {
+	if len(s.refused) > 0 {
+		s.finish(s.refused, p)
+		s.refused = s.refused[:0]
+	}
+	s.tx.Reserve(s.tx.Size())
 	n := s.completion.Peek(s.completion.Size())
 	if n == 0 {
 		return 0
@@ -139,10 +191,10 @@ func (s *Socket) Reap(p *Pool) int {
 
 // finish puts the completed frames that were sent into p and returns how many those are.
 func (s *Socket) finish(completed []uint64, p *Pool) int {
-	owners, shift := s.owners, s.shift&63
+	owners, mask := s.owners, s.mask
 	taken := 0
 	for _, addr := range completed {
-		f := addr >> shift
+		f := ownerAt(addr, mask)
 		if f >= uint64(len(owners)) || owners[f] != sending {
 			s.counts.foreignCompleted.Add(1)
 			continue
@@ -173,7 +225,7 @@ func (s *Socket) Refill(p *Pool) {
 
 // supply writes frames of p into slots of the fill ring, as far as p has some, and returns how many.
 func (s *Socket) supply(slots []uint64, p *Pool) uint32 {
-	owners, shift := s.owners, s.shift&63
+	owners := s.owners
 	n := 0
 	for n < len(slots) {
 		frames := p.top(uint32(len(slots) - n))
@@ -182,7 +234,7 @@ func (s *Socket) supply(slots []uint64, p *Pool) uint32 {
 		}
 		for i := len(frames) - 1; i >= 0; i-- { // the one used last is filled first
 			slots[n] = frames[i]
-			owners[frames[i]>>shift] = receiving
+			owners[frames[i]>>ownerShift] = receiving
 			n++
 		}
 	}

@@ -95,36 +95,61 @@ func TestLoopbackForwards(t *testing.T) {
 	}
 }
 
-func TestSendRefuses(t *testing.T) {
-	m, d, p, s, _ := loop(t, 64, 8)
-	a, _ := p.Get()
-	for _, c := range []struct {
-		name string
-		desc Desc
-	}{
-		{"empty", Desc{Addr: a}},
-		{"into the next frame", Desc{Addr: a + 2000, Len: 49}},
-		{"longer than a frame", Desc{Addr: a, Len: 2049}},
-		{"huge", Desc{Addr: a, Len: ^uint32(0)}},
-		{"behind the memory", Desc{Addr: 64 * 2048, Len: 60}},
-		{"far behind the memory", Desc{Addr: 1 << 63, Len: 60}},
-		{"at the end of the address space", Desc{Addr: ^uint64(0), Len: 60}},
+func TestFlushRefuses(t *testing.T) {
+	m, d, p, s, k := loop(t, 64, 16)
+	get := func() uint64 {
+		addr, ok := p.Get()
+		if !ok {
+			t.Fatal("no frame")
+		}
+		return addr
+	}
+	first, twice, last := get(), get(), get()
+	for _, desc := range []Desc{
+		{Addr: first, Len: 2048, Options: 77},
+		{Addr: get()},                 // empty
+		{Addr: get() + 2000, Len: 49}, // into the next frame
+		{Addr: twice, Len: 60},
+		{Addr: get(), Len: 2049}, // longer than a frame
+		{Addr: get(), Len: ^uint32(0)},
+		{Addr: twice, Len: 60},
+		{Addr: 64 * 2048, Len: 60}, // behind the memory
+		{Addr: 1 << 63, Len: 60},
+		{Addr: ^uint64(0), Len: 60},
+		{Addr: last, Len: 61},
 	} {
-		if s.Send(c.desc) {
-			t.Errorf("%s: sent", c.name)
+		if !s.Send(desc) {
+			t.Errorf("%+v: tx full", desc)
 		}
 	}
-	if !s.Send(Desc{Addr: a, Len: 2048, Options: 77}) {
-		t.Error("a whole frame was refused")
+	if err := s.Flush(); err != nil {
+		t.Error(err)
 	}
-	if got := s.tx.slots[0]; got != (Desc{Addr: a, Len: 2048}) {
-		t.Errorf("tx ring got %+v", got)
+	var got []Desc
+	for i := range k.Tx.Peek(16) {
+		got = append(got, k.Tx.At(i))
 	}
-	if s.Send(Desc{Addr: a, Len: 60}) {
-		t.Error("a frame was sent twice")
+	if diff := cmp.Diff([]Desc{{Addr: first, Len: 2048}, {Addr: twice, Len: 60}, {Addr: last, Len: 61}}, got); diff != "" {
+		t.Errorf("the kernel's (-want +got):\n%s", diff)
 	}
 	if got := s.Counters().Refused; got != 8 {
 		t.Errorf("refused %d, want 8", got)
+	}
+	if packets, bytes := s.Sent(); packets != 3 || bytes != 2048+60+61 {
+		t.Errorf("sent %d packets, %d bytes", packets, bytes)
+	}
+	if before := p.Len(); s.Reap(p) != 0 || p.Len() != before+4 {
+		t.Errorf("%d of the 4 refused frames that were the caller's came back", p.Len()-before)
+	}
+	wantAll(t, m, d, p, s)
+}
+
+// A socket that is closed between Send and Flush gives back what is staged, right or wrong.
+func TestCloseWithFramesStaged(t *testing.T) {
+	m, d, p, s, _ := loop(t, 64, 8)
+	for i := range uint32(4) {
+		addr, _ := p.Get()
+		s.Send(Desc{Addr: addr, Len: 60 * (i % 2)})
 	}
 	wantAll(t, m, d, p, s)
 }
@@ -151,6 +176,7 @@ func TestSendStopsAtAFullRing(t *testing.T) {
 	if k.Tx.Peek(8) != 0 || s.Counters().Refused != 0 {
 		t.Error("frames left or refused")
 	}
+	s.Reap(p)
 	addr, _ := p.Get()
 	if !s.Send(Desc{Addr: addr, Len: 60}) {
 		t.Error("no room after the ring was taken")

@@ -1,0 +1,83 @@
+package vxlan
+
+import "encoding/binary"
+
+// The quick look: what nearly all packets are stands at fixed offsets and comes back in registers. It only ever accepts.
+// Whatever it does not know, or finds wrong, is for ParseOuter, ParseInner and Mend to judge.
+
+// Flow is what the outer headers need to know of an inner frame: the flow's hash in the upper 32 bits, the TOS byte in bits 8 to 15,
+// and DF in bit 0.
+type Flow uint64
+
+const flowDF = 1
+
+func makeFlow(hash uint32, tos uint8, df bool) Flow {
+	f := Flow(hash)<<32 | Flow(tos)<<8
+	if df {
+		f |= flowDF
+	}
+	return f
+}
+
+// Hash is the same for all packets of a flow.
+func (f Flow) Hash() uint32 { return uint32(f >> 32) }
+
+// TOS is the TOS byte or traffic class, 0 without IP.
+func (f Flow) TOS() uint8 { return uint8(f >> 8) }
+
+// DF tells an IPv4 packet with DF, or IPv6, which is never fragmented on its way.
+func (f Flow) DF() bool { return f&flowDF != 0 }
+
+// Flow is what the outer headers need of the frame that was parsed.
+func (in *Inner) Flow() Flow { return makeFlow(in.Hash, in.TOS, in.DF) }
+
+// QuickInner reads an inner frame of TCP or UDP over IPv4 without tag, option or fragment, that Mend would find nothing to do
+// for. ok is false for every other frame.
+func QuickInner(frame []byte) (dst, src uint64, flow Flow, ok bool) {
+	const plain = etherLen + ip4Len + udpLen // a UDP header, or the ports and the sequence number of TCP
+	if len(frame) < plain {
+		return 0, 0, 0, false
+	}
+	h := (*[plain]byte)(frame)
+	first := binary.BigEndian.Uint64(h[12:])   // EtherType, version, header length, TOS, total length, ID
+	control := binary.BigEndian.Uint32(h[20:]) // flags and offset, TTL, protocol
+	segment := int(first>>16&0xffff) - ip4Len
+	if first>>40 != typeIPv4<<8|plainIPv4 || control&(0x3fff<<16) != 0 || uint(segment-udpLen) > uint(len(frame)-plain) {
+		return 0, 0, 0, false
+	}
+	addrs := binary.BigEndian.Uint64(h[26:])
+	l4 := binary.BigEndian.Uint64(h[34:]) // ports; for UDP length and checksum
+	sum, proto := fold32(addrs), uint8(control)
+	settled := false
+	switch proto {
+	case protoUDP:
+		settled = udpSettled(sum, l4)
+	case protoTCP:
+		settled = tcpSettled(sum, frame[etherLen+ip4Len:][:segment])
+	}
+	// The upper half of what hash4 mixes is the hash, the lower half makes room for TOS and DF.
+	flow = Flow(hash4(addrs, uint32(l4>>32), proto))<<32 | Flow(first>>24&0xff00|uint64(control>>30&1))
+	return binary.BigEndian.Uint64(h[:]) >> 16, binary.BigEndian.Uint64(h[6:]) >> 16, flow, settled
+}
+
+// QuickOuter reads the headers of a VXLAN packet that has no IPv4 options, no UDP checksum and no ECN mark. The inner frame is
+// pkt[Overhead:end]. ok is false for every other packet, and for those that ParseOuter finds a fault in.
+func QuickOuter(pkt []byte) (dstMAC uint64, src, vni uint32, end int, ok bool) {
+	if len(pkt) < Overhead {
+		return 0, 0, 0, 0, false
+	}
+	h := (*[Overhead]byte)(pkt)
+	first := binary.BigEndian.Uint64(h[12:])  // EtherType, version, header length, TOS, total length, ID
+	second := binary.BigEndian.Uint64(h[20:]) // flags and offset, TTL, protocol, checksum, half the source
+	src = binary.BigEndian.Uint32(h[atSrcIP:])
+	udp := binary.BigEndian.Uint64(h[atUDP:]) // source, destination, length, checksum
+	vx := binary.BigEndian.Uint64(h[atVXLAN:])
+	total, length := int(first>>16&0xffff), int(udp>>16&0xffff)
+	// Version, header length and no ECN in one comparison; no fragment and the protocol in another.
+	ok = first>>40 == typeIPv4<<8|plainIPv4 && first&(ecnMask<<32) == 0 &&
+		second>>32&(0x3fff<<16|0xff) == protoUDP && second>>32&0xff00 != 0 && !martian(src) &&
+		uint64(uint16(udp))|^vx&flagI == 0 &&
+		length >= udpLen+vxlanLen && ip4Len+length <= total && etherLen+total <= len(pkt) &&
+		Fold(first&(1<<48-1)+second>>16+uint64(src)+uint64(binary.BigEndian.Uint32(h[atDstIP:]))) == 0xffff
+	return binary.BigEndian.Uint64(h[:]) >> 16, src, uint32(vx) >> 8, etherLen + ip4Len + length, ok
+}
