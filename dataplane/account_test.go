@@ -38,7 +38,7 @@ func (r *rig) waiting() int {
 func TestConservation(t *testing.T) {
 	r := newRig(t, 3)
 	rnd := rand.New(rand.NewPCG(1, 2))
-	macs := []uint64{hostA, hostB, hostR, bcast, 0, linkLocal, device, 0x01005e000001, 0x0200000000ff}
+	macs := []uint64{hostA, hostB, hostR, bcast, 0, bridgeGroup, device, 0x01005e000001, 0x0200000000ff}
 	from := []func() []byte{
 		func() []byte {
 			f := ipFrame(macs[rnd.IntN(len(macs))], macs[rnd.IntN(len(macs))], uint16(rnd.Uint32()), rnd.IntN(1500))

@@ -22,32 +22,22 @@ type batch struct {
 // flood is the target of frames that go to everyone in the domain.
 const flood = ^fdb.Dest(0)
 
-const multicastBit = 1 << 40 // of a MAC address as an integer (IEEE 802, I/G bit)
-
-// linkLocal is the range 01:80:c2:00:00:00 to 0f, which no bridge forwards (IEEE
-// 802.1Q, table 8-1).
-const linkLocal = 0x0180c2000000
-
 // admit judges a frame by its addresses alone.
 func admit(dst, src uint64) Verdict {
-	if src&multicastBit != 0 || src == 0 {
-		return BadSourceMAC
-	}
-	if dst&^0xf == linkLocal {
+	switch {
+	case vxlan.Forwards(dst, src):
+		return undecided
+	case vxlan.UnicastMAC(src):
 		return LinkLocal
 	}
-	return undecided
+	return BadSourceMAC
 }
 
-// parsed fills in row i of n, a frame of the bridge domain with that index, for
-// the stages behind the parsers. The sources' keys come first, then the
-// destinations'.
-func (b *batch) parsed(i, n int, domain uint16, from fdb.Dest, dst, src uint64, f vxlan.Flow) {
-	to := fdb.MakeKey(domain, dst)
-	if dst&multicastBit != 0 {
-		to = 0
-	}
-	b.keys[i], b.keys[n+i] = fdb.MakeKey(domain, src), to
+// parsed fills in row i of n for the stages behind the parsers. domain is the
+// FDB key of address 0 in the frame's bridge domain. The sources' keys come first,
+// then the destinations'.
+func (b *batch) parsed(i, n int, domain fdb.Key, from fdb.Dest, dst, src uint64, f vxlan.Flow) {
+	b.keys[i], b.keys[n+i] = domain|fdb.Key(src), domain|fdb.Key(dst)
 	b.from[i], b.flow[i], b.verdict[i] = from, f, undecided
 }
 

@@ -11,7 +11,8 @@ import (
 // many bytes they had.
 func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 	b, n := &w.batch, min(n, BatchSize)
-	domain, from := w.snap.Ports[port].Domain, fdb.PortDest(port)
+	d, from := w.snap.Domains[w.snap.Ports[port].Domain], fdb.PortDest(port)
+	domain := fdb.MakeKey(d.Index, 0)
 	for i := range n {
 		desc := &b.desc[i]
 		bytes += uint64(desc.Len)
@@ -23,10 +24,6 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 				b.drop(i, n, v)
 				continue
 			}
-		}
-		if v := admit(dst, src); v != undecided {
-			b.drop(i, n, v)
-			continue
 		}
 		b.parsed(i, n, domain, from, dst, src, flow)
 	}
@@ -41,16 +38,19 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 		}
 		b.decide(i, n)
 	}
-	w.encapAll(w.snap.Domains[domain], n)
+	w.encapAll(d, n)
 	w.emit(n)
 	return bytes
 }
 
-// parse reads a frame that QuickInner leaves to it, and finishes its checksums.
+// parse judges a frame that QuickInner leaves to it, and finishes its checksums.
 func parse(frame []byte) (dst, src uint64, flow vxlan.Flow, v Verdict) {
 	var in vxlan.Inner
 	if vxlan.ParseInner(frame, &in) != vxlan.OK {
 		return 0, 0, 0, InnerShort
+	}
+	if v := admit(in.Dst, in.Src); v != undecided {
+		return 0, 0, 0, v
 	}
 	vxlan.Mend(frame, &in)
 	return in.Dst, in.Src, in.Flow(), undecided

@@ -65,7 +65,7 @@ func (w *Worker) quick(i, n int, pkt []byte) bool {
 		return false
 	}
 	dst, source, flow, ok := vxlan.QuickInner(pkt[vxlan.Overhead:end])
-	if !ok || admit(dst, source) != undecided || source == m.deviceMAC {
+	if !ok || source == m.deviceMAC {
 		return false
 	}
 	b := &w.batch
@@ -85,7 +85,7 @@ func (w *Worker) open(i, n int, pkt []byte) Verdict {
 	if o.Src == w.snap.Local {
 		return Martian
 	}
-	if o.DstMAC != w.snap.LocalMAC && o.DstMAC&multicastBit == 0 {
+	if o.DstMAC != w.snap.LocalMAC && o.DstMAC&vxlan.GroupBit == 0 {
 		return OuterMAC
 	}
 	index := w.snap.VNIs.Domain(o.VNI)
@@ -114,7 +114,7 @@ func (w *Worker) open(i, n int, pkt []byte) Verdict {
 	if in.Src == d.DeviceMAC {
 		return OwnMACLoop
 	}
-	w.batch.parsed(i, n, index, w.remote(o.Src, d), in.Dst, in.Src, in.Flow())
+	w.batch.parsed(i, n, fdb.MakeKey(index, 0), w.remote(o.Src, d), in.Dst, in.Src, in.Flow())
 	return undecided
 }
 

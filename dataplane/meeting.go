@@ -10,8 +10,8 @@ const meetings = 64
 type meeting struct {
 	id        uint64 // address and VNI, 0 for none
 	deviceMAC uint64
+	domain    fdb.Key // of address 0 in the VNI's bridge domain
 	from      fdb.Dest
-	domain    uint16
 }
 
 func meetingID(src, vni uint32) uint64 { return uint64(src)<<32 | uint64(vni) }
@@ -42,7 +42,7 @@ func (w *Worker) remote(src uint32, d *Domain) fdb.Dest {
 			return nobody
 		}
 	}
-	*m = meeting{meetingID(src, d.VNI), d.DeviceMAC, fdb.RemoteDest(number), d.Index}
+	*m = meeting{meetingID(src, d.VNI), d.DeviceMAC, fdb.MakeKey(d.Index, 0), fdb.RemoteDest(number)}
 	return m.from
 }
 

@@ -89,7 +89,7 @@ func TestPortVerdicts(t *testing.T) {
 		{"runt", nil, make([]byte, 13), InnerShort},
 		{"multicast source", nil, ipFrame(hostR, bcast, 1, 0), BadSourceMAC},
 		{"zero source", nil, ipFrame(hostR, 0, 1, 0), BadSourceMAC},
-		{"link-local destination", nil, ipFrame(linkLocal|2, hostA, 1, 0), LinkLocal},
+		{"link-local destination", nil, ipFrame(bridgeGroup|2, hostA, 1, 0), LinkLocal},
 		{"broadcast", nil, ipFrame(bcast, hostA, 1, 0), Flooded},
 		{"unknown unicast", nil, ipFrame(hostR, hostA, 1, 0), Flooded},
 		{"to itself", nil, ipFrame(hostA, hostA, 1, 0), Flooded}, // the look-up came before the learning

@@ -35,6 +35,8 @@ const (
 	hostR   = 0x020000000009 // behind the remote
 	device  = 0x0200000000dd
 	bcast   = 0xffffffffffff
+
+	bridgeGroup = 0x0180c2000000
 )
 
 var (

@@ -68,7 +68,7 @@ func TestTunnelVerdicts(t *testing.T) {
 		{"empty", carrying(nil), InnerShort},
 		{"zero inner source", carrying(ipFrame(hostA, 0, 1, 0)), BadSourceMAC},
 		{"multicast inner source", carrying(ipFrame(hostA, bcast, 1, 0)), BadSourceMAC},
-		{"link-local", carrying(ipFrame(linkLocal, hostR, 1, 0)), LinkLocal},
+		{"link-local", carrying(ipFrame(bridgeGroup, hostR, 1, 0)), LinkLocal},
 		{"our own device's MAC", carrying(ipFrame(bcast, device, 1, 0)), OwnMACLoop},
 		{"behind a tunnel", carrying(ipFrame(0x020000000008, hostR, 1, 0)), SplitHorizon},
 		{"pinned source", carrying(ipFrame(hostA, 0x020000000007, 1, 0)), StaticConflict},

@@ -72,14 +72,9 @@ func (m *Memory) Huge() string { return m.huge }
 func (m *Memory) Frame(addr uint64) uint32 { return uint32(addr >> (m.shift & 63)) }
 
 // Bytes returns the n bytes from addr on; appending to them does not run into what follows. It panics, as any slicing
-// does, when they are not within one frame: what Receive returns always is. The bytes belong to the frame's owner.
-func (m *Memory) Bytes(addr uint64, n uint32) []byte {
-	if addr&(m.size-1)+uint64(n) > m.size || addr >= uint64(len(m.data)) {
-		panic("ring: bytes that are not within one frame")
-	}
-	end := addr + uint64(n)
-	return m.data[addr:end:end]
-}
+// does, when they are not within the memory. They must be within one frame, as what Receive returns always is, and belong to the
+// frame's owner.
+func (m *Memory) Bytes(addr uint64, n uint32) []byte { return m.data[addr:][:n:n] }
 
 // Close unmaps the memory; nobody may hold a slice of it. It refuses while sockets are open.
 func (m *Memory) Close() error {

@@ -65,7 +65,7 @@ func TestMemoryBytes(t *testing.T) {
 		for _, bad := range []struct {
 			addr uint64
 			n    uint32
-		}{{at, uint32(size)}, {uint64(size) - 1, 2}, {uint64(4 * size), 0}, {^uint64(0), 1}, {1 << 63, 1}, {0, ^uint32(0)}} {
+		}{{uint64(4*size) - 1, 2}, {uint64(4 * size), 1}, {^uint64(0), 1}, {1 << 63, 1}, {0, ^uint32(0)}} {
 			func() {
 				defer func() {
 					if recover() == nil {

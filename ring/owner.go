@@ -21,8 +21,8 @@ const (
 // than one by the frame's size.
 const ownerShift = 11
 
-// ownerAt is the index of the mark of the frame that holds addr; mask is that of an address's offset within its frame.
-func ownerAt(addr, mask uint64) uint64 { return addr &^ mask >> ownerShift }
+// ownerOf is the index of the mark of the frame that starts at an address.
+func ownerOf(start uint64) uint64 { return start >> ownerShift }
 
 // Census says who owns the frames of a memory.
 type Census struct {
@@ -58,7 +58,7 @@ func (m *Memory) Census() Census {
 			claims[f] = min(claims[f]+1, 2)
 		}
 		for i := range s.staged {
-			if f := ownerAt(s.tx.Slot(i).Addr, s.mask); f < uint64(len(claims)) {
+			if f := ownerOf(s.tx.Slot(i).Addr & s.start); f < uint64(len(claims)) {
 				claims[f] = min(claims[f]+1, 2)
 				claim.Sending++
 			}

@@ -34,6 +34,14 @@ func (p *Pool) Put(addr uint64) {
 	p.n++
 }
 
+// room returns the free places of the stack, at least one. Whoever fills the first n of them adds n to p.n.
+func (p *Pool) room() []uint64 {
+	if p.n == poolSize {
+		p.unload()
+	}
+	return p.stack[p.n:]
+}
+
 // top takes up to n free frames at once and returns their starts, none when the depot is empty too. The slice is valid until
 // the next call of any method; it is the stack itself, popped.
 func (p *Pool) top(n uint32) []uint64 {

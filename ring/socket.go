@@ -17,8 +17,9 @@ type Socket struct {
 	fill       Producer[uint64]
 	completion Consumer[uint64]
 
-	owners []owner // see ownerAt
-	mask   uint64  // of an address's offset within its frame
+	owners []owner // see ownerOf
+	size   uint64  // of a frame
+	start  uint64  // mask that turns an address into its frame's start
 	staged uint32  // descriptors written to tx and not submitted
 	fd     int     // -1 over a loopback and after Close
 
@@ -40,7 +41,7 @@ type Socket struct {
 // newSocket returns a socket without rings that has given no frame to the kernel.
 func newSocket(m *Memory, device string, queue int) *Socket {
 	return &Socket{
-		owners: make([]owner, len(m.data)>>ownerShift), mask: m.size - 1, fd: -1,
+		owners: make([]owner, len(m.data)>>ownerShift), size: m.size, start: -m.size, fd: -1,
 		memory: m, device: device, bound: Binding{Queue: queue},
 	}
 }
@@ -63,23 +64,22 @@ func (s *Socket) Receive(batch []Desc) int {
 
 // accept moves what the kernel may deliver from received to batch, which has room for it, and returns how many those are.
 func (s *Socket) accept(received, batch []Desc) int {
-	owners, mask := s.owners, s.mask
+	owners, mask, size := s.owners, s.start, s.size
 	taken := 0
 	for i := range received {
-		d := &received[i]
-		addr, n := d.Addr, d.Len // read once: the ring is the kernel's to write
-		f := ownerAt(addr, mask)
+		d := &batch[taken]
+		*d = received[i] // once: the ring is the kernel's to write
+		start := d.Addr & mask
+		f := ownerOf(start)
 		if f >= uint64(len(owners)) || owners[f] != receiving {
 			s.counts.foreignReceived.Add(1)
 			continue
 		}
 		owners[f] = user
-		if addr&mask+uint64(n) > mask+1 {
+		if d.Addr-start+uint64(d.Len) > size {
 			s.counts.malformed.Add(1)
-			n = 0
+			d.Len = 0
 		}
-		to := &batch[taken]
-		to.Addr, to.Len, to.Options = addr, n, d.Options
 		taken++
 	}
 	return taken
@@ -140,12 +140,13 @@ func (s *Socket) handOver() uint32 {
 
 // mark marks frames as sent, up to the first that must not be, and returns how many those are.
 func (s *Socket) mark(staged []Desc) uint32 {
-	owners, mask, bytes := s.owners, s.mask, uint64(0)
+	owners, mask, size, bytes := s.owners, s.start, s.size, uint64(0)
 	n := 0
 	for ; n < len(staged); n++ {
 		d := &staged[n]
-		f, length := ownerAt(d.Addr, mask), uint64(d.Len)
-		if f >= uint64(len(owners)) || owners[f] != user || length-1 > mask-d.Addr&mask { // without length, length-1 is huge
+		start, length := d.Addr&mask, uint64(d.Len)
+		f := ownerOf(start)
+		if f >= uint64(len(owners)) || owners[f] != user || d.Addr-start+length > size || length == 0 {
 			break
 		}
 		owners[f] = sending
@@ -159,7 +160,7 @@ func (s *Socket) mark(staged []Desc) uint32 {
 // refuse keeps a frame for Reap, if it is the caller's to give.
 func (s *Socket) refuse(d Desc) {
 	s.counts.refused.Add(1)
-	if f := ownerAt(d.Addr, s.mask); f < uint64(len(s.owners)) && s.owners[f] == user {
+	if f := ownerOf(d.Addr & s.start); f < uint64(len(s.owners)) && s.owners[f] == user {
 		s.owners[f] = sending
 		s.refused = append(s.refused, d.Addr)
 	}
@@ -191,17 +192,26 @@ func (s *Socket) Reap(p *Pool) int {
 
 // finish puts the completed frames that were sent into p and returns how many those are.
 func (s *Socket) finish(completed []uint64, p *Pool) int {
-	owners, mask := s.owners, s.mask
+	owners, mask := s.owners, s.start
 	taken := 0
-	for _, addr := range completed {
-		f := ownerAt(addr, mask)
-		if f >= uint64(len(owners)) || owners[f] != sending {
-			s.counts.foreignCompleted.Add(1)
-			continue
+	for len(completed) > 0 {
+		room := p.room()
+		part := completed[:min(len(completed), len(room))]
+		n := 0
+		for _, addr := range part {
+			start := addr & mask
+			f := ownerOf(start)
+			if f >= uint64(len(owners)) || owners[f] != sending {
+				s.counts.foreignCompleted.Add(1)
+				continue
+			}
+			owners[f] = user
+			room[n] = start
+			n++
 		}
-		owners[f] = user
-		p.Put(addr)
-		taken++
+		p.n += uint32(n)
+		taken += n
+		completed = completed[len(part):]
 	}
 	return taken
 }

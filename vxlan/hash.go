@@ -17,27 +17,33 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// finish mixes once more, so that the upper bits, which SourcePort uses first, depend on all others.
-func finish(h uint64) uint32 {
+// finish mixes once more: flows that differ in one place only would else be spread too evenly to be spread well together with
+// others. The hash is the upper half.
+func finish(h uint64) uint64 {
 	hi, lo := bits.Mul64(h^key2, key3)
-	return uint32(hi ^ lo)
+	return hi ^ lo
 }
 
-// hash4 hashes an IPv4 flow. ports is 0 where there are none or not in every packet.
-func hash4(addrs uint64, ports uint32, proto uint8) uint32 {
+// mix4 mixes an IPv4 flow. ports is 0 where there are none or not in every packet.
+func mix4(addrs uint64, ports uint32, proto uint8) uint64 {
 	return finish(mix(addrs, uint64(ports)<<8|uint64(proto)))
+}
+
+// hash4 hashes an IPv4 flow.
+func hash4(addrs uint64, ports uint32, proto uint8) uint32 {
+	return uint32(mix4(addrs, ports, proto) >> 32)
 }
 
 // hash6 hashes an IPv6 flow.
 func hash6(src0, src1, dst0, dst1 uint64, ports uint32, proto uint8) uint32 {
 	src := mix(src0, src1)
 	dst := mix(src^dst0, dst1)
-	return finish(mix(dst, uint64(ports)<<8|uint64(proto)))
+	return uint32(finish(mix(dst, uint64(ports)<<8|uint64(proto))) >> 32)
 }
 
 // hashMAC hashes what is not IP, or cannot be read as such.
 func hashMAC(dst, src uint64, etherType uint16) uint32 {
-	return finish(mix(dst, src<<16|uint64(etherType)))
+	return uint32(finish(mix(dst, src<<16|uint64(etherType))) >> 32)
 }
 
 // SourcePort picks the outer UDP source port of a flow (RFC 7348 section 4.1): even over lo to hi, both included, and lo when

@@ -32,13 +32,16 @@ func Mend(frame []byte, in *Inner) bool { return !in.settled && mend(frame, in, 
 // does not look unfinished, and it carries no tunnel. sum is of the addresses.
 func udpSettled(sum uint32, header uint64) bool {
 	length, port := header>>16&0xffff, uint16(header>>32)
-	return uint16(header) != Fold(uint64(sum)+protoUDP+length) && port != Port && port != legacyPort
+	return !congruent(uint64(sum)+protoUDP+length, uint16(header)) && port != Port && port != legacyPort
 }
 
 // tcpSettled is udpSettled for TCP, whose header and data segment holds.
 func tcpSettled(sum uint32, segment []byte) bool {
-	return len(segment) < 20 || binary.BigEndian.Uint16(segment[16:]) != Fold(uint64(sum)+protoTCP+uint64(len(segment)))
+	return len(segment) < 20 || !congruent(uint64(sum)+protoTCP+uint64(len(segment)), binary.BigEndian.Uint16(segment[16:]))
 }
+
+// congruent reports whether a sum folds to f, or would if f were not 0: a one's complement sum is one modulo 0xffff.
+func congruent(sum uint64, f uint16) bool { return (sum+0xffff-uint64(f))%0xffff == 0 }
 
 // mend looks through as many levels of tunnels.
 func mend(frame []byte, in *Inner, levels int) bool {

@@ -5,14 +5,14 @@ import "encoding/binary"
 // The quick look: what nearly all packets are stands at fixed offsets and comes back in registers. It only ever accepts.
 // Whatever it does not know, or finds wrong, is for ParseOuter, ParseInner and Mend to judge.
 
-// Flow is what the outer headers need to know of an inner frame: the flow's hash in the upper 32 bits, the TOS byte in bits 8 to 15,
-// and DF in bit 0.
+// Flow is what the outer headers need to know of an inner frame: the flow's hash in the upper 32 bits, DF in bit 30, and the TOS byte in
+// the lowest 8.
 type Flow uint64
 
-const flowDF = 1
+const flowDF = 1 << 30
 
 func makeFlow(hash uint32, tos uint8, df bool) Flow {
-	f := Flow(hash)<<32 | Flow(tos)<<8
+	f := Flow(hash)<<32 | Flow(tos)
 	if df {
 		f |= flowDF
 	}
@@ -23,7 +23,7 @@ func makeFlow(hash uint32, tos uint8, df bool) Flow {
 func (f Flow) Hash() uint32 { return uint32(f >> 32) }
 
 // TOS is the TOS byte or traffic class, 0 without IP.
-func (f Flow) TOS() uint8 { return uint8(f >> 8) }
+func (f Flow) TOS() uint8 { return uint8(f) }
 
 // DF tells an IPv4 packet with DF, or IPv6, which is never fragmented on its way.
 func (f Flow) DF() bool { return f&flowDF != 0 }
@@ -31,8 +31,8 @@ func (f Flow) DF() bool { return f&flowDF != 0 }
 // Flow is what the outer headers need of the frame that was parsed.
 func (in *Inner) Flow() Flow { return makeFlow(in.Hash, in.TOS, in.DF) }
 
-// QuickInner reads an inner frame of TCP or UDP over IPv4 without tag, option or fragment, that Mend would find nothing to do
-// for. ok is false for every other frame.
+// QuickInner reads an inner frame of TCP or UDP over IPv4 without tag, option or fragment, from a unicast address to one that a
+// bridge forwards, which Mend would find nothing to do for. ok is false for every other frame.
 func QuickInner(frame []byte) (dst, src uint64, flow Flow, ok bool) {
 	const plain = etherLen + ip4Len + udpLen // a UDP header, or the ports and the sequence number of TCP
 	if len(frame) < plain {
@@ -48,17 +48,30 @@ func QuickInner(frame []byte) (dst, src uint64, flow Flow, ok bool) {
 	addrs := binary.BigEndian.Uint64(h[26:])
 	l4 := binary.BigEndian.Uint64(h[34:]) // ports; for UDP length and checksum
 	sum, proto := fold32(addrs), uint8(control)
-	settled := false
 	switch proto {
 	case protoUDP:
-		settled = udpSettled(sum, l4)
+		ok = udpSettled(sum, l4)
 	case protoTCP:
-		settled = tcpSettled(sum, frame[etherLen+ip4Len:][:segment])
+		ok = tcpSettled(sum, frame[etherLen+ip4Len:][:segment])
 	}
-	// The upper half of what hash4 mixes is the hash, the lower half makes room for TOS and DF.
-	flow = Flow(hash4(addrs, uint32(l4>>32), proto))<<32 | Flow(first>>24&0xff00|uint64(control>>30&1))
-	return binary.BigEndian.Uint64(h[:]) >> 16, binary.BigEndian.Uint64(h[6:]) >> 16, flow, settled
+	dst, src = binary.BigEndian.Uint64(h[:])>>16, binary.BigEndian.Uint64(h[6:])>>16
+	if !Forwards(dst, src) {
+		ok = false
+	}
+	flow = Flow(mix4(addrs, uint32(l4>>32), proto)&^0xffffffff | uint64(control&flowDF) | uint64(uint8(first>>32)))
+	return dst, src, flow, ok
 }
+
+const (
+	GroupBit  = 1 << 40        // of a MAC address (IEEE 802, I/G bit)
+	linkLocal = 0x0180c2000000 // to 0f: addresses that no bridge forwards (IEEE 802.1Q, table 8-1)
+)
+
+// UnicastMAC tells an address that a station can have.
+func UnicastMAC(mac uint64) bool { return mac&GroupBit == 0 && mac != 0 }
+
+// Forwards reports whether a bridge forwards frames between two addresses.
+func Forwards(dst, src uint64) bool { return UnicastMAC(src) && dst&^0xf != linkLocal }
 
 // QuickOuter reads the headers of a VXLAN packet that has no IPv4 options, no UDP checksum and no ECN mark. The inner frame is
 // pkt[Overhead:end]. ok is false for every other packet, and for those that ParseOuter finds a fault in.
@@ -78,6 +91,6 @@ func QuickOuter(pkt []byte) (dstMAC uint64, src, vni uint32, end int, ok bool) {
 		second>>32&(0x3fff<<16|0xff) == protoUDP && second>>32&0xff00 != 0 && !martian(src) &&
 		uint64(uint16(udp))|^vx&flagI == 0 &&
 		length >= udpLen+vxlanLen && ip4Len+length <= total && etherLen+total <= len(pkt) &&
-		Fold(first&(1<<48-1)+second>>16+uint64(src)+uint64(binary.BigEndian.Uint32(h[atDstIP:]))) == 0xffff
+		(first&(1<<48-1)+second>>16+uint64(src)+uint64(binary.BigEndian.Uint32(h[atDstIP:])))%0xffff == 0
 	return binary.BigEndian.Uint64(h[:]) >> 16, src, uint32(vx) >> 8, etherLen + ip4Len + length, ok
 }
