@@ -16,14 +16,16 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 	for i := range n {
 		desc := &b.desc[i]
 		bytes += uint64(desc.Len)
-		frame := w.mem.Bytes(desc.Addr, desc.Len)
-		dst, src, flow, ok := vxlan.QuickInner(frame)
-		if !ok {
-			var v Verdict
-			if dst, src, flow, v = parse(frame); v != undecided {
-				b.drop(i, n, v)
+		if head := w.mem.Head(desc.Addr); head != nil {
+			if dst, src, flow, ok := vxlan.QuickInner((*[vxlan.InnerHead]byte)(head[:]), int(desc.Len)); ok {
+				b.parsed(i, n, domain, from, dst, src, flow)
 				continue
 			}
+		}
+		dst, src, flow, v := parse(w.mem.Bytes(desc.Addr, desc.Len))
+		if v != undecided {
+			b.drop(i, n, v)
+			continue
 		}
 		b.parsed(i, n, domain, from, dst, src, flow)
 	}

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"vxgw/fdb"
+	"vxgw/ring"
 	"vxgw/vxlan"
 )
 
@@ -34,11 +35,11 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 	for i := range n {
 		desc := &b.desc[i]
 		bytes += uint64(desc.Len)
-		pkt := w.mem.Bytes(desc.Addr, desc.Len)
-		if !w.quick(i, n, pkt) {
-			if v := w.open(i, n, pkt); v != undecided {
-				b.drop(i, n, v)
-			}
+		if head := w.mem.Head(desc.Addr); head != nil && w.quick(i, n, head) {
+			continue
+		}
+		if v := w.open(i, n); v != undecided {
+			b.drop(i, n, v)
 		}
 	}
 	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
@@ -58,26 +59,29 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 
 // quick does what open does with a packet of the most common kind, from a VTEP that
 // was met. It reports false, with nothing done, for every other one.
-func (w *Worker) quick(i, n int, pkt []byte) bool {
-	mac, src, vni, end, ok := vxlan.QuickOuter(pkt)
+func (w *Worker) quick(i, n int, head *[ring.HeadSize]byte) bool {
+	b := &w.batch
+	desc := &b.desc[i]
+	mac, src, vni, end, ok := vxlan.QuickOuter((*[vxlan.Overhead]byte)(head[:]), int(desc.Len))
 	m := w.meeting(src, vni)
 	if !ok || mac != w.snap.LocalMAC || !m.is(src, vni) {
 		return false
 	}
-	dst, source, flow, ok := vxlan.QuickInner(pkt[vxlan.Overhead:end])
+	dst, source, flow, ok := vxlan.QuickInner((*[vxlan.InnerHead]byte)(head[vxlan.Overhead:]), end-vxlan.Overhead)
 	if !ok || source == m.deviceMAC {
 		return false
 	}
-	b := &w.batch
-	b.desc[i].Addr += vxlan.Overhead
-	b.desc[i].Len = uint32(end - vxlan.Overhead)
+	desc.Addr += vxlan.Overhead
+	desc.Len = uint32(end - vxlan.Overhead)
 	b.parsed(i, n, m.domain, m.from, dst, source, flow)
 	return true
 }
 
-// open judges the outer packet pkt of row i of n and makes the row that of its
-// inner frame.
-func (w *Worker) open(i, n int, pkt []byte) Verdict {
+// open judges the outer packet of row i of n and makes the row that of its inner
+// frame.
+func (w *Worker) open(i, n int) Verdict {
+	desc := &w.batch.desc[i]
+	pkt := w.mem.Bytes(desc.Addr, desc.Len)
 	var o vxlan.Outer
 	if f := vxlan.ParseOuter(pkt, &o); f != vxlan.OK {
 		return outerVerdicts[f]
@@ -93,7 +97,6 @@ func (w *Worker) open(i, n int, pkt []byte) Verdict {
 		return UnknownVNI
 	}
 	frame := pkt[o.HeaderLen:o.Len]
-	desc := &w.batch.desc[i]
 	desc.Addr += uint64(o.HeaderLen)
 	desc.Len = uint32(len(frame))
 	var in vxlan.Inner

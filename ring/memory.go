@@ -10,9 +10,10 @@ import (
 // Memory is the frame memory that all devices share: frames of one size, side by side. An address is an offset in bytes
 // from its start; it is the same on every device.
 type Memory struct {
-	data  []byte // frames * size bytes; of the mapping, or of the Go heap
-	size  uint64 // of a frame in bytes, a power of two
-	shift uint8  // log2 of size
+	data     []byte // frames * size bytes; of the mapping, or of the Go heap
+	lastHead uint64 // the last address that Head takes
+	size     uint64 // of a frame in bytes, a power of two
+	shift    uint8  // log2 of size
 
 	mapping []byte // what to unmap; nil on the Go heap
 	huge    string
@@ -32,6 +33,7 @@ func NewMemory(frames, frameSize int) (*Memory, error) {
 		return nil, fmt.Errorf("map %d frames of %d bytes: %w", frames, frameSize, err)
 	}
 	m.data = m.mapping[: frames*frameSize : frames*frameSize]
+	m.lastHead = uint64(len(m.data) - HeadSize)
 	return m, nil
 }
 
@@ -43,6 +45,7 @@ func NewHeapMemory(frames, frameSize int) (*Memory, error) {
 		return nil, err
 	}
 	m.data = make([]byte, frames*frameSize)
+	m.lastHead = uint64(len(m.data) - HeadSize)
 	return m, nil
 }
 

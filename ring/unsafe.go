@@ -11,6 +11,18 @@ import (
 // address returns where a mapping lies.
 func address(mapping []byte) uint64 { return uint64(uintptr(unsafe.Pointer(&mapping[0]))) }
 
+// HeadSize is how many bytes Head shows: any headers of a tunnel and of the frame in it.
+const HeadSize = 128
+
+// Head returns the HeadSize bytes from addr on, which may run into the next frame, or nil where the memory ends before: for readers
+// of headers who compare the packet's length themselves. It costs less than Bytes.
+func (m *Memory) Head(addr uint64) *[HeadSize]byte {
+	if addr > m.lastHead {
+		return nil
+	}
+	return (*[HeadSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(m.data)), addr))
+}
+
 // registerUMEM sets XDP_UMEM_REG. The error is a bare unix.Errno.
 func registerUMEM(fd int, data []byte, frameSize, headroom uint32) error {
 	reg := unix.XDPUmemReg{Addr: address(data), Len: uint64(len(data)), Size: frameSize, Headroom: headroom}

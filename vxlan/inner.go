@@ -27,7 +27,6 @@ type Inner struct {
 	VLANs     uint8  // tags looked through, at most 2
 	IPVersion uint8  // 4, 6, or 0 when there is no IP header that can be read
 	Fragment  bool   // a piece of a datagram, the first too
-	settled   bool   // Mend would find nothing to do
 }
 
 const maxTags = 2
@@ -39,7 +38,7 @@ const maxTags = 2
 // for every fragment, so that the pieces of a datagram stay together.
 func ParseInner(frame []byte, in *Inner) Fault {
 	// What nearly all frames are stands at fixed offsets: TCP or UDP over IPv4 without tag, option or fragment.
-	const plain = etherLen + ip4Len + udpLen // a UDP header, or the ports and the sequence number of TCP
+	const plain = etherLen + ip4Len + 4 // up to the ports
 	if len(frame) < plain {
 		return parseAny(frame, in)
 	}
@@ -51,21 +50,15 @@ func ParseInner(frame []byte, in *Inner) Fault {
 		return parseAny(frame, in)
 	}
 	addrs := binary.BigEndian.Uint64(h[26:])
-	l4 := binary.BigEndian.Uint64(h[34:]) // ports; for UDP length and checksum
 	proto, sum := uint8(control), fold32(addrs)
-	switch proto {
-	case protoUDP:
-		in.settled = udpSettled(sum, l4)
-	case protoTCP:
-		in.settled = tcpSettled(sum, frame[etherLen+ip4Len:end])
-	default:
+	if proto != protoTCP && proto != protoUDP {
 		return parseAny(frame, in)
 	}
 	in.Dst = binary.BigEndian.Uint64(h[:]) >> 16
 	in.Src = binary.BigEndian.Uint64(h[6:]) >> 16
 	in.L3, in.L4, in.End = etherLen, etherLen+ip4Len, end
 	in.addrs = sum
-	in.Hash = hash4(addrs, uint32(l4>>32), proto)
+	in.Hash = hash4(addrs, binary.BigEndian.Uint32(h[34:]), proto)
 	in.TTL, in.Proto, in.TOS = uint8(control>>8), proto, uint8(first>>32)
 	in.DF = control&(flagDF<<16) != 0
 	in.EtherType, in.VLAN, in.VLANs, in.IPVersion, in.Fragment = typeIPv4, 0, 0, 4, false
@@ -77,7 +70,6 @@ func parseAny(frame []byte, in *Inner) Fault {
 	if len(frame) < etherLen {
 		return InnerShort
 	}
-	in.settled = false
 	src := binary.BigEndian.Uint64(frame[6:])
 	in.Dst = binary.BigEndian.Uint64(frame) >> 16
 	in.Src = src >> 16

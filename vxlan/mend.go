@@ -2,7 +2,7 @@ package vxlan
 
 // Checksums that the kernel left to a NIC, over veth where there is none:
 //
-//	udpSettled, tcpSettled  ParseInner's quick look at plain IPv4
+//	udpSettled, tcpSettled  QuickInner's look at plain IPv4
 //	Mend, mend  TCP, UDP or SCTP of one frame
 //	datagram    where UDP says that it ends
 //	mendNested  before that, the frame in a VXLAN packet of a container's own
@@ -26,7 +26,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // A frame that was right already stays as it is, for then the completed value is the one that stands there. So do
 // other wrong checksums, fragments, UDP without checksum, and packets whose lengths disagree. A UDP datagram to
 // port 4789 or 8472 that carries VXLAN is looked through first, one level deep. Padding behind the IP packet does not count.
-func Mend(frame []byte, in *Inner) bool { return !in.settled && mend(frame, in, 1) }
+func Mend(frame []byte, in *Inner) bool { return mend(frame, in, 1) }
 
 // udpSettled reports whether mend has nothing to do for the UDP header in the first eight bytes behind the IP header: its checksum
 // does not look unfinished, and it carries no tunnel. sum is of the addresses.
@@ -35,9 +35,9 @@ func udpSettled(sum uint32, header uint64) bool {
 	return !congruent(uint64(sum)+protoUDP+length, uint16(header)) && port != Port && port != legacyPort
 }
 
-// tcpSettled is udpSettled for TCP, whose header and data segment holds.
-func tcpSettled(sum uint32, segment []byte) bool {
-	return len(segment) < 20 || !congruent(uint64(sum)+protoTCP+uint64(len(segment)), binary.BigEndian.Uint16(segment[16:]))
+// tcpSettled is udpSettled for TCP: its header and data have length bytes.
+func tcpSettled(sum uint32, length int, check uint16) bool {
+	return length < 20 || !congruent(uint64(sum)+protoTCP+uint64(length), check)
 }
 
 // congruent reports whether a sum folds to f, or would if f were not 0: a one's complement sum is one modulo 0xffff.

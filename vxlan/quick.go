@@ -32,17 +32,13 @@ func (f Flow) DF() bool { return f&flowDF != 0 }
 func (in *Inner) Flow() Flow { return makeFlow(in.Hash, in.TOS, in.DF) }
 
 // QuickInner reads an inner frame of TCP or UDP over IPv4 without tag, option or fragment, from a unicast address to one that a
-// bridge forwards, which Mend would find nothing to do for. ok is false for every other frame.
-func QuickInner(frame []byte) (dst, src uint64, flow Flow, ok bool) {
-	const plain = etherLen + ip4Len + udpLen // a UDP header, or the ports and the sequence number of TCP
-	if len(frame) < plain {
-		return 0, 0, 0, false
-	}
-	h := (*[plain]byte)(frame)
+// bridge forwards, which Mend would find nothing to do for. h is where the frame starts, and of its length bytes all that are
+// looked at. ok is false for every other frame.
+func QuickInner(h *[InnerHead]byte, length int) (dst, src uint64, flow Flow, ok bool) {
 	first := binary.BigEndian.Uint64(h[12:])   // EtherType, version, header length, TOS, total length, ID
 	control := binary.BigEndian.Uint32(h[20:]) // flags and offset, TTL, protocol
 	segment := int(first>>16&0xffff) - ip4Len
-	if first>>40 != typeIPv4<<8|plainIPv4 || control&(0x3fff<<16) != 0 || uint(segment-udpLen) > uint(len(frame)-plain) {
+	if first>>40 != typeIPv4<<8|plainIPv4 || control&(0x3fff<<16) != 0 || segment < udpLen || etherLen+ip4Len+segment > length {
 		return 0, 0, 0, false
 	}
 	addrs := binary.BigEndian.Uint64(h[26:])
@@ -52,7 +48,7 @@ func QuickInner(frame []byte) (dst, src uint64, flow Flow, ok bool) {
 	case protoUDP:
 		ok = udpSettled(sum, l4)
 	case protoTCP:
-		ok = tcpSettled(sum, frame[etherLen+ip4Len:][:segment])
+		ok = tcpSettled(sum, segment, binary.BigEndian.Uint16(h[50:]))
 	}
 	dst, src = binary.BigEndian.Uint64(h[:])>>16, binary.BigEndian.Uint64(h[6:])>>16
 	if !Forwards(dst, src) {
@@ -61,6 +57,9 @@ func QuickInner(frame []byte) (dst, src uint64, flow Flow, ok bool) {
 	flow = Flow(mix4(addrs, uint32(l4>>32), proto)&^0xffffffff | uint64(control&flowDF) | uint64(uint8(first>>32)))
 	return dst, src, flow, ok
 }
+
+// InnerHead is how many bytes of a frame QuickInner may look at, however many of them are the frame's.
+const InnerHead = 64
 
 const (
 	GroupBit  = 1 << 40        // of a MAC address (IEEE 802, I/G bit)
@@ -73,24 +72,21 @@ func UnicastMAC(mac uint64) bool { return mac&GroupBit == 0 && mac != 0 }
 // Forwards reports whether a bridge forwards frames between two addresses.
 func Forwards(dst, src uint64) bool { return UnicastMAC(src) && dst&^0xf != linkLocal }
 
-// QuickOuter reads the headers of a VXLAN packet that has no IPv4 options, no UDP checksum and no ECN mark. The inner frame is
-// pkt[Overhead:end]. ok is false for every other packet, and for those that ParseOuter finds a fault in.
-func QuickOuter(pkt []byte) (dstMAC uint64, src, vni uint32, end int, ok bool) {
-	if len(pkt) < Overhead {
-		return 0, 0, 0, 0, false
-	}
-	h := (*[Overhead]byte)(pkt)
+// QuickOuter reads the headers of a VXLAN packet that has no IPv4 options, no UDP checksum and no ECN mark. h is where the packet of
+// length bytes starts; the inner frame reaches from byte Overhead to end. ok is false for every other packet, and for those that
+// ParseOuter finds a fault in.
+func QuickOuter(h *[Overhead]byte, length int) (dstMAC uint64, src, vni uint32, end int, ok bool) {
 	first := binary.BigEndian.Uint64(h[12:])  // EtherType, version, header length, TOS, total length, ID
 	second := binary.BigEndian.Uint64(h[20:]) // flags and offset, TTL, protocol, checksum, half the source
 	src = binary.BigEndian.Uint32(h[atSrcIP:])
 	udp := binary.BigEndian.Uint64(h[atUDP:]) // source, destination, length, checksum
 	vx := binary.BigEndian.Uint64(h[atVXLAN:])
-	total, length := int(first>>16&0xffff), int(udp>>16&0xffff)
+	total, datagram := int(first>>16&0xffff), int(udp>>16&0xffff)
 	// Version, header length and no ECN in one comparison; no fragment and the protocol in another.
-	ok = first>>40 == typeIPv4<<8|plainIPv4 && first&(ecnMask<<32) == 0 &&
+	ok = first>>32&^(0xff&^ecnMask) == (typeIPv4<<8|plainIPv4)<<8 &&
 		second>>32&(0x3fff<<16|0xff) == protoUDP && second>>32&0xff00 != 0 && !martian(src) &&
 		uint64(uint16(udp))|^vx&flagI == 0 &&
-		length >= udpLen+vxlanLen && ip4Len+length <= total && etherLen+total <= len(pkt) &&
+		datagram >= udpLen+vxlanLen && ip4Len+datagram <= total && etherLen+total <= length &&
 		(first&(1<<48-1)+second>>16+uint64(src)+uint64(binary.BigEndian.Uint32(h[atDstIP:])))%0xffff == 0
-	return binary.BigEndian.Uint64(h[:]) >> 16, src, uint32(vx) >> 8, etherLen + ip4Len + length, ok
+	return binary.BigEndian.Uint64(h[:]) >> 16, src, uint32(vx) >> 8, etherLen + ip4Len + datagram, ok
 }
