@@ -106,7 +106,7 @@ func putInner(f []byte, dst, src uint64, sport uint16) {
 func putOuter(p []byte, t *vxlan.Template, inner []byte) {
 	var in vxlan.Inner
 	vxlan.ParseInner(inner, &in) // of our own making
-	t.Put(p, vni, vxlan.SourcePort(in.Hash, 49152, 65535), 0, 1)
+	t.Put((*[vxlan.Overhead]byte)(p), len(p)-vxlan.Overhead, vni, vxlan.SourcePort(in.Hash, 49152, 65535), 0, 1)
 }
 
 // fromRemote returns the outer headers of packets from the remote to the device

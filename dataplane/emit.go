@@ -13,6 +13,29 @@ import (
 // the outer IP header on: what the route's MTU bounds.
 const innerOverhead = vxlan.Overhead - 14
 
+// deliverAll sends the rows of a batch from the tunnel that nothing is left to decide
+// of: the source is where the FDB has it, and the destination is behind a port that
+// takes the frame. It leaves the others undecided and returns how many it sent.
+func (w *Worker) deliverAll(n int) (sent int) {
+	b, n := &w.batch, min(n, BatchSize)
+	exits, fresh := w.exits, fdb.Seen(0, w.now)
+	for i := range n {
+		v := b.values[n+i]
+		to := v.Dest()
+		number := int(to.Index())
+		if b.values[i] != fresh|fdb.Value(b.from[i]) || b.verdict[i] != undecided || !v.Found() || to.IsRemote() || number >= len(exits) {
+			continue
+		}
+		e, desc := &exits[number], b.desc[i]
+		if desc.Len > e.limit || !e.socket.Send(desc) {
+			continue
+		}
+		b.verdict[i] = ToPort
+		sent++
+	}
+	return sent
+}
+
 // emit sends or frees those of the n frames of the batch that are still there, in
 // the order they came.
 func (w *Worker) emit(n int) {
@@ -64,7 +87,7 @@ func (w *Worker) toPort(port uint32, desc ring.Desc) Verdict {
 // exit is how frames leave by a port.
 type exit struct {
 	socket *ring.Socket // nil while the port is down, or another worker's
-	limit  uint32       // bytes of the longest frame
+	limit  uint32       // bytes of the longest frame, 0 without socket
 }
 
 // ethernetAndTag is what an interface carries beside its MTU (is_skb_forwardable,

@@ -1,44 +1,52 @@
 package dataplane
 
 import (
+	"vxgw/fdb"
 	"vxgw/ring"
 	"vxgw/vxlan"
 )
 
-// encapAll sends the rows of a batch from a port of d that nothing stands in the
-// way of: a remote whose next hop is known, and tunnel options that need no second
-// look at the headers. It leaves the others undecided.
-func (w *Worker) encapAll(d *Domain, n int) {
+// encapAll sends the rows of a batch from a port of d that nothing is left to decide
+// of: the source is where the FDB has it, the destination is behind a remote whose
+// next hop is known, and the tunnel's options need no second look at the headers.
+// It leaves the others undecided and returns how many it sent.
+func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
 	t, out := d.Tunnel, w.tunnel
 	if out == nil || t.InheritDF || t.Outer.UDPChecksum {
-		return
+		return 0
 	}
 	paths, vni, lo, hi := w.snap.Paths[t.Set], d.VNI, t.SrcPortLo, t.SrcPortHi
-	mem, offsets := w.mem, w.offsets
+	fresh, now, learning := fdb.Seen(from, w.now), w.now, d.Learning
+	mem, offsets, id, step := w.mem, w.offsets, w.id, w.idStep
 	// ECN always by RFC 6040, normal mode; DSCP fixed or inherited.
 	fixed, inherited := vxlan.EncapECN(t.Outer.TOS, 0), vxlan.EncapECN(0, ^uint8(0))
 	if t.InheritTOS {
 		fixed, inherited = 0, ^uint8(0)
 	}
 	for i := range n {
-		to := b.target[i]
-		number := to.Index()
-		if b.verdict[i] != undecided || !to.IsRemote() || number >= uint32(len(paths)) {
+		v, to := b.values[i], b.values[n+i].Dest()
+		number := int(to.Index())
+		if v != fresh && learning && !v.Fresh(from, now) || b.verdict[i] != undecided || !to.IsRemote() || number >= len(paths) {
 			continue
 		}
-		path, desc := &paths[number], &b.desc[i]
-		addr, length := desc.Addr, desc.Len
-		if path.State != PathDirect || int(length)+innerOverhead > path.MTU || addr&offsets < vxlan.Overhead {
+		path, desc := &paths[number], b.desc[i]
+		if path.State != PathDirect || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&offsets < vxlan.Overhead {
 			continue
 		}
-		addr, length = addr-vxlan.Overhead, length+vxlan.Overhead
+		desc.Addr -= vxlan.Overhead
+		head := mem.Head(desc.Addr)
+		if head == nil || !out.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
+			continue
+		}
 		flow := b.flow[i]
-		path.Template.Put(mem.Bytes(addr, length), vni, vxlan.SourcePort(flow.Hash(), lo, hi), fixed|flow.TOS()&inherited, w.nextID())
-		if out.Send(ring.Desc{Addr: addr, Len: length}) {
-			b.verdict[i] = ToRemote
-		}
+		id += step
+		path.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), vni, vxlan.SourcePort(flow.Hash(), lo, hi), fixed|flow.TOS()&inherited, id)
+		b.verdict[i] = ToRemote
+		sent++
 	}
+	w.id = id
+	return sent
 }
 
 // toRemote puts the remote's outer headers in front of a frame and sends it on the
@@ -100,7 +108,7 @@ func encap(packet []byte, t *vxlan.Template, opts *Tunnel, vni uint32, f vxlan.F
 		tos = f.TOS()
 	}
 	// ECN always by RFC 6040, normal mode.
-	t.Put(packet, vni, vxlan.SourcePort(f.Hash(), opts.SrcPortLo, opts.SrcPortHi), vxlan.EncapECN(tos, f.TOS()), id)
+	t.Put((*[vxlan.Overhead]byte)(packet), len(packet)-vxlan.Overhead, vni, vxlan.SourcePort(f.Hash(), opts.SrcPortLo, opts.SrcPortHi), vxlan.EncapECN(tos, f.TOS()), id)
 	if opts.InheritDF && f.DF() {
 		vxlan.PutInherit(packet, t.TTL(), true)
 	}
@@ -110,11 +118,8 @@ func encap(packet []byte, t *vxlan.Template, opts *Tunnel, vni uint32, f vxlan.F
 }
 
 // nextID counts the IPv4 IDs of this worker's packets: w, w+n, w+2n and so on for
-// worker w of n, never 0 (RFC 6864 section 4.3).
+// worker w of n (RFC 6864 section 4.3).
 func (w *Worker) nextID() uint16 {
 	w.id += w.idStep
-	if w.id == 0 {
-		w.id = w.idStep
-	}
 	return w.id
 }

@@ -5,7 +5,8 @@ import (
 	"vxgw/vxlan"
 )
 
-// From a port: parse -> finish checksums -> look up -> learn and decide -> emit.
+// From a port: parse -> finish checksums -> look up -> send what nothing is left to
+// decide of -> learn, decide and emit the rest.
 
 // fromPort works on the n frames that were received on a port and returns how
 // many bytes they had.
@@ -30,18 +31,9 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 		b.parsed(i, n, domain, from, dst, src, flow)
 	}
 	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
-	fresh := fdb.Seen(from, w.now)
-	for i := range n {
-		if b.verdict[i] != undecided {
-			continue
-		}
-		if b.values[i] != fresh {
-			w.learn(i)
-		}
-		b.decide(i, n)
+	if w.encapAll(d, from, n) < n {
+		w.settle(n, false)
 	}
-	w.encapAll(d, n)
-	w.emit(n)
 	return bytes
 }
 
@@ -56,38 +48,4 @@ func parse(frame []byte) (dst, src uint64, flow vxlan.Flow, v Verdict) {
 	}
 	vxlan.Mend(frame, &in)
 	return in.Dst, in.Src, in.Flow(), undecided
-}
-
-// learn notes where row i's source is. It reports false when a static or extern
-// entry pins that address to another place.
-func (w *Worker) learn(i int) bool {
-	b := &w.batch
-	v, from := b.values[i], b.from[i]
-	switch {
-	case !w.domain(i).Learning, v.Fresh(from, w.now):
-		return true
-	case from == nobody:
-		return !v.Found() || v.Kind() == fdb.Learned
-	}
-	return w.plane.FDB.Learn(b.keys[i], from, w.now) != fdb.RefusedStatic
-}
-
-// domain is the bridge domain of row i.
-func (w *Worker) domain(i int) *Domain { return w.snap.Domains[w.batch.keys[i].Domain()] }
-
-// decide finds the target of row i: what the FDB knows, or flood.
-func (b *batch) decide(i, n int) {
-	v := b.values[n+i]
-	if !v.Found() {
-		b.target[i] = flood
-		return
-	}
-	to, from := v.Dest(), b.from[i]
-	b.target[i] = to
-	if to == from || to.IsRemote() && from.IsRemote() {
-		b.verdict[i] = SamePort
-		if from.IsRemote() {
-			b.verdict[i] = SplitHorizon
-		}
-	}
 }

@@ -7,7 +7,8 @@ import (
 )
 
 // From a tunnel: check the outer headers -> domain -> finish inner checksums, then
-// check the outer one -> ECN -> look up -> learn and decide -> emit.
+// check the outer one -> ECN -> look up -> send what nothing is left to decide of
+// -> learn, decide and emit the rest.
 
 // outerVerdicts gives each fault that package vxlan finds its place in the one
 // list of verdicts.
@@ -43,17 +44,9 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 		}
 	}
 	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
-	for i := range n {
-		if b.verdict[i] != undecided {
-			continue
-		}
-		if b.values[i] != fdb.Seen(b.from[i], w.now) && !w.learn(i) {
-			b.verdict[i] = StaticConflict
-			continue
-		}
-		b.decide(i, n)
+	if w.deliverAll(n) < n {
+		w.settle(n, true)
 	}
-	w.emit(n)
 	return bytes
 }
 

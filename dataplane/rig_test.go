@@ -169,7 +169,7 @@ func tunnelled(t testing.TB, from netip.Addr, vni uint32, tos uint8, inner []byt
 	})
 	must(t, err)
 	pkt := make([]byte, vxlan.Overhead+len(inner))
-	tpl.Put(pkt, vni, 50000, tos, 1)
+	tpl.Put((*[vxlan.Overhead]byte)(pkt), len(pkt)-vxlan.Overhead, vni, 50000, tos, 1)
 	copy(pkt[vxlan.Overhead:], inner)
 	return pkt
 }

@@ -144,13 +144,13 @@ func (s *Socket) mark(staged []Desc) uint32 {
 	n := 0
 	for ; n < len(staged); n++ {
 		d := &staged[n]
-		start, length := d.Addr&mask, uint64(d.Len)
+		start := d.Addr & mask
 		f := ownerOf(start)
-		if f >= uint64(len(owners)) || owners[f] != user || d.Addr-start+length > size || length == 0 {
+		if f >= uint64(len(owners)) || owners[f] != user || d.Addr-start+uint64(d.Len-1) >= size { // without length, Len-1 is huge
 			break
 		}
 		owners[f] = sending
-		bytes += length
+		bytes += uint64(d.Len)
 	}
 	s.sent.packets += uint64(n)
 	s.sent.bytes += bytes

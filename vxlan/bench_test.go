@@ -8,7 +8,7 @@ func frame64() []byte { return finished(ether("0800", ip4(6, 0, nil, tcp(make([]
 func packet64(t testing.TB, cfg TemplateConfig) []byte {
 	pkt := append(make([]byte, Overhead), frame64()...)
 	tmpl := mustTemplate(t, cfg)
-	tmpl.Put(pkt, 42, 50000, 0, 1)
+	tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 50000, 0, 1)
 	tmpl.PutChecksum(pkt)
 	return pkt
 }
@@ -35,7 +35,7 @@ func TestNothingAllocates(t *testing.T) {
 			var in Inner
 			ParseInner(pkt[Overhead:], &in)
 			Mend(pkt[Overhead:], &in)
-			tmpl.Put(pkt, 42, SourcePort(in.Hash, 49152, 65535), EncapECN(tmpl.TOS(), in.TOS), 7)
+			tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, SourcePort(in.Hash, 49152, 65535), EncapECN(tmpl.TOS(), in.TOS), 7)
 			PutInherit(pkt, 9, false)
 			tmpl.PutChecksum(pkt)
 		},
@@ -106,7 +106,7 @@ func BenchmarkBatch(b *testing.B) {
 		}},
 		{"put", func() {
 			for i := range pkts {
-				tmpl.Put(pkts[i], 42, SourcePort(inner[i].Hash, 49152, 65535), EncapECN(tmpl.TOS(), inner[i].TOS), uint16(i))
+				tmpl.Put((*[Overhead]byte)(pkts[i]), len(pkts[i])-Overhead, 42, SourcePort(inner[i].Hash, 49152, 65535), EncapECN(tmpl.TOS(), inner[i].TOS), uint16(i))
 			}
 		}},
 		{"decap", func() {
@@ -121,7 +121,7 @@ func BenchmarkBatch(b *testing.B) {
 			for i := range pkts {
 				ParseInner(frames[i], &inner[i])
 				Mend(frames[i], &inner[i])
-				tmpl.Put(pkts[i], 42, SourcePort(inner[i].Hash, 49152, 65535), EncapECN(tmpl.TOS(), inner[i].TOS), uint16(i))
+				tmpl.Put((*[Overhead]byte)(pkts[i]), len(pkts[i])-Overhead, 42, SourcePort(inner[i].Hash, 49152, 65535), EncapECN(tmpl.TOS(), inner[i].TOS), uint16(i))
 			}
 		}},
 	} {
@@ -194,7 +194,7 @@ func BenchmarkPutChecksum(b *testing.B) {
 	for name, size := range map[string]int{"64B": 64, "1450B": 1450} {
 		b.Run(name, func(b *testing.B) {
 			pkt := make([]byte, Overhead+size)
-			tmpl.Put(pkt, 42, 50000, 0, 1)
+			tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 50000, 0, 1)
 			for b.Loop() {
 				tmpl.PutChecksum(pkt)
 			}

@@ -236,7 +236,7 @@ func FuzzPutParse(f *testing.F) {
 		vni &= 0xffffff
 		b := join(random(rand.New(rand.NewPCG(uint64(id), 0)), Overhead), inner)
 		pkt, check := guarded(t, b)
-		tmpl.Put(pkt, vni, srcPort, tos, id)
+		tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, vni, srcPort, tos, id)
 		if inherit {
 			df, ttl = !df, ttl/2+1
 			PutInherit(pkt[:Overhead:Overhead], ttl, df)

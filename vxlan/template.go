@@ -26,21 +26,17 @@ type TemplateConfig struct {
 
 // Template is a prebuilt outer header, Ethernet to VXLAN, and fills one cache line. It is never written to after NewTemplate, so any
 // number of goroutines may use it. The zero value makes no valid packets.
-//
-// The header is kept as the words that Put writes, named for where they start, their first byte on the wire the most significant. What
-// differs per packet is 0 in them.
 type Template struct {
-	at0, at6, at14, at22, at30, at38 uint64
-
+	header      [Overhead]byte // lengths, IPv4 checksum, source port, VNI and UDP checksum are 0
+	udpChecksum bool
 	sum         uint32 // of the IPv4 header, without TOS, total length and checksum
 	idMask      uint16 // 0 with DF, else all ones
-	tos         uint8
-	udpChecksum bool
-	_           [8]byte
+	_           [6]byte
 }
 
 // Offsets in the outer headers.
 const (
+	atTOS         = 15
 	atTotal       = 16
 	atFlags       = 20
 	atTTL         = 22
@@ -81,8 +77,9 @@ func NewTemplate(cfg TemplateConfig) (Template, error) {
 		return fail("TTL 0, packets would not leave")
 	}
 
-	var h [Overhead]byte
-	copy(h[:], cfg.DstMAC[:])
+	var t Template
+	h := t.header[:]
+	copy(h, cfg.DstMAC[:])
 	copy(h[6:], cfg.SrcMAC[:])
 	binary.BigEndian.PutUint16(h[12:], typeIPv4)
 	h[etherLen] = plainIPv4
@@ -92,13 +89,11 @@ func NewTemplate(cfg TemplateConfig) (Template, error) {
 	h[atTTL], h[atTTL+1] = cfg.TTL, protoUDP
 	copy(h[atSrcIP:], src.AsSlice())
 	copy(h[atDstIP:], dst.AsSlice())
+	t.sum = uint32(Fold(Sum(h[etherLen:atUDP], 0)))
+	h[atTOS] = cfg.TOS
 	binary.BigEndian.PutUint16(h[atUDP+2:], cfg.DstPort)
 	binary.BigEndian.PutUint64(h[atVXLAN:], flagI)
-	word := func(at int) uint64 { return binary.BigEndian.Uint64(h[at:]) }
-	t := Template{
-		at0: word(0), at6: word(6), at14: word(14), at22: word(22), at30: word(30), at38: word(38),
-		sum: uint32(Fold(Sum(h[etherLen:atUDP], 0))), tos: cfg.TOS, udpChecksum: cfg.UDPChecksum,
-	}
+	t.udpChecksum = cfg.UDPChecksum
 	if !cfg.DF {
 		t.idMask = 0xffff
 	}
@@ -106,28 +101,26 @@ func NewTemplate(cfg TemplateConfig) (Template, error) {
 }
 
 // TOS returns the configured TOS, what EncapECN takes as the outer one unless the tunnel inherits it.
-func (t *Template) TOS() uint8 { return t.tos }
+func (t *Template) TOS() uint8 { return t.header[atTOS] }
 
 // TTL returns the configured TTL, for PutInherit where only DF is inherited.
-func (t *Template) TTL() uint8 { return uint8(t.at22 >> 56) }
+func (t *Template) TTL() uint8 { return t.header[atTTL] }
 
-// Put writes the outer headers to the first Overhead bytes of pkt, which is the whole packet: the inner frame behind them has at most
-// MaxInner bytes. vni has 24 bits; tos is the whole byte, EncapECN's result. The UDP checksum is 0 (RFC 7348 section 5): see PutChecksum.
+// Put writes the outer headers to h, which lies in front of an inner frame of innerLen bytes, at most MaxInner. vni has 24 bits; tos is the whole byte, EncapECN's result. The UDP checksum is 0 (RFC 7348 section 5): see PutChecksum.
 //
 // id is the IPv4 ID of a packet that routers may fragment; with DF it is 0, as RFC 6864 section 4.1 allows. The kernel's device gives
 // every packet an ID from a counter that it shares among few destinations (__ip_select_ident in net/ipv4/route.c),
 // whatever DF says. Here the caller counts, so that workers share no line: no two packets to one remote should have the
 // same ID for as long as fragments live (RFC 6864 section 4.3), so worker w of n best takes w, w+n, w+2n and so on.
-func (t *Template) Put(pkt []byte, vni uint32, srcPort uint16, tos uint8, id uint16) {
-	h := (*[Overhead]byte)(pkt)
-	total, id64 := uint64(uint16(len(pkt)-etherLen)), uint64(id&t.idMask)
-	check := uint64(^Fold(uint64(t.sum) + total + uint64(tos) + id64))
-	binary.BigEndian.PutUint64(h[0:], t.at0)
-	binary.BigEndian.PutUint64(h[6:], t.at6)
-	binary.BigEndian.PutUint64(h[14:], t.at14|uint64(tos)<<48|total<<32|id64<<16)
-	binary.BigEndian.PutUint64(h[22:], t.at22|check<<32)
-	binary.BigEndian.PutUint64(h[30:], t.at30|uint64(srcPort)<<16)
-	binary.BigEndian.PutUint64(h[38:], t.at38|uint64(uint16(total)-ip4Len)<<48)
+func (t *Template) Put(h *[Overhead]byte, innerLen int, vni uint32, srcPort uint16, tos uint8, id uint16) {
+	*h = t.header
+	total := uint16(innerLen + Overhead - etherLen)
+	id &= t.idMask
+	h[atTOS] = tos
+	binary.BigEndian.PutUint32(h[atTotal:], uint32(total)<<16|uint32(id))
+	binary.BigEndian.PutUint16(h[atIPChecksum:], ^Fold(uint64(t.sum)+uint64(total)+uint64(tos)+uint64(id)))
+	binary.BigEndian.PutUint16(h[atUDP:], srcPort)
+	binary.BigEndian.PutUint16(h[atUDPLength:], total-ip4Len)
 	binary.BigEndian.PutUint32(h[atVNI:], vni<<8)
 }
 

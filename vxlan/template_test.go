@@ -43,7 +43,7 @@ func TestPutGolden(t *testing.T) {
 	if got := tmpl.TTL(); got != 64 {
 		t.Errorf("TTL %d, want 64", got)
 	}
-	tmpl.Put(pkt, 0x123456, 0xc001, 0xb9, 0xbeef)
+	tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 0x123456, 0xc001, 0xb9, 0xbeef)
 	tmpl.PutChecksum(pkt)
 	check()
 	if diff := cmp.Diff(want, pkt); diff != "" {
@@ -55,12 +55,12 @@ func TestPutDF(t *testing.T) {
 	cfg := goodConfig()
 	cfg.DF = true
 	pkt := make([]byte, Overhead)
-	mustTemplate(t, cfg).Put(pkt, 1, 49152, 0, 99)
+	mustTemplate(t, cfg).Put((*[Overhead]byte)(pkt), 0, 1, 49152, 0, 99)
 	if diff := cmp.Diff(unhex("0000 4000"), pkt[18:22]); diff != "" {
 		t.Errorf("ID and flags: %s", diff)
 	}
 	cfg.DF = false
-	mustTemplate(t, cfg).Put(pkt, 1, 49152, 0, 99)
+	mustTemplate(t, cfg).Put((*[Overhead]byte)(pkt), 0, 1, 49152, 0, 99)
 	PutInherit(pkt, 3, false)
 	if diff := cmp.Diff(unhex("0063 0000 03 11"), pkt[18:24]); diff != "" {
 		t.Errorf("ID, flags, TTL, protocol: %s", diff)
@@ -79,7 +79,7 @@ func TestPutChecksumNeverZero(t *testing.T) {
 	zero := false
 	for i := range 1 << 16 {
 		pkt[Overhead], pkt[Overhead+1] = byte(i>>8), byte(i)
-		tmpl.Put(pkt, 42, 50000, 0, 1)
+		tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 50000, 0, 1)
 		tmpl.PutChecksum(pkt)
 		pseudo := join(pkt[26:34], []byte{0, 17}, pkt[38:40])
 		if slowSum(pseudo, pkt[34:]) != 0xffff || pkt[40] == 0 && pkt[41] == 0 {

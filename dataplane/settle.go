@@ -1,0 +1,57 @@
+package dataplane
+
+import "vxgw/fdb"
+
+// Settle: learn -> decide -> emit, for the rows of a batch that could not be sent
+// right after the look-up.
+
+// settle works on those of the n rows that are still undecided, and frees what was
+// dropped before. Only from a tunnel (strict) does a frame whose source is pinned
+// elsewhere go no further.
+func (w *Worker) settle(n int, strict bool) {
+	b, n := &w.batch, min(n, BatchSize)
+	for i := range n {
+		if b.verdict[i] == undecided {
+			if !w.learn(i) && strict {
+				b.verdict[i] = StaticConflict
+			} else {
+				b.decide(i, n)
+			}
+		}
+	}
+	w.emit(n)
+}
+
+// learn notes where row i's source is. It reports false when a static or extern
+// entry pins that address to another place.
+func (w *Worker) learn(i int) bool {
+	b := &w.batch
+	v, from := b.values[i], b.from[i]
+	switch {
+	case !w.domain(i).Learning, v.Fresh(from, w.now):
+		return true
+	case from == nobody:
+		return !v.Found() || v.Kind() == fdb.Learned
+	}
+	return w.plane.FDB.Learn(b.keys[i], from, w.now) != fdb.RefusedStatic
+}
+
+// domain is the bridge domain of row i.
+func (w *Worker) domain(i int) *Domain { return w.snap.Domains[w.batch.keys[i].Domain()] }
+
+// decide finds the target of row i: what the FDB knows, or flood.
+func (b *batch) decide(i, n int) {
+	v := b.values[n+i]
+	if !v.Found() {
+		b.target[i] = flood
+		return
+	}
+	to, from := v.Dest(), b.from[i]
+	b.target[i] = to
+	switch {
+	case to.IsRemote() && from.IsRemote():
+		b.verdict[i] = SplitHorizon
+	case to == from:
+		b.verdict[i] = SamePort
+	}
+}
