@@ -16,7 +16,7 @@ type batch struct {
 	keys    [2 * BatchSize]fdb.Key
 	values  [2 * BatchSize]fdb.Value
 	target  [BatchSize]fdb.Dest // where the frame goes, or flood
-	verdict [BatchSize]Verdict
+	verdict [BatchSize]Verdict  // gone: sent and counted right after the look-up
 }
 
 // flood is the target of frames that go to everyone in the domain.

@@ -19,17 +19,9 @@ type tally struct {
 	copied     bool
 }
 
-// received counts a batch of n frames from q, whose verdicts are all there.
-func (w *Worker) received(q *Queue, n int, bytes uint64) {
-	last, run := undecided, uint32(0)
-	for _, v := range w.batch.verdict[:n] { // mostly the same ones follow one another
-		if v != last {
-			w.tally.verdicts[last] += run
-			last, run = v, 0
-		}
-		run++
-	}
-	w.tally.verdicts[last] += run
+// received counts n frames from q with their bytes; their verdicts are counted
+// where they are given.
+func (q *Queue) received(n int, bytes uint64) {
 	q.Stats.RxPackets.Add(uint64(n))
 	q.Stats.RxBytes.Add(bytes)
 }

@@ -18,43 +18,45 @@ const innerOverhead = vxlan.Overhead - 14
 // takes the frame. It leaves the others undecided and returns how many it sent.
 func (w *Worker) deliverAll(n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
-	exits, fresh := w.exits, fdb.Seen(0, w.now)
+	exits, now := w.exits, w.now
+	fresh := fdb.Seen(0, now)
 	for i := range n {
 		v := b.values[n+i]
 		to := v.Dest()
 		number := int(to.Index())
-		if b.values[i] != fresh|fdb.Value(b.from[i]) || b.verdict[i] != undecided || !v.Found() || to.IsRemote() || number >= len(exits) {
+		if b.verdict[i] != undecided || !v.Found() || to.IsRemote() || number >= len(exits) {
+			continue
+		}
+		if s, from := b.values[i], b.from[i]; s != fresh|fdb.Value(from) && !s.Fresh(from, now) && w.domain(i).Learning {
 			continue
 		}
 		e, desc := &exits[number], b.desc[i]
 		if desc.Len > e.limit || !e.socket.Send(desc) {
 			continue
 		}
-		b.verdict[i] = ToPort
+		b.verdict[i] = gone
 		sent++
 	}
 	return sent
 }
 
 // emit sends or frees those of the n frames of the batch that are still there, in
-// the order they came.
+// the order they came, and counts their verdicts.
 func (w *Worker) emit(n int) {
 	b, n := &w.batch, min(n, BatchSize)
 	for i := range n {
-		if v := b.verdict[i]; v != undecided {
-			if v.Drop() {
-				w.pool.Put(b.desc[i].Addr)
-			}
-			continue
-		}
+		v := b.verdict[i]
 		switch to := b.target[i]; {
+		case v == gone:
+			continue
+		case v != undecided:
+			w.pool.Put(b.desc[i].Addr)
 		case to == flood:
-			b.verdict[i] = w.flood(i)
-		case to.IsRemote():
-			b.verdict[i] = w.toRemote(i, to.Index(), b.desc[i])
+			v = w.flood(i)
 		default:
-			b.verdict[i] = w.toPort(to.Index(), b.desc[i])
+			v = w.send(i, to, b.desc[i])
 		}
+		w.tally.verdicts[v]++
 	}
 }
 

@@ -31,7 +31,7 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 			continue
 		}
 		path, desc := &paths[number], b.desc[i]
-		if path.State != PathDirect || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&offsets < vxlan.Overhead {
+		if desc.Len > path.room || desc.Addr&offsets < vxlan.Overhead {
 			continue
 		}
 		desc.Addr -= vxlan.Overhead
@@ -42,7 +42,7 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 		flow := b.flow[i]
 		id += step
 		path.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), vni, vxlan.SourcePort(flow.Hash(), lo, hi), fixed|flow.TOS()&inherited, id)
-		b.verdict[i] = ToRemote
+		b.verdict[i] = gone
 		sent++
 	}
 	w.id = id

@@ -31,7 +31,9 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 		b.parsed(i, n, domain, from, dst, src, flow)
 	}
 	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
-	if w.encapAll(d, from, n) < n {
+	sent := w.encapAll(d, from, n)
+	w.tally.verdicts[ToRemote] += uint32(sent)
+	if sent < n {
 		w.settle(n, false)
 	}
 	return bytes

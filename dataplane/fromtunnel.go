@@ -44,7 +44,9 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 		}
 	}
 	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
-	if w.deliverAll(n) < n {
+	sent := w.deliverAll(n)
+	w.tally.verdicts[ToPort] += uint32(sent)
+	if sent < n {
 		w.settle(n, true)
 	}
 	return bytes

@@ -56,6 +56,11 @@ func (p *Plane) Snapshot() *Snapshot { return p.snapshot.Load() }
 // goroutine at a time.
 func (p *Plane) Publish(s *Snapshot) {
 	s.Seq = p.snapshot.Load().Seq + 1
+	for _, paths := range s.Paths {
+		for n := range paths {
+			paths[n].setRoom()
+		}
+	}
 	p.snapshot.Store(s)
 	for _, w := range p.workers {
 		w.Wake()

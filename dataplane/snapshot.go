@@ -76,6 +76,19 @@ type Path struct {
 	Template vxlan.Template
 	State    PathState
 	MTU      int // of the route: bytes from the outer IP header on
+
+	room uint32 // bytes of the longest inner frame that leaves directly, 0 for none; see Publish
+}
+
+// setRoom derives what workers compare a frame with.
+func (p *Path) setRoom() {
+	room := uint32(0)
+	if p.State == PathDirect {
+		room = uint32(max(p.MTU-innerOverhead, 0))
+	}
+	if p.room != room { // what workers already have is not written to
+		p.room = room
+	}
 }
 
 // Queue is one AF_XDP socket in the hands of one worker. Everything but Stats

@@ -60,6 +60,9 @@ const (
 // VerdictCount is the number of values of Verdict, for arrays indexed by it.
 const VerdictCount = int(verdictCount)
 
+// gone marks a row of a batch whose frame is sent and counted.
+const gone = verdictCount
+
 type verdictText struct{ name, sentence string }
 
 var verdictTexts = [verdictCount]verdictText{

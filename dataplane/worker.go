@@ -123,9 +123,9 @@ func (w *Worker) Round() int {
 		}
 		work += n
 		if q.Port == Underlay {
-			w.received(q, n, w.fromTunnel(n))
+			q.received(n, w.fromTunnel(n))
 		} else {
-			w.received(q, n, w.fromPort(q.Port, n))
+			q.received(n, w.fromPort(q.Port, n))
 		}
 	}
 	w.flush()

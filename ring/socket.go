@@ -63,26 +63,38 @@ func (s *Socket) Receive(batch []Desc) int {
 }
 
 // accept moves what the kernel may deliver from received to batch, which has room for it, and returns how many those are.
-func (s *Socket) accept(received, batch []Desc) int {
-	owners, mask, size := s.owners, s.start, s.size
-	taken := 0
+func (s *Socket) accept(received, batch []Desc) (taken int) {
+	for len(received) > 0 {
+		n := s.unmark(received, batch[taken:])
+		taken += n
+		if n == len(received) {
+			break
+		}
+		s.counts.foreignReceived.Add(1)
+		received = received[n+1:]
+	}
+	return taken
+}
+
+// unmark copies descriptors to batch up to the first of a frame that the kernel had not, and returns how many those are. A loop that
+// does one thing has the registers to itself.
+func (s *Socket) unmark(received, batch []Desc) int {
+	owners, mask, size, batch := s.owners, s.start, s.size, batch[:len(received)]
 	for i := range received {
-		d := &batch[taken]
-		*d = received[i] // once: the ring is the kernel's to write
+		d := received[i] // once: the ring is the kernel's to write
 		start := d.Addr & mask
 		f := ownerOf(start)
 		if f >= uint64(len(owners)) || owners[f] != receiving {
-			s.counts.foreignReceived.Add(1)
-			continue
+			return i
 		}
 		owners[f] = user
 		if d.Addr-start+uint64(d.Len) > size {
 			s.counts.malformed.Add(1)
 			d.Len = 0
 		}
-		taken++
+		batch[i] = d
 	}
-	return taken
+	return len(received)
 }
 
 // Send stages one frame for transmission: d.Len bytes at d.Addr, in one piece; d.Options is not looked at. False leaves the
@@ -191,29 +203,38 @@ func (s *Socket) Reap(p *Pool) int {
 }
 
 // finish puts the completed frames that were sent into p and returns how many those are.
-func (s *Socket) finish(completed []uint64, p *Pool) int {
-	owners, mask := s.owners, s.start
-	taken := 0
+func (s *Socket) finish(completed []uint64, p *Pool) (taken int) {
 	for len(completed) > 0 {
 		room := p.room()
 		part := completed[:min(len(completed), len(room))]
-		n := 0
-		for _, addr := range part {
-			start := addr & mask
-			f := ownerOf(start)
-			if f >= uint64(len(owners)) || owners[f] != sending {
-				s.counts.foreignCompleted.Add(1)
-				continue
-			}
-			owners[f] = user
-			room[n] = start
-			n++
-		}
+		n := s.reclaim(part, room)
 		p.n += uint32(n)
 		taken += n
-		completed = completed[len(part):]
+		if n < len(part) {
+			s.counts.foreignCompleted.Add(1)
+			n++
+		}
+		completed = completed[n:]
 	}
 	return taken
+}
+
+// reclaim moves the starts of completed frames to room, up to the first that was not sent, and returns how many those are. Not
+// inlined, as give, so that its loop has the registers to itself.
+//
+//go:noinline
+func (s *Socket) reclaim(completed, room []uint64) int {
+	owners, mask, room := s.owners, s.start, room[:len(completed)]
+	for i, addr := range completed {
+		start := addr & mask
+		f := ownerOf(start)
+		if f >= uint64(len(owners)) || owners[f] != sending {
+			return i
+		}
+		owners[f] = user
+		room[i] = start
+	}
+	return len(completed)
 }
 
 // Refill tops the fill ring up from p, as far as p has frames, and wakes the kernel if it waits for that.
@@ -235,20 +256,28 @@ func (s *Socket) Refill(p *Pool) {
 
 // supply writes frames of p into slots of the fill ring, as far as p has some, and returns how many.
 func (s *Socket) supply(slots []uint64, p *Pool) uint32 {
-	owners := s.owners
 	n := 0
 	for n < len(slots) {
 		frames := p.top(uint32(len(slots) - n))
 		if len(frames) == 0 {
 			break
 		}
-		for i := len(frames) - 1; i >= 0; i-- { // the one used last is filled first
-			slots[n] = frames[i]
-			owners[frames[i]>>ownerShift] = receiving
-			n++
-		}
+		s.give(slots[n:], frames)
+		n += len(frames)
 	}
 	return uint32(n)
+}
+
+// give writes frames into slots, the one used last first.
+//
+//go:noinline
+func (s *Socket) give(slots, frames []uint64) {
+	owners, slots := s.owners, slots[:len(frames)]
+	for i := range slots {
+		start := frames[len(frames)-1-i]
+		slots[i] = start
+		owners[ownerOf(start)] = receiving
+	}
 }
 
 // FD returns the descriptor for poll(2): POLLIN when the rx ring has something, POLLOUT when the tx ring has room. It is -1
