@@ -2,7 +2,8 @@ package dataplane
 
 import "sync/atomic"
 
-// Counters of one worker. The worker adds to them once per round, anyone may read.
+// Counters of one worker. The worker adds to them every publishEvery rounds and
+// whenever it has nothing to do, anyone may read.
 type Counters struct {
 	Verdicts   [VerdictCount]atomic.Uint64 // received frames, one verdict each
 	Copies     [VerdictCount]atomic.Uint64 // copies that flooding made, one verdict each
@@ -11,8 +12,13 @@ type Counters struct {
 	Unnumbered atomic.Uint64 // packets of VTEPs that found the table of remotes full, and so taught the FDB nothing
 }
 
-// tally is what a worker counts within a round.
+// publishEvery is after how many rounds a busy worker adds to its counters: an
+// atomic addition costs as much as half a packet, and there are several.
+const publishEvery = 8
+
+// tally is what a worker counts until it adds to its counters.
 type tally struct {
+	rounds     uint32
 	verdicts   [VerdictCount]uint32
 	copies     [VerdictCount]uint32
 	unnumbered uint32
@@ -22,13 +28,31 @@ type tally struct {
 // received counts n frames from q with their bytes; their verdicts are counted
 // where they are given.
 func (q *Queue) received(n int, bytes uint64) {
-	q.Stats.RxPackets.Add(uint64(n))
-	q.Stats.RxBytes.Add(bytes)
+	q.rx.packets += uint64(n)
+	q.rx.bytes += bytes
+}
+
+// publish shows what was counted to everyone.
+func (q *Queue) publish() {
+	if q.rx.packets > 0 {
+		q.Stats.RxPackets.Add(q.rx.packets)
+		q.Stats.RxBytes.Add(q.rx.bytes)
+		q.rx = traffic{}
+	}
+	if packets, bytes := q.Socket.Sent(); packets != q.sent {
+		q.sent = packets
+		q.Stats.TxPackets.Store(packets)
+		q.Stats.TxBytes.Store(bytes)
+	}
 }
 
 func (w *Worker) publishCounters() {
 	c := &w.Counters
-	c.Rounds.Add(1)
+	c.Rounds.Add(uint64(w.tally.rounds))
+	w.tally.rounds = 0
+	for _, q := range w.queues {
+		q.publish()
+	}
 	for v, n := range &w.tally.verdicts {
 		if n != 0 {
 			c.Verdicts[v].Add(uint64(n))

@@ -2,7 +2,6 @@ package dataplane
 
 import (
 	"vxgw/fdb"
-	"vxgw/ring"
 	"vxgw/vxlan"
 )
 
@@ -33,11 +32,22 @@ var outerVerdicts = [...]Verdict{
 // returns how many bytes they had.
 func (w *Worker) fromTunnel(n int) (bytes uint64) {
 	b, n := &w.batch, min(n, BatchSize)
+	mac := w.snap.LocalMAC
 	for i := range n {
 		desc := &b.desc[i]
 		bytes += uint64(desc.Len)
-		if head := w.mem.Head(desc.Addr); head != nil && w.quick(i, n, head) {
-			continue
+		if head := w.mem.Head(desc.Addr); head != nil {
+			// A packet of the most common kind, from a VTEP that was met.
+			to, src, vni, end, ok := vxlan.QuickOuter((*[vxlan.Overhead]byte)(head[:]), int(desc.Len))
+			if m := w.meeting(src, vni); ok && to == mac && m.is(src, vni) {
+				dst, source, flow, ok := vxlan.QuickInner((*[vxlan.InnerHead]byte)(head[vxlan.Overhead:]), end-vxlan.Overhead)
+				if ok && source != m.deviceMAC {
+					desc.Addr += vxlan.Overhead
+					desc.Len = uint32(end - vxlan.Overhead)
+					b.parsed(i, n, m.domain, m.from, dst, source, flow)
+					continue
+				}
+			}
 		}
 		if v := w.open(i, n); v != undecided {
 			b.drop(i, n, v)
@@ -50,26 +60,6 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 		w.settle(n, true)
 	}
 	return bytes
-}
-
-// quick does what open does with a packet of the most common kind, from a VTEP that
-// was met. It reports false, with nothing done, for every other one.
-func (w *Worker) quick(i, n int, head *[ring.HeadSize]byte) bool {
-	b := &w.batch
-	desc := &b.desc[i]
-	mac, src, vni, end, ok := vxlan.QuickOuter((*[vxlan.Overhead]byte)(head[:]), int(desc.Len))
-	m := w.meeting(src, vni)
-	if !ok || mac != w.snap.LocalMAC || !m.is(src, vni) {
-		return false
-	}
-	dst, source, flow, ok := vxlan.QuickInner((*[vxlan.InnerHead]byte)(head[vxlan.Overhead:]), end-vxlan.Overhead)
-	if !ok || source == m.deviceMAC {
-		return false
-	}
-	desc.Addr += vxlan.Overhead
-	desc.Len = uint32(end - vxlan.Overhead)
-	b.parsed(i, n, m.domain, m.from, dst, source, flow)
-	return true
 }
 
 // open judges the outer packet of row i of n and makes the row that of its inner

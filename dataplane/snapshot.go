@@ -99,15 +99,19 @@ type Queue struct {
 	Port   uint32 // index of the port, or Underlay
 	Stats  QueueStats
 
-	dirty bool // something waits for the kernel, which had no room for it
+	rx    traffic // since Stats was last written
+	sent  uint64  // packets in Stats
+	dirty bool    // something waits for the kernel, which had no room for it
 }
 
 // Underlay stands for the underlay where a port index is expected.
 const Underlay = ^uint32(0)
 
 // QueueStats counts what one worker moved through one queue. Written by the
-// worker once per batch, read by anyone.
+// worker with its Counters, read by anyone.
 type QueueStats struct {
 	RxPackets, RxBytes atomic.Uint64
 	TxPackets, TxBytes atomic.Uint64
 }
+
+type traffic struct{ packets, bytes uint64 }

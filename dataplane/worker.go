@@ -70,6 +70,7 @@ func newWorker(p *Plane, id, cpu int) (*Worker, error) {
 func (w *Worker) Run() error {
 	w.running.Store(true)
 	defer w.running.Store(false)
+	defer w.publishCounters()
 	runtime.LockOSThread() // never unlocked: the pinned thread dies with the goroutine
 	if w.CPU >= 0 {
 		var set unix.CPUSet
@@ -134,6 +135,9 @@ func (w *Worker) Round() int {
 		q.Socket.Refill(w.pool)
 	}
 	if work > 0 {
+		w.tally.rounds++
+	}
+	if r := w.tally.rounds; r == publishEvery || r > 0 && work == 0 {
 		w.publishCounters()
 	}
 	return work
@@ -142,6 +146,7 @@ func (w *Worker) Round() int {
 // adopt takes up a new snapshot. From here on nothing that only older ones had is
 // touched any more.
 func (w *Worker) adopt(s *Snapshot) {
+	w.publishCounters() // while the queues are there
 	w.snap = s
 	w.met = [meetings]meeting{}
 	w.queues, w.tunnel = nil, nil
@@ -171,9 +176,6 @@ func (w *Worker) flush() {
 		}
 		q.Socket.Flush()
 		q.dirty = q.Socket.Pending() > 0
-		packets, bytes := q.Socket.Sent()
-		q.Stats.TxPackets.Store(packets)
-		q.Stats.TxBytes.Store(bytes)
 	}
 	w.Slow.publish()
 }
