@@ -85,8 +85,8 @@ func NewLoop(c LoopConfig) (_ *Loop, err error) {
 // publish gives the worker its snapshot, and the FDB its stations, half of them on each side.
 func (l *Loop) publish(port, wire *ring.Socket, half uint32) error {
 	const now = 1
-	tunnel := &dataplane.Tunnel{SrcPortLo: 49152, SrcPortHi: 65535, InheritTOS: true,
-		Outer: vxlan.TemplateConfig{Src: underlayAddr, DstPort: vxlan.Port, SrcMAC: macBytes(underlayMAC)}}
+	tunnel := &dataplane.Tunnel{
+		Outer: vxlan.TemplateConfig{SrcPorts: [2]uint16{49152, 65535}, InheritTOS: true, Src: underlayAddr, DstPort: vxlan.Port, SrcMAC: macBytes(underlayMAC)}}
 	number, err := l.plane.Remotes.Add(remoteAddr)
 	if err != nil {
 		return err

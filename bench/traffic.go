@@ -106,7 +106,7 @@ func putInner(f []byte, dst, src uint64, sport uint16) {
 func putOuter(p []byte, t *vxlan.Template, inner []byte) {
 	var in vxlan.Inner
 	vxlan.ParseInner(inner, &in) // of our own making
-	t.Put((*[vxlan.Overhead]byte)(p), len(p)-vxlan.Overhead, vni, vxlan.SourcePort(in.Hash, 49152, 65535), 0, 1)
+	t.Put((*[vxlan.Overhead]byte)(p), len(p)-vxlan.Overhead, vni, in.Flow(), 1)
 }
 
 // fromRemote returns the outer headers of packets from the remote to the device
@@ -114,7 +114,7 @@ func putOuter(p []byte, t *vxlan.Template, inner []byte) {
 func fromRemote() (vxlan.Template, error) {
 	return vxlan.NewTemplate(vxlan.TemplateConfig{
 		SrcMAC: macBytes(remoteMAC), DstMAC: macBytes(underlayMAC),
-		Src: remoteAddr, Dst: underlayAddr, DstPort: vxlan.Port, TTL: 64,
+		Src: remoteAddr, Dst: underlayAddr, DstPort: vxlan.Port, SrcPorts: [2]uint16{49152, 65535}, TTL: 64,
 	})
 }
 

@@ -18,8 +18,7 @@ const innerOverhead = vxlan.Overhead - 14
 // takes the frame. It leaves the others undecided and returns how many it sent.
 func (w *Worker) deliverAll(n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
-	exits, now := w.exits, w.now
-	fresh := fdb.Seen(0, now)
+	exits, fresh := w.exits, fdb.Seen(0, w.now)
 	for i := range n {
 		v := b.values[n+i]
 		to := v.Dest()
@@ -27,7 +26,7 @@ func (w *Worker) deliverAll(n int) (sent int) {
 		if b.verdict[i] != undecided || !v.Found() || to.IsRemote() || number >= len(exits) {
 			continue
 		}
-		if s, from := b.values[i], b.from[i]; s != fresh|fdb.Value(from) && !s.Fresh(from, now) && w.domain(i).Learning {
+		if b.values[i] != fresh|fdb.Value(b.from[i]) && !w.nothingNew(i) {
 			continue
 		}
 		e, desc := &exits[number], b.desc[i]

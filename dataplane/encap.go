@@ -13,39 +13,29 @@ import (
 func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
 	t, out := d.Tunnel, w.tunnel
-	if out == nil || t.InheritDF || t.Outer.UDPChecksum {
+	if out == nil || t.InheritDF || t.UDPChecksum {
 		return 0
 	}
-	paths, vni, lo, hi := w.snap.Paths[t.Set], d.VNI, t.SrcPortLo, t.SrcPortHi
-	fresh, now, learning := fdb.Seen(from, w.now), w.now, d.Learning
-	mem, offsets, id, step := w.mem, w.offsets, w.id, w.idStep
-	// ECN always by RFC 6040, normal mode; DSCP fixed or inherited.
-	fixed, inherited := vxlan.EncapECN(t.Outer.TOS, 0), vxlan.EncapECN(0, ^uint8(0))
-	if t.InheritTOS {
-		fixed, inherited = 0, ^uint8(0)
-	}
+	paths, fresh := w.snap.Paths[t.Set], fdb.Seen(from, w.now)
 	for i := range n {
-		v, to := b.values[i], b.values[n+i].Dest()
+		to := b.values[n+i].Dest()
 		number := int(to.Index())
-		if v != fresh && learning && !v.Fresh(from, now) || b.verdict[i] != undecided || !to.IsRemote() || number >= len(paths) {
+		if b.values[i] != fresh && !w.nothingNew(i) || b.verdict[i] != undecided || !to.IsRemote() || number >= len(paths) {
 			continue
 		}
 		path, desc := &paths[number], b.desc[i]
-		if desc.Len > path.room || desc.Addr&offsets < vxlan.Overhead {
+		if desc.Len > path.room || desc.Addr&w.offsets < vxlan.Overhead {
 			continue
 		}
 		desc.Addr -= vxlan.Overhead
-		head := mem.Head(desc.Addr)
+		head := w.mem.Head(desc.Addr)
 		if head == nil || !out.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
 			continue
 		}
-		flow := b.flow[i]
-		id += step
-		path.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), vni, vxlan.SourcePort(flow.Hash(), lo, hi), fixed|flow.TOS()&inherited, id)
+		path.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), d.VNI, b.flow[i], w.nextID())
 		b.verdict[i] = gone
 		sent++
 	}
-	w.id = id
 	return sent
 }
 
@@ -103,17 +93,12 @@ var unbuilt = Path{State: PathSlow, MTU: 1 << 16}
 // frame. id is the IPv4 ID of packets that a router may fragment, 0 leaves it to
 // the kernel.
 func encap(packet []byte, t *vxlan.Template, opts *Tunnel, vni uint32, f vxlan.Flow, id uint16) {
-	tos := opts.Outer.TOS
-	if opts.InheritTOS {
-		tos = f.TOS()
-	}
-	// ECN always by RFC 6040, normal mode.
-	t.Put((*[vxlan.Overhead]byte)(packet), len(packet)-vxlan.Overhead, vni, vxlan.SourcePort(f.Hash(), opts.SrcPortLo, opts.SrcPortHi), vxlan.EncapECN(tos, f.TOS()), id)
+	t.Put((*[vxlan.Overhead]byte)(packet), len(packet)-vxlan.Overhead, vni, f, id)
 	if opts.InheritDF && f.DF() {
 		vxlan.PutInherit(packet, t.TTL(), true)
 	}
-	if opts.Outer.UDPChecksum {
-		t.PutChecksum(packet)
+	if opts.UDPChecksum {
+		vxlan.PutChecksum(packet)
 	}
 }
 

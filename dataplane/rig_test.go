@@ -59,8 +59,8 @@ func newRig(t testing.TB, ports int) *rig {
 	must(t, err)
 	t.Cleanup(r.worker.Close)
 	r.wire = r.open(Underlay)
-	tunnel := &Tunnel{SrcPortLo: 49152, SrcPortHi: 65535, InheritTOS: true,
-		Outer: vxlan.TemplateConfig{Src: local, DstPort: vxlan.Port, SrcMAC: macBytes(ourMAC)}}
+	tunnel := &Tunnel{
+		Outer: vxlan.TemplateConfig{SrcPorts: [2]uint16{49152, 65535}, InheritTOS: true, Src: local, DstPort: vxlan.Port, SrcMAC: macBytes(ourMAC)}}
 	d := &Domain{Index: 0, VNI: 42, Learning: true, DeviceMAC: device, Tunnel: tunnel}
 	for i := range ports {
 		r.ports = append(r.ports, r.open(uint32(i)))
@@ -165,11 +165,11 @@ func ipFrame(dst, src uint64, flow uint16, payload int) []byte {
 func tunnelled(t testing.TB, from netip.Addr, vni uint32, tos uint8, inner []byte) []byte {
 	t.Helper()
 	tpl, err := vxlan.NewTemplate(vxlan.TemplateConfig{
-		SrcMAC: macBytes(peerMAC), DstMAC: macBytes(ourMAC), Src: from, Dst: local, DstPort: vxlan.Port, TTL: 64,
+		SrcMAC: macBytes(peerMAC), DstMAC: macBytes(ourMAC), Src: from, Dst: local, DstPort: vxlan.Port, TTL: 64, InheritTOS: true,
 	})
 	must(t, err)
 	pkt := make([]byte, vxlan.Overhead+len(inner))
-	tpl.Put((*[vxlan.Overhead]byte)(pkt), len(pkt)-vxlan.Overhead, vni, 50000, tos, 1)
+	tpl.Put((*[vxlan.Overhead]byte)(pkt), len(pkt)-vxlan.Overhead, vni, vxlan.MakeFlow(0, tos, false), 1)
 	copy(pkt[vxlan.Overhead:], inner)
 	return pkt
 }

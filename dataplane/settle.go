@@ -28,12 +28,20 @@ func (w *Worker) learn(i int) bool {
 	b := &w.batch
 	v, from := b.values[i], b.from[i]
 	switch {
-	case !w.domain(i).Learning, v.Fresh(from, w.now):
+	case w.nothingNew(i):
 		return true
 	case from == nobody:
 		return !v.Found() || v.Kind() == fdb.Learned
 	}
 	return w.plane.FDB.Learn(b.keys[i], from, w.now) != fdb.RefusedStatic
+}
+
+// nothingNew reports whether there is nothing to learn of row i's source. Not
+// inlined: whoever asks has compared with the most common value already.
+//
+//go:noinline
+func (w *Worker) nothingNew(i int) bool {
+	return w.batch.values[i].Fresh(w.batch.from[i], w.now) || !w.domain(i).Learning
 }
 
 // domain is the bridge domain of row i.

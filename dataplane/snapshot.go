@@ -36,14 +36,12 @@ type Domain struct {
 	FloodRemotes []uint32 // head-end replication list, or the one group
 }
 
-// Tunnel is a set of tunnel options as far as they are decided per packet.
+// Tunnel is a set of tunnel options.
 type Tunnel struct {
-	Set        int    // index into Snapshot.Paths
-	SrcPortLo  uint16 // inclusive
-	SrcPortHi  uint16 // inclusive
-	InheritTOS bool
-	InheritDF  bool
-	Outer      vxlan.TemplateConfig // all but the destination; TTL 0 is auto
+	Set         int // index into Snapshot.Paths
+	InheritDF   bool
+	UDPChecksum bool
+	Outer       vxlan.TemplateConfig // all but the destination; TTL 0 is auto
 }
 
 // Port is a local interface whose frames are bridged into a domain.

@@ -82,7 +82,7 @@ func (b *bed) packet(inner []byte) []byte {
 	})
 	must(b.t, err)
 	p := make([]byte, vxlan.Overhead+len(inner))
-	tpl.Put((*[vxlan.Overhead]byte)(p), len(p)-vxlan.Overhead, 42, 50000, 0, 1)
+	tpl.Put((*[vxlan.Overhead]byte)(p), len(p)-vxlan.Overhead, 42, 0, 1)
 	copy(p[vxlan.Overhead:], inner)
 	return p
 }

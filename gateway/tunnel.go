@@ -24,16 +24,15 @@ func (g *Gateway) tunnel(cfg *config.Tunnel) *dataplane.Tunnel {
 		}
 	}
 	p := &dataplane.Tunnel{
-		Set:       len(g.tunnels),
-		SrcPortLo: cfg.SrcPort[0], SrcPortHi: cfg.SrcPort[1],
-		InheritTOS: cfg.TOS == config.TOSInherit,
-		InheritDF:  cfg.DF == config.DFInherit,
+		Set:         len(g.tunnels),
+		InheritDF:   cfg.DF == config.DFInherit,
+		UDPChecksum: cfg.UDPCsum,
 		Outer: vxlan.TemplateConfig{
-			Src: g.local, DstPort: g.cfg.Underlay.DstPort,
-			TTL: uint8(cfg.TTL), DF: cfg.DF == config.DFSet, UDPChecksum: cfg.UDPCsum,
+			Src: g.local, DstPort: g.cfg.Underlay.DstPort, SrcPorts: cfg.SrcPort,
+			TTL: uint8(cfg.TTL), InheritTOS: cfg.TOS == config.TOSInherit, DF: cfg.DF == config.DFSet,
 		},
 	}
-	if !p.InheritTOS {
+	if !p.Outer.InheritTOS {
 		p.Outer.TOS = uint8(cfg.TOS)
 	}
 	g.tunnels = append(g.tunnels, tunnel{*cfg, p})

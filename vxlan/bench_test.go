@@ -8,14 +8,13 @@ func frame64() []byte { return finished(ether("0800", ip4(6, 0, nil, tcp(make([]
 func packet64(t testing.TB, cfg TemplateConfig) []byte {
 	pkt := append(make([]byte, Overhead), frame64()...)
 	tmpl := mustTemplate(t, cfg)
-	tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 50000, 0, 1)
-	tmpl.PutChecksum(pkt)
+	tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 0, 1)
+	PutChecksum(pkt)
 	return pkt
 }
 
 func TestNothingAllocates(t *testing.T) {
 	cfg := goodConfig()
-	cfg.UDPChecksum = true
 	tmpl := mustTemplate(t, cfg)
 	pkt := packet64(t, cfg)
 	tunnel := transports([]byte("bytes"))["tunnel"]
@@ -35,9 +34,9 @@ func TestNothingAllocates(t *testing.T) {
 			var in Inner
 			ParseInner(pkt[Overhead:], &in)
 			Mend(pkt[Overhead:], &in)
-			tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, SourcePort(in.Hash, 49152, 65535), EncapECN(tmpl.TOS(), in.TOS), 7)
+			tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, in.Flow(), 7)
 			PutInherit(pkt, 9, false)
-			tmpl.PutChecksum(pkt)
+			PutChecksum(pkt)
 		},
 		"faults": func() {
 			var o Outer
@@ -106,7 +105,7 @@ func BenchmarkBatch(b *testing.B) {
 		}},
 		{"put", func() {
 			for i := range pkts {
-				tmpl.Put((*[Overhead]byte)(pkts[i]), len(pkts[i])-Overhead, 42, SourcePort(inner[i].Hash, 49152, 65535), EncapECN(tmpl.TOS(), inner[i].TOS), uint16(i))
+				tmpl.Put((*[Overhead]byte)(pkts[i]), len(pkts[i])-Overhead, 42, inner[i].Flow(), uint16(i))
 			}
 		}},
 		{"decap", func() {
@@ -121,7 +120,7 @@ func BenchmarkBatch(b *testing.B) {
 			for i := range pkts {
 				ParseInner(frames[i], &inner[i])
 				Mend(frames[i], &inner[i])
-				tmpl.Put((*[Overhead]byte)(pkts[i]), len(pkts[i])-Overhead, 42, SourcePort(inner[i].Hash, 49152, 65535), EncapECN(tmpl.TOS(), inner[i].TOS), uint16(i))
+				tmpl.Put((*[Overhead]byte)(pkts[i]), len(pkts[i])-Overhead, 42, inner[i].Flow(), uint16(i))
 			}
 		}},
 	} {
@@ -189,14 +188,13 @@ func BenchmarkMend(b *testing.B) {
 
 func BenchmarkPutChecksum(b *testing.B) {
 	cfg := goodConfig()
-	cfg.UDPChecksum = true
 	tmpl := mustTemplate(b, cfg)
 	for name, size := range map[string]int{"64B": 64, "1450B": 1450} {
 		b.Run(name, func(b *testing.B) {
 			pkt := make([]byte, Overhead+size)
-			tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 50000, 0, 1)
+			tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 0, 1)
 			for b.Loop() {
-				tmpl.PutChecksum(pkt)
+				PutChecksum(pkt)
 			}
 			perPacket(b)
 		})

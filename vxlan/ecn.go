@@ -11,12 +11,6 @@ const (
 	ce      = 3
 )
 
-// EncapECN returns the outer TOS: the DSCP of outerTOS with the inner ECN field copied, CE included (RFC 6040 section 4.1,
-// normal mode; the kernel's device sends ECT(0) for an inner CE, which RFC 6040 replaced). innerTOS is 0 for a frame without IP.
-func EncapECN(outerTOS, innerTOS uint8) uint8 {
-	return outerTOS&^ecnMask | innerTOS&ecnMask
-}
-
 // DecapECN returns the inner TOS to send on: the DSCP of innerTOS with both ECN fields combined (RFC 6040 section 4.2,
 // figure 4). ok is false where the packet must be dropped: congestion was marked outside, and the inner sender would not
 // understand it. To be asked for IPv4 and IPv6 only; a frame without IP has no field to combine, and passes.

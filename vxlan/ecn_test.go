@@ -28,12 +28,19 @@ func TestDecapECN(t *testing.T) {
 	}
 }
 
-func TestEncapECN(t *testing.T) {
+func TestEncapTOS(t *testing.T) {
 	// RFC 6040 section 4.1, normal mode: the outer field is the inner one, whatever stood there.
+	var h [Overhead]byte
 	for outer := range uint8(4) {
 		for inner := range uint8(4) {
-			if got, want := EncapECN(0xb8|outer, 0x20|inner), 0xb8|inner; got != want {
-				t.Errorf("outer %02b, inner %02b: %#x, want %#x", outer, inner, got, want)
+			cfg := goodConfig()
+			cfg.TOS = 0xb8 | outer
+			for inherit, want := range map[bool]uint8{false: 0xb8 | inner, true: 0x20 | inner} {
+				cfg.InheritTOS = inherit
+				mustTemplate(t, cfg).Put(&h, 0, 1, MakeFlow(0, 0x20|inner, false), 0)
+				if got := h[15]; got != want {
+					t.Errorf("outer %02b, inner %02b, inherited %v: %#x, want %#x", outer, inner, inherit, got, want)
+				}
 			}
 		}
 	}

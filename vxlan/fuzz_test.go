@@ -218,13 +218,15 @@ func FuzzMend(f *testing.F) {
 func FuzzPutParse(f *testing.F) {
 	f.Add(uint32(0x0a000001), uint32(0xe0010101), uint32(42), uint16(50000), uint16(Port), uint8(64), uint8(0xb8), uint8(7), uint16(1), []byte("inner frame"))
 	f.Add(uint32(0xdfffffff), uint32(0xffffffff), uint32(0xffffff), uint16(0xffff), uint16(0xffff), uint8(255), uint8(255), uint8(0), uint16(0xffff), []byte{})
+	f.Add(uint32(0x0a000001), uint32(0x0a000002), uint32(42), uint16(50000), uint16(Port), uint8(64), uint8(0xb9), uint8(8), uint16(1), []byte("inner frame"))
 	f.Add(uint32(0x01000000), uint32(1), uint32(0), uint16(0), uint16(1), uint8(1), uint8(0), uint8(4), uint16(0), make([]byte, 1500))
 	f.Fuzz(func(t *testing.T, src, dst, vni uint32, srcPort, dstPort uint16, ttl, tos, options uint8, id uint16, inner []byte) {
 		addr := func(n uint32) netip.Addr { return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n))) }
 		df, checksum, inherit := options&1 != 0, options&2 != 0, options&4 != 0
 		cfg := TemplateConfig{
 			SrcMAC: [6]byte{2, ttl, tos, 3, 4, 5}, DstMAC: [6]byte{0xfe, 2, 3, 4, ttl, tos},
-			Src: addr(src), Dst: addr(dst), DstPort: dstPort, TTL: ttl, TOS: tos, DF: df, UDPChecksum: checksum,
+			Src: addr(src), Dst: addr(dst), DstPort: dstPort, TTL: ttl, TOS: tos, DF: df,
+			SrcPorts: [2]uint16{srcPort, srcPort}, InheritTOS: options&8 != 0,
 		}
 		tmpl, err := NewTemplate(cfg)
 		if good := !martian(src) && dst != 0 && dstPort != 0 && ttl != 0; (err == nil) != good {
@@ -236,13 +238,19 @@ func FuzzPutParse(f *testing.F) {
 		vni &= 0xffffff
 		b := join(random(rand.New(rand.NewPCG(uint64(id), 0)), Overhead), inner)
 		pkt, check := guarded(t, b)
-		tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, vni, srcPort, tos, id)
+		tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, vni, MakeFlow(uint32(tos)<<24, tos*7, df), id)
 		if inherit {
 			df, ttl = !df, ttl/2+1
 			PutInherit(pkt[:Overhead:Overhead], ttl, df)
 		}
-		tmpl.PutChecksum(pkt)
+		if checksum {
+			PutChecksum(pkt)
+		}
 		check()
+		tosWanted := tos&^3 | tos*7&3
+		if cfg.InheritTOS {
+			tosWanted = tos * 7
+		}
 
 		var got Outer
 		if fault := ParseOuter(pkt, &got); fault != OK {
@@ -250,7 +258,7 @@ func FuzzPutParse(f *testing.F) {
 		}
 		want := Outer{
 			DstMAC: 0xfe0203040000 | uint64(cfg.TTL)<<8 | uint64(tos), HeaderLen: Overhead, Len: len(pkt), Src: src, Dst: dst,
-			VNI: vni, SrcPort: srcPort, DstPort: dstPort, TOS: tos, Checksum: got.Checksum,
+			VNI: vni, SrcPort: srcPort, DstPort: dstPort, TOS: tosWanted, Checksum: got.Checksum,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)

@@ -45,10 +45,3 @@ func hash6(src0, src1, dst0, dst1 uint64, ports uint32, proto uint8) uint32 {
 func hashMAC(dst, src uint64, etherType uint16) uint32 {
 	return uint32(finish(mix(dst, src<<16|uint64(etherType))) >> 32)
 }
-
-// SourcePort picks the outer UDP source port of a flow (RFC 7348 section 4.1): even over lo to hi, both included, and lo when
-// they are equal. lo must not be above hi.
-func SourcePort(hash uint32, lo, hi uint16) uint16 {
-	n := uint64(hi) - uint64(lo) + 1
-	return lo + uint16(uint64(hash)*n>>32)
-}

@@ -11,7 +11,8 @@ type Flow uint64
 
 const flowDF = 1 << 30
 
-func makeFlow(hash uint32, tos uint8, df bool) Flow {
+// MakeFlow joins what a Flow says.
+func MakeFlow(hash uint32, tos uint8, df bool) Flow {
 	f := Flow(hash)<<32 | Flow(tos)
 	if df {
 		f |= flowDF
@@ -29,7 +30,7 @@ func (f Flow) TOS() uint8 { return uint8(f) }
 func (f Flow) DF() bool { return f&flowDF != 0 }
 
 // Flow is what the outer headers need of the frame that was parsed.
-func (in *Inner) Flow() Flow { return makeFlow(in.Hash, in.TOS, in.DF) }
+func (in *Inner) Flow() Flow { return MakeFlow(in.Hash, in.TOS, in.DF) }
 
 // QuickInner reads an inner frame of TCP or UDP over IPv4 without tag, option or fragment, from a unicast address to one that a
 // bridge forwards, which Mend would find nothing to do for. h is where the frame starts, and of its length bytes all that are

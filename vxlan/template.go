@@ -5,7 +5,7 @@ package vxlan
 //	NewTemplate       once per remote and set of tunnel options: all that packets share
 //	Template.Put      per packet: the copy, and what differs
 //	PutInherit        where TTL or DF come from the inner header
-//	Template.PutChecksum  where the tunnel has UDP checksums
+//	PutChecksum       where the tunnel has UDP checksums
 
 import (
 	"encoding/binary"
@@ -18,20 +18,23 @@ type TemplateConfig struct {
 	SrcMAC, DstMAC [6]byte    // DstMAC may be zero while the neighbour is not known, if the kernel is to send the packet
 	Src, Dst       netip.Addr // IPv4, or IPv4 mapped into IPv6
 	DstPort        uint16     // not 0
+	SrcPorts       [2]uint16  // of which the flow's hash picks one, both included
 	TTL            uint8      // not 0
-	TOS            uint8      // see Template.TOS
+	TOS            uint8      // its DSCP; the ECN field is the inner packet's
+	InheritTOS     bool       // the inner packet's DSCP instead
 	DF             bool
-	UDPChecksum    bool
 }
 
 // Template is a prebuilt outer header, Ethernet to VXLAN, and fills one cache line. It is never written to after NewTemplate, so any
 // number of goroutines may use it. The zero value makes no valid packets.
 type Template struct {
-	header      [Overhead]byte // lengths, IPv4 checksum, source port, VNI and UDP checksum are 0
-	udpChecksum bool
-	sum         uint32 // of the IPv4 header, without TOS, total length and checksum
-	idMask      uint16 // 0 with DF, else all ones
-	_           [6]byte
+	header    [Overhead]byte // TOS, lengths, IPv4 checksum, source port, VNI and UDP checksum are 0
+	tos       uint8          // DSCP where it is fixed
+	inherited uint8          // what of the inner TOS is copied: all of it, or ECN
+	sum       uint32         // of the IPv4 header, without TOS, total length and checksum
+	ports     uint32         // how many source ports there are
+	firstPort uint16
+	idMask    uint16 // 0 with DF, else all ones
 }
 
 // Offsets in the outer headers.
@@ -75,6 +78,8 @@ func NewTemplate(cfg TemplateConfig) (Template, error) {
 		return fail("destination port 0")
 	case cfg.TTL == 0:
 		return fail("TTL 0, packets would not leave")
+	case cfg.SrcPorts[0] > cfg.SrcPorts[1]:
+		return fail("source ports %d to %d", cfg.SrcPorts[0], cfg.SrcPorts[1])
 	}
 
 	var t Template
@@ -90,36 +95,40 @@ func NewTemplate(cfg TemplateConfig) (Template, error) {
 	copy(h[atSrcIP:], src.AsSlice())
 	copy(h[atDstIP:], dst.AsSlice())
 	t.sum = uint32(Fold(Sum(h[etherLen:atUDP], 0)))
-	h[atTOS] = cfg.TOS
 	binary.BigEndian.PutUint16(h[atUDP+2:], cfg.DstPort)
 	binary.BigEndian.PutUint64(h[atVXLAN:], flagI)
-	t.udpChecksum = cfg.UDPChecksum
+	// ECN always by RFC 6040 section 4.1, normal mode; the kernel's device sends ECT(0) for an inner CE, which RFC 6040 replaced.
+	t.tos, t.inherited = cfg.TOS&^ecnMask, ecnMask
+	if cfg.InheritTOS {
+		t.tos, t.inherited = 0, 0xff
+	}
+	t.firstPort, t.ports = cfg.SrcPorts[0], uint32(cfg.SrcPorts[1]-cfg.SrcPorts[0])+1
 	if !cfg.DF {
 		t.idMask = 0xffff
 	}
 	return t, nil
 }
 
-// TOS returns the configured TOS, what EncapECN takes as the outer one unless the tunnel inherits it.
-func (t *Template) TOS() uint8 { return t.header[atTOS] }
-
 // TTL returns the configured TTL, for PutInherit where only DF is inherited.
 func (t *Template) TTL() uint8 { return t.header[atTTL] }
 
-// Put writes the outer headers to h, which lies in front of an inner frame of innerLen bytes, at most MaxInner. vni has 24 bits; tos is the whole byte, EncapECN's result. The UDP checksum is 0 (RFC 7348 section 5): see PutChecksum.
+// Put writes the outer headers to h, which lies in front of an inner frame of innerLen bytes, at most MaxInner. vni has 24 bits. The
+// inner frame's flow picks the source port (RFC 7348 section 4.1) and says what of the TOS is inherited. The UDP checksum is 0 (RFC
+// 7348 section 5): see PutChecksum.
 //
 // id is the IPv4 ID of a packet that routers may fragment; with DF it is 0, as RFC 6864 section 4.1 allows. The kernel's device gives
 // every packet an ID from a counter that it shares among few destinations (__ip_select_ident in net/ipv4/route.c),
 // whatever DF says. Here the caller counts, so that workers share no line: no two packets to one remote should have the
 // same ID for as long as fragments live (RFC 6864 section 4.3), so worker w of n best takes w, w+n, w+2n and so on.
-func (t *Template) Put(h *[Overhead]byte, innerLen int, vni uint32, srcPort uint16, tos uint8, id uint16) {
+func (t *Template) Put(h *[Overhead]byte, innerLen int, vni uint32, flow Flow, id uint16) {
 	*h = t.header
 	total := uint16(innerLen + Overhead - etherLen)
+	tos := t.tos | flow.TOS()&t.inherited
 	id &= t.idMask
 	h[atTOS] = tos
 	binary.BigEndian.PutUint32(h[atTotal:], uint32(total)<<16|uint32(id))
 	binary.BigEndian.PutUint16(h[atIPChecksum:], ^Fold(uint64(t.sum)+uint64(total)+uint64(tos)+uint64(id)))
-	binary.BigEndian.PutUint16(h[atUDP:], srcPort)
+	binary.BigEndian.PutUint16(h[atUDP:], t.firstPort+uint16(uint64(flow>>32)*uint64(t.ports)>>32))
 	binary.BigEndian.PutUint16(h[atUDPLength:], total-ip4Len)
 	binary.BigEndian.PutUint32(h[atVNI:], vni<<8)
 }
@@ -142,12 +151,9 @@ func update32(h *[Overhead]byte, old, new uint32) {
 	binary.BigEndian.PutUint16(h[atIPChecksum:], ^Fold(uint64(^check)+uint64(^old)+uint64(new)))
 }
 
-// PutChecksum fills in the UDP checksum of pkt, all of the packet from the outer Ethernet header to the end of the inner frame, if the
-// template has checksums. It reads every byte, so it comes last: after Mend, Put and PutInherit.
-func (t *Template) PutChecksum(pkt []byte) {
-	if !t.udpChecksum {
-		return
-	}
+// PutChecksum fills in the UDP checksum of pkt, all of the packet from the outer Ethernet header to the end of the inner frame. It reads
+// every byte, so it comes last: after Mend, Put and PutInherit.
+func PutChecksum(pkt []byte) {
 	// The addresses stand right in front of the UDP header: one run covers both (RFC 768).
 	pkt = pkt[atSrcIP:]
 	sum := uint64(protoUDP) + uint64(len(pkt)-(atUDP-atSrcIP))

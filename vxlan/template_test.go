@@ -1,6 +1,7 @@
 package vxlan
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -13,7 +14,7 @@ func goodConfig() TemplateConfig {
 	return TemplateConfig{
 		SrcMAC: [6]byte{2, 0, 0, 0, 0xa, 1}, DstMAC: [6]byte{2, 0, 0, 0, 0xb, 1},
 		Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"),
-		DstPort: Port, TTL: 64, TOS: 0xb8,
+		DstPort: Port, SrcPorts: [2]uint16{50000, 50000}, TTL: 64, TOS: 0xb8,
 	}
 }
 
@@ -36,15 +37,13 @@ func TestPutGolden(t *testing.T) {
 	want := outerGolden()
 	pkt, check := guarded(t, want)
 	clear(pkt[:Overhead])
-	tmpl := mustTemplate(t, goodConfig())
-	if got := EncapECN(tmpl.TOS(), 0x21); got != 0xb9 {
-		t.Errorf("TOS %#x, want 0xb9", got)
-	}
+	cfg := goodConfig()
+	cfg.SrcPorts = [2]uint16{0xc001, 0xc001}
+	tmpl := mustTemplate(t, cfg)
 	if got := tmpl.TTL(); got != 64 {
 		t.Errorf("TTL %d, want 64", got)
 	}
-	tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 0x123456, 0xc001, 0xb9, 0xbeef)
-	tmpl.PutChecksum(pkt)
+	tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 0x123456, MakeFlow(0, 0x21, false), 0xbeef)
 	check()
 	if diff := cmp.Diff(want, pkt); diff != "" {
 		t.Error(diff)
@@ -55,12 +54,12 @@ func TestPutDF(t *testing.T) {
 	cfg := goodConfig()
 	cfg.DF = true
 	pkt := make([]byte, Overhead)
-	mustTemplate(t, cfg).Put((*[Overhead]byte)(pkt), 0, 1, 49152, 0, 99)
+	mustTemplate(t, cfg).Put((*[Overhead]byte)(pkt), 0, 1, 0, 99)
 	if diff := cmp.Diff(unhex("0000 4000"), pkt[18:22]); diff != "" {
 		t.Errorf("ID and flags: %s", diff)
 	}
 	cfg.DF = false
-	mustTemplate(t, cfg).Put((*[Overhead]byte)(pkt), 0, 1, 49152, 0, 99)
+	mustTemplate(t, cfg).Put((*[Overhead]byte)(pkt), 0, 1, 0, 99)
 	PutInherit(pkt, 3, false)
 	if diff := cmp.Diff(unhex("0063 0000 03 11"), pkt[18:24]); diff != "" {
 		t.Errorf("ID, flags, TTL, protocol: %s", diff)
@@ -72,15 +71,13 @@ func TestPutDF(t *testing.T) {
 
 // Of all packets that differ in one word, one sums up to a checksum of 0, which would mean none.
 func TestPutChecksumNeverZero(t *testing.T) {
-	cfg := goodConfig()
-	cfg.UDPChecksum = true
-	tmpl := mustTemplate(t, cfg)
+	tmpl := mustTemplate(t, goodConfig())
 	pkt := make([]byte, Overhead+2)
 	zero := false
 	for i := range 1 << 16 {
 		pkt[Overhead], pkt[Overhead+1] = byte(i>>8), byte(i)
-		tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 50000, 0, 1)
-		tmpl.PutChecksum(pkt)
+		tmpl.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, 42, 0, 1)
+		PutChecksum(pkt)
 		pseudo := join(pkt[26:34], []byte{0, 17}, pkt[38:40])
 		if slowSum(pseudo, pkt[34:]) != 0xffff || pkt[40] == 0 && pkt[41] == 0 {
 			t.Fatalf("payload %#x: checksum %x", i, pkt[40:42])
@@ -126,6 +123,15 @@ func TestNewTemplateMapped(t *testing.T) {
 	}
 }
 
+// sourcePort is what packets of a flow get as their source port.
+func sourcePort(t *testing.T, hash uint32, lo, hi uint16) uint16 {
+	cfg := goodConfig()
+	cfg.SrcPorts = [2]uint16{lo, hi}
+	var h [Overhead]byte
+	mustTemplate(t, cfg).Put(&h, 0, 1, MakeFlow(hash, 0, false), 0)
+	return binary.BigEndian.Uint16(h[34:])
+}
+
 // The source ports of many flows fill every bucket evenly, by chi-square, also for flows that differ in one address or port only.
 func TestSourcePortSpread(t *testing.T) {
 	const buckets, flows = 256, 1 << 16
@@ -139,7 +145,7 @@ func TestSourcePortSpread(t *testing.T) {
 			var count [buckets]int
 			width := (int(r[1]) - int(r[0]) + 1) / buckets
 			for i := range flows {
-				port := SourcePort(flow(i), r[0], r[1])
+				port := sourcePort(t, flow(i), r[0], r[1])
 				if port < r[0] || port > r[1] {
 					t.Fatalf("%s: port %d outside %v", name, port, r)
 				}
@@ -168,7 +174,7 @@ func TestSourcePortEnds(t *testing.T) {
 		{0, 7, 7, 7}, {1<<32 - 1, 7, 7, 7},
 		{1<<31 - 1, 1, 2, 1}, {1 << 31, 1, 2, 2},
 	} {
-		if got := SourcePort(c.hash, c.lo, c.hi); got != c.want {
+		if got := sourcePort(t, c.hash, c.lo, c.hi); got != c.want {
 			t.Errorf("%#x over %d-%d: %d, want %d", c.hash, c.lo, c.hi, got, c.want)
 		}
 	}

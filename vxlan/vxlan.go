@@ -10,8 +10,8 @@
 //	DecapECN     combine both ECN fields, or drop
 //	SetTOS       write the result into the inner header
 //
-// Towards a tunnel: ParseInner, Mend, EncapECN, Template.Put, PutInherit where the tunnel asks for it,
-// Template.PutChecksum.
+// Towards a tunnel: ParseInner, Mend, Template.Put, and where the tunnel asks for it PutInherit and PutChecksum. What nearly all
+// packets are is read by QuickOuter and QuickInner instead, which leave nothing to do for the steps up to the look-up of MACs.
 //
 // All functions may be called by any goroutine; what they are handed belongs to the caller, and nothing is kept.
 // MAC addresses are the low 48 bits of a uint64, IPv4 addresses a uint32, both with the first byte on the wire the
