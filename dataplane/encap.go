@@ -29,7 +29,10 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 		}
 		desc.Addr -= vxlan.Overhead
 		head := w.mem.Head(desc.Addr)
-		if head == nil || !out.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
+		if head == nil {
+			continue
+		}
+		if !out.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
 			continue
 		}
 		path.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), d.VNI, b.flow[i], w.nextID())

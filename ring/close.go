@@ -55,7 +55,7 @@ func (s *Socket) release(p *Pool) error {
 	for f, o := range s.owners {
 		if o != user {
 			s.owners[f] = user
-			p.Put(uint64(f) << ownerShift)
+			p.Put(uint64(f) << (s.shift & 63))
 		}
 	}
 	return errors.Join(errs...)

@@ -17,13 +17,6 @@ const (
 	sending                // in the tx ring, the kernel's hands, or the completion ring
 )
 
-// ownerShift is log2 of the smallest frame's size. Larger frames use every other mark: a shift by a constant costs the verbs less
-// than one by the frame's size.
-const ownerShift = 11
-
-// ownerOf is the index of the mark of the frame that starts at an address.
-func ownerOf(start uint64) uint64 { return start >> ownerShift }
-
 // Census says who owns the frames of a memory.
 type Census struct {
 	User      int     // frames no socket has given to the kernel: in a depot, a pool, or somebody's hands
@@ -43,7 +36,7 @@ func (m *Memory) Census() Census {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var c Census
-	claims := make([]uint8, len(m.data)>>ownerShift)
+	claims := make([]uint8, m.Frames())
 	for _, s := range m.sockets {
 		claim := Claim{Device: s.device, Queue: s.bound.Queue}
 		for f, o := range s.owners {
@@ -58,15 +51,15 @@ func (m *Memory) Census() Census {
 			claims[f] = min(claims[f]+1, 2)
 		}
 		for i := range s.staged {
-			if f := ownerOf(s.tx.Slot(i).Addr & s.start); f < uint64(len(claims)) {
+			if f := s.tx.Slot(i).Addr >> (s.shift & 63); f < uint64(len(claims)) {
 				claims[f] = min(claims[f]+1, 2)
 				claim.Sending++
 			}
 		}
 		c.Claims = append(c.Claims, claim)
 	}
-	for f := 0; f < len(claims); f += int(m.size >> ownerShift) {
-		switch claims[f] {
+	for _, n := range claims {
+		switch n {
 		case 0:
 			c.User++
 		case 2:

@@ -17,9 +17,9 @@ type Socket struct {
 	fill       Producer[uint64]
 	completion Consumer[uint64]
 
-	owners []owner // see ownerOf
+	owners []owner // one per frame of the memory
 	size   uint64  // of a frame
-	start  uint64  // mask that turns an address into its frame's start
+	shift  uint8   // log2 of size
 	staged uint32  // descriptors written to tx and not submitted
 	fd     int     // -1 over a loopback and after Close
 
@@ -41,7 +41,7 @@ type Socket struct {
 // newSocket returns a socket without rings that has given no frame to the kernel.
 func newSocket(m *Memory, device string, queue int) *Socket {
 	return &Socket{
-		owners: make([]owner, len(m.data)>>ownerShift), size: m.size, start: -m.size, fd: -1,
+		owners: make([]owner, m.Frames()), size: m.size, shift: m.shift, fd: -1,
 		memory: m, device: device, bound: Binding{Queue: queue},
 	}
 }
@@ -79,16 +79,15 @@ func (s *Socket) accept(received, batch []Desc) (taken int) {
 // unmark copies descriptors to batch up to the first of a frame that the kernel had not, and returns how many those are. A loop that
 // does one thing has the registers to itself.
 func (s *Socket) unmark(received, batch []Desc) int {
-	owners, mask, size, batch := s.owners, s.start, s.size, batch[:len(received)]
+	owners, shift, size, batch := s.owners, s.shift&63, s.size, batch[:len(received)]
 	for i := range received {
 		d := received[i] // once: the ring is the kernel's to write
-		start := d.Addr & mask
-		f := ownerOf(start)
+		f := d.Addr >> shift
 		if f >= uint64(len(owners)) || owners[f] != receiving {
 			return i
 		}
 		owners[f] = user
-		if d.Addr-start+uint64(d.Len) > size {
+		if d.Addr&(size-1)+uint64(d.Len) > size {
 			s.counts.malformed.Add(1)
 			d.Len = 0
 		}
@@ -152,13 +151,12 @@ func (s *Socket) handOver() uint32 {
 
 // mark marks frames as sent, up to the first that must not be, and returns how many those are.
 func (s *Socket) mark(staged []Desc) uint32 {
-	owners, mask, size, bytes := s.owners, s.start, s.size, uint64(0)
+	owners, shift, size, bytes := s.owners, s.shift&63, s.size, uint64(0)
 	n := 0
 	for ; n < len(staged); n++ {
 		d := &staged[n]
-		start := d.Addr & mask
-		f := ownerOf(start)
-		if f >= uint64(len(owners)) || owners[f] != user || d.Addr-start+uint64(d.Len-1) >= size { // without length, Len-1 is huge
+		f := d.Addr >> shift
+		if f >= uint64(len(owners)) || owners[f] != user || d.Addr&(size-1)+uint64(d.Len-1) >= size { // without length, Len-1 is huge
 			break
 		}
 		owners[f] = sending
@@ -172,7 +170,7 @@ func (s *Socket) mark(staged []Desc) uint32 {
 // refuse keeps a frame for Reap, if it is the caller's to give.
 func (s *Socket) refuse(d Desc) {
 	s.counts.refused.Add(1)
-	if f := ownerOf(d.Addr & s.start); f < uint64(len(s.owners)) && s.owners[f] == user {
+	if f := d.Addr >> (s.shift & 63); f < uint64(len(s.owners)) && s.owners[f] == user {
 		s.owners[f] = sending
 		s.refused = append(s.refused, d.Addr)
 	}
@@ -224,15 +222,14 @@ func (s *Socket) finish(completed []uint64, p *Pool) (taken int) {
 //
 //go:noinline
 func (s *Socket) reclaim(completed, room []uint64) int {
-	owners, mask, room := s.owners, s.start, room[:len(completed)]
+	owners, shift, room := s.owners, s.shift&63, room[:len(completed)]
 	for i, addr := range completed {
-		start := addr & mask
-		f := ownerOf(start)
+		f := addr >> shift
 		if f >= uint64(len(owners)) || owners[f] != sending {
 			return i
 		}
 		owners[f] = user
-		room[i] = start
+		room[i] = f << shift
 	}
 	return len(completed)
 }
@@ -272,11 +269,11 @@ func (s *Socket) supply(slots []uint64, p *Pool) uint32 {
 //
 //go:noinline
 func (s *Socket) give(slots, frames []uint64) {
-	owners, slots := s.owners, slots[:len(frames)]
+	owners, shift, slots := s.owners, s.shift&63, slots[:len(frames)]
 	for i := range slots {
 		start := frames[len(frames)-1-i]
 		slots[i] = start
-		owners[ownerOf(start)] = receiving
+		owners[start>>shift] = receiving
 	}
 }
 
