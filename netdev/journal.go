@@ -45,6 +45,7 @@ type Undoer func(Change) error
 // must hold the Lock.
 type Journal struct {
 	path    string
+	origin  origin
 	undoers map[Kind]Undoer
 
 	mu      sync.Mutex
@@ -64,13 +65,19 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("read journal %s: %d unreadable lines (kept as %s; check gw's interfaces and offloads by hand)", e.Path, e.Lines, e.Kept)
 }
 
-// OpenJournal reads the journal at path, which need not exist. What it holds
-// was left by a killed run: call Undo before anything else. undoers puts kinds
-// back that this package does not know; it is not copied.
+// OpenJournal reads the journal at path, which need not exist, for the calling
+// thread's namespace. What it holds was left by a killed run in this very
+// namespace: call Undo before anything else. undoers puts kinds back that this
+// package does not know; it is not copied.
 //
-// With a *CorruptError the Journal is usable; with any other error it is nil.
+// With a *CorruptError or a *ForeignError the Journal is usable; with any other
+// error it is nil.
 func OpenJournal(path string, undoers map[Kind]Undoer) (*Journal, error) {
-	j := &Journal{path: path, undoers: undoers}
+	now, err := here()
+	if err != nil {
+		return nil, fmt.Errorf("open journal %s: %w", path, err)
+	}
+	j := &Journal{path: path, origin: now, undoers: undoers}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil
@@ -78,7 +85,13 @@ func OpenJournal(path string, undoers map[Kind]Undoer) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", withFileCure(err))
 	}
-	changes, bad := decode(text)
+	from, changes, bad := decode(text)
+	if from.Cookie != 0 && from != now {
+		if err := j.write(nil); err != nil {
+			return nil, err
+		}
+		return j, &ForeignError{Path: path}
+	}
 	j.changes = changes
 	j.left = len(j.changes)
 	if bad == 0 {
@@ -168,7 +181,7 @@ func (j *Journal) write(changes []Change) error {
 		}
 		return nil
 	}
-	text, err := encode(changes)
+	text, err := encode(j.origin, changes)
 	if err != nil {
 		return fmt.Errorf("write journal %s: %w", j.path, err)
 	}
@@ -181,11 +194,14 @@ func (j *Journal) write(changes []Change) error {
 	return nil
 }
 
-// encode writes one change per line.
-func encode(changes []Change) ([]byte, error) {
+// encode writes the origin into the first line and a change into each other.
+func encode(from origin, changes []Change) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false) // data of others stays as it came
+	if err := enc.Encode(from); err != nil {
+		return nil, err
+	}
 	for _, c := range changes {
 		if err := enc.Encode(c); err != nil {
 			return nil, err
@@ -194,9 +210,17 @@ func encode(changes []Change) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// decode reads the lines that can be read, and counts the others.
-func decode(text []byte) (changes []Change, bad int) {
-	for l := range bytes.Lines(text) {
+// decode reads the lines that can be read, and counts the others. Without an
+// origin no line can: the changes may have been made anywhere.
+func decode(text []byte) (from origin, changes []Change, bad int) {
+	lines := slices.Collect(bytes.Lines(text))
+	if len(lines) == 0 {
+		return origin{}, nil, 0
+	}
+	if err := json.Unmarshal(lines[0], &from); err != nil || from.Cookie == 0 {
+		return origin{}, nil, len(lines)
+	}
+	for _, l := range lines[1:] {
 		var c Change
 		if err := json.Unmarshal(l, &c); err != nil || c.Kind == "" {
 			bad++
@@ -204,7 +228,7 @@ func decode(text []byte) (changes []Change, bad int) {
 		}
 		changes = append(changes, c)
 	}
-	return changes, bad
+	return from, changes, bad
 }
 
 // replace puts text at path, whole or not at all: into another file first,

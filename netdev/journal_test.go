@@ -89,14 +89,24 @@ func TestJournalUnknownKind(t *testing.T) {
 // Whatever the file holds: the good lines count, the bad ones are kept aside.
 func TestJournalCorrupt(t *testing.T) {
 	t.Parallel()
-	good := `{"kind":"k","old":"1"}` + "\n"
+	now, err := here()
+	must(t, err)
+	none, err := encode(now, nil)
+	must(t, err)
+	head, good := string(none), `{"kind":"k","old":"1"}`+"\n"
 	for text, want := range map[string]struct{ good, bad int }{
-		"":                           {0, 0},
-		good:                         {1, 0},
-		good + `{"kind":"k","ol`:     {1, 1},
-		"\x00\x00\n" + good + "[]\n": {1, 2},
-		"{}\n":                       {0, 1},
-		"\n":                         {0, 1},
+		"":                                  {0, 0},
+		head:                                {0, 0},
+		head + good:                         {1, 0},
+		head + good + `{"kind":"k","ol`:     {1, 1},
+		head + "\x00\x00\n" + good + "[]\n": {1, 2},
+		head + "{}\n":                       {0, 1},
+		head + "\n":                         {0, 1},
+		// Nobody knows where these were made.
+		good:                 {0, 1},
+		head[1:] + good:      {0, 2},
+		"{}\n" + head + good: {0, 3},
+		"\x00\x00\n" + good:  {0, 2},
 	} {
 		path := filepath.Join(t.TempDir(), "u.state")
 		must(t, os.WriteFile(path, []byte(text), 0o600))
@@ -125,15 +135,19 @@ func TestJournalCorrupt(t *testing.T) {
 
 // What can be read is written and read back the same.
 func FuzzJournal(f *testing.F) {
-	f.Add([]byte(`{"kind":"pair","link":{"name":"gw42","mac":"02:00:00:00:00:01"}}` + "\n"))
-	f.Add([]byte(`{"kind":"k","data":{"a":[1]}}` + "\n{"))
+	const head = `{"boot":"b","netns":7}` + "\n"
+	f.Add([]byte(head + `{"kind":"pair","link":{"name":"gw42","mac":"02:00:00:00:00:01"}}` + "\n"))
+	f.Add([]byte(head + `{"kind":"k","data":{"a":[1]}}` + "\n{"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		changes, _ := decode(text)
-		again, err := encode(changes)
+		from, changes, _ := decode(text)
+		if from.Cookie == 0 {
+			return
+		}
+		again, err := encode(from, changes)
 		must(t, err)
-		got, bad := decode(again)
-		if d := cmp.Diff(changes, got, compact); d != "" || bad != 0 {
-			t.Fatalf("%d bad lines (-first +again):\n%s", bad, d)
+		same, got, bad := decode(again)
+		if d := cmp.Diff(changes, got, compact); d != "" || bad != 0 || same != from {
+			t.Fatalf("%d bad lines, from %v and %v (-first +again):\n%s", bad, from, same, d)
 		}
 	})
 }
