@@ -21,13 +21,17 @@ import (
 // Its data are the addresses that somebody else had marked so before us.
 const kindManaged netdev.Kind = "managed"
 
-// openJournal reads what a killed gateway left and undoes it.
+// openJournal reads what a killed gateway left in this namespace and undoes it.
 func openJournal(path string, log *slog.Logger) (*netdev.Journal, error) {
 	j, err := netdev.OpenJournal(path, map[netdev.Kind]netdev.Undoer{kindManaged: clearManaged})
 	var corrupt *netdev.CorruptError
-	if errors.As(err, &corrupt) {
+	var foreign *netdev.ForeignError
+	switch {
+	case errors.As(err, &corrupt):
 		log.Warn(corrupt.Error())
-	} else if err != nil {
+	case errors.As(err, &foreign):
+		log.Info(foreign.Error())
+	case err != nil:
 		return nil, err
 	}
 	for _, c := range j.Pending() {
@@ -92,7 +96,8 @@ func managed(ifindex int) ([]netip.Addr, error) {
 }
 
 // Cleanup puts back what a killed gateway on an interface left, and returns what it
-// was. It is an error if the gateway still runs.
+// was. A journal of another namespace is removed without a word: nothing here is
+// its. It is an error if the gateway still runs.
 func Cleanup(iface string) ([]string, error) {
 	paths := netdev.PathsFor(iface)
 	lock, err := netdev.Acquire(paths.Lock)
@@ -103,6 +108,9 @@ func Cleanup(iface string) ([]string, error) {
 	j, err := netdev.OpenJournal(paths.State, map[netdev.Kind]netdev.Undoer{kindManaged: clearManaged})
 	if j == nil {
 		return nil, err
+	}
+	if errors.As(err, new(*netdev.ForeignError)) {
+		err = nil
 	}
 	var undone []string
 	for _, c := range j.Pending() {
