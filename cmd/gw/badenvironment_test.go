@@ -111,14 +111,20 @@ func TestSecondGateway(t *testing.T) {
 	g.stop()
 }
 
-// socketOf is where the gateway on an underlay of h answers.
-func socketOf(t *testing.T, h *lab.Host, iface string) (path string) {
+// pathsOf says where the files of the gateway on an underlay of h are.
+func pathsOf(t *testing.T, h *lab.Host, iface string) (p netdev.Paths) {
 	t.Helper()
 	must(t, h.Do(func() error {
-		path = netdev.PathsFor(iface).Socket
+		p = netdev.PathsFor(iface)
 		return nil
 	}))
-	return path
+	return p
+}
+
+// socketOf is where that gateway answers.
+func socketOf(t *testing.T, h *lab.Host, iface string) string {
+	t.Helper()
+	return pathsOf(t, h, iface).Socket
 }
 
 func TestControlTaken(t *testing.T) {
