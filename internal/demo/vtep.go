@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -39,6 +40,7 @@ type vtep struct {
 	log    *os.File      // what gw writes, in a file without a name
 	ended  chan struct{} // closed when gw has ended, with how in cmd
 	client *control.Client
+	paths  netdev.Paths
 }
 
 // device is the overlay's interface on the node.
@@ -94,7 +96,8 @@ func (v *vtep) start(onEnd func(error)) (err error) {
 		return fmt.Errorf("make the log of %s: %w", v.name, err)
 	}
 	err = v.host.Do(func() error {
-		v.client = control.NewClient(netdev.PathsFor(wire).Socket)
+		v.paths = netdev.PathsFor(wire)
+		v.client = control.NewClient(v.paths.Socket)
 		return nil
 	})
 	if err != nil {
@@ -132,7 +135,7 @@ func (v *vtep) ready(ctx context.Context) (control.Status, error) {
 	}
 }
 
-// stop ends gw as Ctrl-C does. The error says that it did not end, failed, or left its device.
+// stop ends gw as Ctrl-C does. The error says that it did not end, failed, or left its device or a file.
 func (v *vtep) stop() error {
 	if err := v.cmd.Process.Signal(unix.SIGINT); err != nil {
 		return fmt.Errorf("stop gw: %w", err)
@@ -152,6 +155,11 @@ func (v *vtep) stop() error {
 	for _, l := range links {
 		if name := l.Attrs().Name; name != "lo" && name != wire {
 			return fmt.Errorf("stop gw: it left %s", name)
+		}
+	}
+	for _, path := range []string{v.paths.Socket, v.paths.State, v.paths.Lock} {
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			return errors.Join(fmt.Errorf("stop gw: it left %s", path), err)
 		}
 	}
 	return nil
