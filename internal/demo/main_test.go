@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,17 +76,21 @@ func ownPrefix() string { return fmt.Sprintf("gw-demo-t%dx%d", os.Getpid(), pref
 type watcher struct {
 	bytes.Buffer
 	prefix string
-	inodes map[uint64]bool // of all namespaces seen
+	seen   []namespace // each held once
 	on     func(text string)
 }
 
 func (w *watcher) Write(b []byte) (int, error) {
-	found, err := namespaces(w.prefix + "-")
+	found, err := hold(w.prefix + "-")
+	for _, ns := range found {
+		if slices.ContainsFunc(w.seen, func(s namespace) bool { return s.inode == ns.inode }) {
+			ns.file.Close()
+		} else {
+			w.seen = append(w.seen, ns)
+		}
+	}
 	if err != nil {
 		return 0, err
-	}
-	for _, inode := range found {
-		w.inodes[inode] = true
 	}
 	if w.on != nil {
 		w.on(string(b))
@@ -96,10 +101,11 @@ func (w *watcher) Write(b []byte) (int, error) {
 // run runs a demo in this process and checks that nothing is left of it.
 func run(t *testing.T, ctx context.Context, w *watcher, o Options) error {
 	t.Helper()
-	w.prefix, w.inodes = ownPrefix(), map[uint64]bool{}
+	w.prefix = ownPrefix()
 	o.Out, o.prefix = w, w.prefix
+	defer func() { release(w.seen) }()
 	err := Run(ctx, o)
-	nothingLeft(t, w.prefix, w.String(), w.inodes)
+	nothingLeft(t, w.prefix, w.String(), w.seen)
 	return err
 }
 
@@ -116,15 +122,11 @@ func pids(output string) (all []int) {
 	return all
 }
 
-// nothingLeft checks for namespaces, processes and files.
-func nothingLeft(t *testing.T, prefix, output string, inodes map[uint64]bool) {
+// nothingLeft checks for namespaces, processes and files. The namespaces that were seen are held, so that no files of
+// another test's gateways bear their inodes.
+func nothingLeft(t *testing.T, prefix, output string, seen []namespace) {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(netnsDir, prefix+"-*"))
-	for inode := range inodes {
-		files, e := filepath.Glob(fmt.Sprintf("/run/gw/%d-*", inode))
-		left, err = append(left, files...), errors.Join(err, e)
-	}
-	if err != nil || len(left) > 0 {
+	if left, err := leftovers(prefix, seen); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
 	}
 	for _, pid := range pids(output) {
@@ -135,6 +137,16 @@ func nothingLeft(t *testing.T, prefix, output string, inodes map[uint64]bool) {
 			}
 		}
 	}
+}
+
+// leftovers lists the namespaces that still have a name, and the files of gateways in those that were seen.
+func leftovers(prefix string, seen []namespace) ([]string, error) {
+	left, err := filepath.Glob(filepath.Join(netnsDir, prefix+"-*"))
+	for _, ns := range seen {
+		files, e := ns.files()
+		left, err = append(left, files...), errors.Join(err, e)
+	}
+	return left, err
 }
 
 // runs reports whether there is a process with that pid. One that is dead may wait for its parent, which is not us when

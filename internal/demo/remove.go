@@ -22,7 +22,8 @@ const netnsDir = "/run/netns"
 func Remove() ([]string, error) { return remove(prefix) }
 
 func remove(prefix string) ([]string, error) {
-	inodes, err := namespaces(prefix + "-")
+	spaces, err := hold(prefix + "-")
+	defer release(spaces)
 	if err != nil {
 		return nil, fmt.Errorf("remove demos: %w", err)
 	}
@@ -30,10 +31,10 @@ func remove(prefix string) ([]string, error) {
 	errs := []error{err}
 	var removed []string
 	for _, l := range labs {
-		for name, inode := range inodes {
-			if strings.HasPrefix(name, l+"-") {
-				removed = append(removed, name)
-				errs = append(errs, removeFiles(inode))
+		for _, ns := range spaces {
+			if strings.HasPrefix(ns.name, l+"-") {
+				removed = append(removed, ns.name)
+				errs = append(errs, ns.removeFiles())
 			}
 		}
 	}
@@ -41,36 +42,60 @@ func remove(prefix string) ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
-// namespaces returns the inodes of the namespaces whose names start with prefix.
-func namespaces(prefix string) (map[string]uint64, error) {
+// namespace is one with a name, held open: it may lose its name and its processes, but its inode is given to no other
+// one. Files in /run that are named after the inode are its own for so long, and only for so long.
+type namespace struct {
+	name  string
+	inode uint64
+	file  *os.File
+}
+
+// hold opens the namespaces whose names start with prefix. The caller releases what it gets, with an error too.
+func hold(prefix string) (spaces []namespace, err error) {
 	paths, err := filepath.Glob(filepath.Join(netnsDir, prefix+"*"))
 	if err != nil {
 		return nil, err
 	}
-	inodes := map[string]uint64{}
 	for _, path := range paths {
-		var st unix.Stat_t
-		err := unix.Stat(path, &st)
-		if errors.Is(err, unix.ENOENT) {
+		f, err := os.Open(path)
+		if errors.Is(err, os.ErrNotExist) {
 			continue // a demo that ends
 		}
 		if err != nil {
-			return nil, fmt.Errorf("inspect %s: %w", path, err)
+			return spaces, fmt.Errorf("hold namespace: %w", err)
 		}
-		inodes[filepath.Base(path)] = st.Ino
+		var fs unix.Statfs_t
+		var st unix.Stat_t
+		if err := errors.Join(unix.Fstatfs(int(f.Fd()), &fs), unix.Fstat(int(f.Fd()), &st)); err != nil {
+			f.Close()
+			return spaces, fmt.Errorf("hold namespace %s: %w", path, err)
+		}
+		if fs.Type != unix.NSFS_MAGIC { // a name to which nothing is bound yet
+			f.Close()
+			continue
+		}
+		spaces = append(spaces, namespace{filepath.Base(path), st.Ino, f})
 	}
-	return inodes, nil
+	return spaces, nil
 }
 
-// removeFiles removes what a killed gw left for its next start in a namespace that is gone. The file names begin with
-// the namespace's inode, which the kernel gives to a later one.
-func removeFiles(inode uint64) error {
-	dir := filepath.Dir(netdev.PathsFor(wire).State)
-	paths, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf("%d-*", inode)))
-	if err != nil {
-		return err
+// release lets the namespaces end.
+func release(spaces []namespace) {
+	for _, ns := range spaces {
+		ns.file.Close()
 	}
-	var errs []error
+}
+
+// files lists what gateways in the namespace have in /run.
+func (ns namespace) files() ([]string, error) {
+	dir := filepath.Dir(netdev.PathsFor(wire).State)
+	return filepath.Glob(filepath.Join(dir, fmt.Sprintf("%d-*", ns.inode)))
+}
+
+// removeFiles removes what a killed gw left for its next start, which there is none of: nobody runs in the namespace.
+func (ns namespace) removeFiles() error {
+	paths, err := ns.files()
+	errs := []error{err}
 	for _, path := range paths {
 		if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)

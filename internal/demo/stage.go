@@ -180,10 +180,11 @@ func (st *stage) sayKept() {
 
 // close removes all of the scenario, and the files of a gw that could not remove them itself.
 func (st *stage) close() error {
-	inodes, err := namespaces(st.lab.Name() + "-")
+	spaces, err := hold(st.lab.Name() + "-")
+	defer release(spaces)
 	errs := []error{err, st.lab.Close()}
-	for _, inode := range inodes {
-		errs = append(errs, removeFiles(inode))
+	for _, ns := range spaces {
+		errs = append(errs, ns.removeFiles())
 	}
 	for _, v := range st.nodes {
 		if v.log != nil {
