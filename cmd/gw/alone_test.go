@@ -28,7 +28,9 @@ func TestAlone(t *testing.T) {
 
 			var peer end
 			if far == "gw" {
-				_, peer = s.gw(t, 1, "--remote", under1.String())
+				var other *vtep
+				other, peer = s.gw(t, 1, "--remote", under1.String())
+				defer other.stop()
 			} else {
 				peer = s.kernel(t, 1, lab.VXLANConfig{Remote: under1})
 			}

@@ -157,6 +157,16 @@ func runFiles(t *testing.T, h *lab.Host) (files []string) {
 	return files
 }
 
+// removeRunFiles removes them and returns which there were.
+func removeRunFiles(t *testing.T, h *lab.Host) []string {
+	t.Helper()
+	files := runFiles(t, h)
+	for _, f := range files {
+		must(t, os.Remove(f))
+	}
+	return files
+}
+
 // write puts a text into a file of the test.
 func write(t *testing.T, text string) string {
 	t.Helper()

@@ -82,11 +82,19 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// newHost adds a host to a lab.
+// newHost adds a host to a lab. It has no files of gateways at first, although its
+// inode may have been that of a namespace which ended with a killed one, and must
+// have none at the end of the test.
 func newHost(t *testing.T, l *lab.Lab, name string) *lab.Host {
 	t.Helper()
 	h, err := l.Host(name)
 	must(t, err)
+	removeRunFiles(t, h)
+	t.Cleanup(func() {
+		if files := removeRunFiles(t, h); len(files) > 0 && !t.Failed() {
+			t.Errorf("left behind on %s: %q", name, files)
+		}
+	})
 	return h
 }
 

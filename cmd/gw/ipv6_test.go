@@ -17,7 +17,9 @@ func TestIPv6Overlay(t *testing.T) {
 			g, left := s.gw(t, 0, "--remote", under2.String(), "--address", six1.String()+"/64")
 			var right end
 			if far == "gw" {
-				_, right = s.gw(t, 1, "--remote", under1.String(), "--address", six2.String()+"/64")
+				var other *vtep
+				other, right = s.gw(t, 1, "--remote", under1.String(), "--address", six2.String()+"/64")
+				defer other.stop()
 			} else {
 				right = s.kernel(t, 1, lab.VXLANConfig{Remote: under1})
 				must(t, right.host.AddAddress("vxlan0", six2.String()+"/64"))

@@ -31,7 +31,7 @@ func TestAcrossRouter(t *testing.T) {
 			left, right := end{a, "gw42", over1, "ens18", under1}, end{b, "vxlan0", over2, "ens18", remote}
 			if far == "gw" {
 				right.dev = "gw42"
-				start(t, b, "--iface", "ens18", "--vni", "42", "--remote", under1.String(), "--address", "172.17.1.3/24")
+				defer start(t, b, "--iface", "ens18", "--vni", "42", "--remote", under1.String(), "--address", "172.17.1.3/24").stop()
 			} else {
 				must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: "172.17.1.3/24"}))
 			}
