@@ -136,10 +136,14 @@ func silence(link netlink.Link) error {
 		return nil // a kernel without IPv6
 	}
 	const none = 1 // IN6_ADDR_GEN_MODE_NONE of linux/if_link.h
-	if err := netlink.LinkSetIP6AddrGenMode(link, none); err != nil {
+	err := netlink.LinkSetIP6AddrGenMode(link, none)
+	if errors.Is(err, unix.EAFNOSUPPORT) {
+		return nil // an MTU below IPV6_MIN_MTU: the link has no IPv6
+	}
+	if err != nil {
 		return fmt.Errorf("set %s addrgenmode none: %w", name, err)
 	}
-	err := os.WriteFile(filepath.Join(conf, name, "disable_ipv6"), []byte("1"), 0)
+	err = os.WriteFile(filepath.Join(conf, name, "disable_ipv6"), []byte("1"), 0)
 	if err != nil && !errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("switch ipv6 of %s off: %w", name, err)
 	}

@@ -74,6 +74,22 @@ func TestCreatePair(t *testing.T) {
 }
 
 // Whatever step fails, nothing stays.
+// TestCreatePairWithoutIPv6 has an MTU below that of IPv6.
+func TestCreatePairWithoutIPv6(t *testing.T) {
+	t.Parallel()
+	enter(t)
+	before := dump(t)
+	p, err := CreatePair(journal(t), "gw42", PairOptions{MTU: 1230, Queues: 1, Addresses: []netip.Prefix{netip.MustParsePrefix("172.17.1.2/24")}})
+	must(t, err)
+	for _, name := range []string{"gw42", "gw42-x"} {
+		if i := lookup(t, name); !i.Up || i.MTU != 1230 {
+			t.Errorf("%+v", i)
+		}
+	}
+	must(t, p.Remove())
+	same(t, before)
+}
+
 func TestCreatePairFails(t *testing.T) {
 	t.Parallel()
 	enter(t)
