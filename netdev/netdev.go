@@ -43,6 +43,8 @@ type Info struct {
 	Kind     string // of rtnetlink: veth, bridge, vxlan; device for hardware
 	Driver   string // of ethtool: igb, veth; empty when there is none
 	Master   int    // index of the bridge or bond it belongs to, or 0
+	// Ethernet says that it carries Ethernet frames. The loopback does not count.
+	Ethernet, Loopback bool
 	// XDPProgID is the id of the attached XDP program, or 0.
 	XDPProgID uint32
 	// IsVeth, and its other end: the index is one of the peer's namespace.
@@ -54,11 +56,16 @@ type Info struct {
 }
 
 // Lookup returns what is known of the interface called name. The error for
-// one that does not exist names those that do and are spelled alike.
+// one that does not exist names those that do and are spelled alike. A second
+// name (altname of ip-link) is refused: files that are called after an
+// interface would not be found under its first.
 func Lookup(name string) (Info, error) {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		return Info{}, notFound(name, err)
+	}
+	if first := link.Attrs().Name; first != name {
+		return Info{}, &NotFoundError{Name: name, advice: fmt.Sprintf("that is another name of %s: give %s", first, first)}
 	}
 	return describe(link)
 }
@@ -67,10 +74,11 @@ func describe(link netlink.Link) (Info, error) {
 	a := link.Attrs()
 	info := Info{
 		Name: a.Name, Index: a.Index, MTU: a.MTU, MAC: a.HardwareAddr, Permanent: a.PermHWAddr,
-		Up:      a.RawFlags&unix.IFF_UP != 0,
-		Carrier: a.RawFlags&unix.IFF_LOWER_UP != 0,
-		Promisc: a.RawFlags&unix.IFF_PROMISC != 0,
-		Kind:    link.Type(), IsVeth: link.Type() == "veth", Master: a.MasterIndex,
+		Up:       a.RawFlags&unix.IFF_UP != 0,
+		Carrier:  a.RawFlags&unix.IFF_LOWER_UP != 0,
+		Promisc:  a.RawFlags&unix.IFF_PROMISC != 0,
+		Ethernet: a.EncapType == "ether", Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
+		Kind: link.Type(), IsVeth: link.Type() == "veth", Master: a.MasterIndex,
 	}
 	if a.Xdp != nil && a.Xdp.Attached {
 		info.XDPProgID = a.Xdp.ProgId

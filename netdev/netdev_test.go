@@ -1,6 +1,7 @@
 package netdev
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -153,10 +155,17 @@ func TestLookup(t *testing.T) {
 	got, want := lookup(t, "va"), Info{
 		Name: "va", Index: link(t, "va").Attrs().Index, MTU: 1400, MAC: attrs.HardwareAddr, Up: true,
 		RxQueues: 2, Kind: "veth", Driver: "veth", Master: link(t, "br").Attrs().Index,
-		IsVeth: true, PeerIndex: link(t, "vb").Attrs().Index, PeerInSameNS: true,
+		Ethernet: true, IsVeth: true, PeerIndex: link(t, "vb").Attrs().Index, PeerInSameNS: true,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+	if lo := lookup(t, "lo"); lo.Ethernet || !lo.Loopback {
+		t.Errorf("%+v", lo)
+	}
+	must(t, netlink.LinkAddAltName(link(t, "va"), "second"))
+	if _, err := Lookup("second"); !errors.As(err, new(*NotFoundError)) || !strings.Contains(err.Error(), "another name of va") {
+		t.Errorf("look up a second name: %v", err)
 	}
 	must(t, netlink.LinkSetUp(link(t, "vb")))
 	if !lookup(t, "va").Carrier {
