@@ -49,8 +49,11 @@ func Acquire(path string) (*Lock, error) {
 // withFileCure adds to a refusal what would help: capabilities for networks are
 // none for files.
 func withFileCure(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w (run as root, or let this user write there: systemd RuntimeDirectory=gw)", err)
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.ENOTDIR):
+		return fmt.Errorf("%w (gw needs a folder there that it can write to, such as a tmpfs)", err)
 	}
 	return err
 }

@@ -2,12 +2,14 @@ package netdev
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,7 +132,10 @@ func TestLockRefused(t *testing.T) {
 	if err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
 	}
-	if err := withFileCure(unix.EROFS); err != unix.EROFS {
-		t.Errorf("error %q, want %q", err, unix.EROFS)
+	if err := withFileCure(unix.EROFS); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), "can write to") {
+		t.Errorf("error %q without a cure", err)
+	}
+	if err := withFileCure(unix.EIO); err != unix.EIO {
+		t.Errorf("error %q, want %q", err, unix.EIO)
 	}
 }
