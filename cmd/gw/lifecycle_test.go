@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
 	"testing"
@@ -133,6 +134,21 @@ func TestStopsClean(t *testing.T) {
 			clean(t, before, h)
 		})
 	}
+}
+
+// TestNohup leaves it running when its terminal goes away, as nohup(1) asks.
+func TestNohup(t *testing.T) {
+	h, _ := newPoint(t)
+	signal.Ignore(unix.SIGHUP) // which the child takes over
+	g := launch(t, h, everything()...)
+	signal.Reset(unix.SIGHUP)
+	g.ready()
+	must(t, g.cmd.Process.Signal(unix.SIGHUP))
+	pings(t, h, peerAddress)
+	if said := g.log.grep("stopping"); said != "" {
+		t.Errorf("it says %s", said)
+	}
+	g.stop()
 }
 
 // TestStopsWhileStarting sends the signal at any moment of the start.

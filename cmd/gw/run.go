@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/signal"
 	"strings"
 
@@ -86,8 +87,11 @@ func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config
 // run is the life of a gateway: start, serve, wait, take everything back.
 func run(cfg *config.Config) (err error) {
 	log := newLogger(cfg.Log)
-	// A terminal that goes away stops it in order, too.
-	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	stops := []os.Signal{unix.SIGINT, unix.SIGTERM}
+	if !signal.Ignored(unix.SIGHUP) { // as under nohup(1)
+		stops = append(stops, unix.SIGHUP) // a terminal that goes away stops it in order, too
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), stops...)
 	defer cancel()
 	signal.Ignore(unix.SIGPIPE) // frames flow on when whoever reads the log goes away
 
