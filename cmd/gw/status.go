@@ -85,21 +85,17 @@ func printStatus(out io.Writer, s control.Status) error {
 		}
 		printInterface(w, p.Interface, role)
 	}
+	// Behind the table: a line without its columns would break it in two.
+	printFallback(w, s.Underlay.Interface)
+	for _, p := range s.Ports {
+		printFallback(w, p.Interface)
+	}
 	fmt.Fprintf(w, "\nVNI\tNAME\tPORTS\tFLOODS TO\tFDB\n")
 	for _, v := range s.VNIs {
 		to := strings.Join(append(v.Remotes, v.Group), " ")
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\n", v.VNI, v.Name, strings.Join(v.Ports, " "), orDash(strings.TrimSpace(to)), v.FDB)
 	}
-	if len(s.Remotes) > 0 {
-		fmt.Fprintf(w, "\nREMOTE\tSTATE\tNEXT HOP\tMAC\tMTU\tKNOWN BY\tREASON\n")
-	}
-	for _, r := range s.Remotes {
-		by := "its traffic"
-		if r.Configured {
-			by = "configuration"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Address, r.State, orDash(r.NextHop), orDash(r.MAC), r.MTU, by, r.Reason)
-	}
+	printRemotes(w, s.Remotes)
 	printVerdicts(w, s)
 	if s.Hint != "" {
 		fmt.Fprintf(w, "\n%s\n", s.Hint)
@@ -117,8 +113,36 @@ func printInterface(w io.Writer, i control.Interface, role string) {
 		rx, tx = rx+q.RxPackets, tx+q.TxPackets
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", i.Name, role, state, i.XDP, modes(i.Queues), len(i.Queues), i.MTU, rx, tx)
+}
+
+// printFallback says why an interface is not bound in the best mode.
+func printFallback(w io.Writer, i control.Interface) {
 	if i.Fallback != "" {
-		fmt.Fprintf(w, "\t(%s)\n", i.Fallback)
+		fmt.Fprintf(w, "%s: %s\n", i.Name, i.Fallback)
+	}
+}
+
+// mostLearned is how many VTEPs that spoke first the text shows: anybody on the
+// underlay can forge 65,000 of them.
+const mostLearned = 100
+
+func printRemotes(w io.Writer, remotes []control.Remote) {
+	if len(remotes) > 0 {
+		fmt.Fprintf(w, "\nREMOTE\tSTATE\tNEXT HOP\tMAC\tMTU\tKNOWN BY\tREASON\n")
+	}
+	learned := 0
+	for _, r := range remotes {
+		by := "configuration"
+		if !r.Configured {
+			by = "its traffic"
+			if learned++; learned > mostLearned {
+				continue
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Address, r.State, orDash(r.NextHop), orDash(r.MAC), r.MTU, by, r.Reason)
+	}
+	if more := learned - mostLearned; more > 0 {
+		fmt.Fprintf(w, "and %d more known by their traffic (gw status -j has them)\n", more)
 	}
 }
 
