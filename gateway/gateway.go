@@ -145,9 +145,14 @@ func (g *Gateway) claim() error {
 	return nil
 }
 
-// notThere makes a configuration error of one that says that something that the
-// configuration names does not exist.
-func notThere(err error) error { return &config.Error{Problem: err.Error()} }
+// notThere makes a configuration error of one that says that an interface that the
+// configuration names does not exist, and leaves others as they are.
+func notThere(err error) error {
+	if errors.As(err, new(*netdev.NotFoundError)) {
+		return &config.Error{Problem: err.Error()}
+	}
+	return err
+}
 
 // sizes of the tables.
 const (

@@ -32,10 +32,13 @@ func (g *Gateway) openUnderlay() error {
 	if err != nil {
 		return notThere(err)
 	}
+	if err := fitUnderlay(info); err != nil {
+		return err
+	}
 	g.local = u.Local
 	if !g.local.IsValid() {
 		if g.local, err = underlay.FirstGlobal(info.Index); err != nil {
-			return notThere(err)
+			return &config.Error{Problem: err.Error()}
 		}
 	} else if err := checkLocal(g.local, u.Iface); err != nil {
 		return err
@@ -137,6 +140,10 @@ const innerOverhead = vxlan.Overhead
 // openDevice makes the interface by which the host itself is on the overlay.
 func (g *Gateway) openDevice(d *domain, mtu int) error {
 	dev := d.cfg.Device
+	mtu = min(mtu, maxDeviceMTU)
+	if err := fitDevice(dev, mtu); err != nil {
+		return err
+	}
 	pair, err := netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, Addresses: dev.Addresses, Queues: 1})
 	if err != nil {
 		return err
@@ -155,6 +162,9 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) e
 	info, err := netdev.Lookup(name)
 	if err != nil {
 		return notThere(err)
+	}
+	if err := fitPort(info); err != nil {
+		return err
 	}
 	if info.MTU > mtu {
 		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger frames are dropped",

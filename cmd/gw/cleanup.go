@@ -19,6 +19,9 @@ func newCleanup() *cobra.Command {
 			if iface == "" {
 				return usageError{errors.New("cleanup: --iface is missing (name the underlay interface of the killed gateway)")}
 			}
+			if err := ifaceName(iface); err != nil {
+				return err
+			}
 			undone, err := gateway.Cleanup(iface)
 			for _, u := range undone {
 				fmt.Println("put back:", u)

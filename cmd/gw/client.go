@@ -37,6 +37,9 @@ func (t *target) client() (*control.Client, error) {
 		return control.NewClient(t.path), nil
 	}
 	if t.iface != "" {
+		if err := ifaceName(t.iface); err != nil {
+			return nil, err
+		}
 		return control.NewClient(netdev.PathsFor(t.iface).Socket), nil
 	}
 	found, err := underlays()
@@ -49,6 +52,15 @@ func (t *target) client() (*control.Client, error) {
 		return nil, usageError{fmt.Errorf("several gateways run here: choose one with --iface %s", strings.Join(found, " or --iface "))}
 	}
 	return control.NewClient(netdev.PathsFor(found[0]).Socket), nil
+}
+
+// ifaceName refuses a name that would lead out of the folder of our files. The
+// interface itself may have gone.
+func ifaceName(name string) error {
+	if strings.Contains(name, "/") {
+		return usageError{fmt.Errorf("--iface %s is no interface name (it has a slash)", name)}
+	}
+	return nil
 }
 
 // underlays lists the interfaces of this network namespace that lead to an API

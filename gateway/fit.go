@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+
+	"vxgw/config"
+	"vxgw/netdev"
+)
+
+// Bounds of the MTU, in bytes of IP packet.
+const (
+	// maxMTU is the largest packet that lies in one frame with the kernel's 256 bytes
+	// in front, its Ethernet header and one tag.
+	maxMTU = frameSize - 256 - 14 - 4
+	// maxDeviceMTU is where native XDP on a veth ends: the kernel keeps 320 bytes of its
+	// own behind the packet, in a page (drivers/net/veth.c, veth_xdp_set).
+	maxDeviceMTU = 4096 - 256 - 14 - 320
+	// minMTU is what an IPv4 link has at least (RFC 791).
+	minMTU = 68
+	// minMTU6 is the same for IPv6 (RFC 8200 section 5): the kernel has none below.
+	minMTU6 = 1280
+)
+
+// fitUnderlay says why an interface cannot carry the tunnel.
+func fitUnderlay(info netdev.Info) error {
+	switch {
+	case info.Loopback:
+		return &config.Error{Problem: fmt.Sprintf("underlay %s is the loopback interface, which reaches no other VTEP (give the one that does)", info.Name)}
+	case !info.Ethernet:
+		return &config.Error{Problem: fmt.Sprintf("underlay %s is not an Ethernet interface (give the one below it, or a tap instead of a tun)", info.Name)}
+	case info.MTU > maxMTU:
+		return fmt.Errorf("underlay %s has an MTU of %d, and a frame of ours holds %d (ip link set dev %s mtu %d)", info.Name, info.MTU, maxMTU, info.Name, maxDeviceMTU)
+	case info.MTU < minMTU+innerOverhead:
+		return fmt.Errorf("underlay %s has an MTU of %d, of which the tunnel takes %d: too little is left (ip link set dev %s mtu 1500)", info.Name, info.MTU, innerOverhead, info.Name)
+	}
+	return nil
+}
+
+// fitPort says why an interface cannot be bridged.
+func fitPort(info netdev.Info) error {
+	switch {
+	case info.Loopback:
+		return &config.Error{Problem: "it is the loopback interface, which the host itself needs (leave it out)"}
+	case !info.Ethernet:
+		return &config.Error{Problem: "it is not an Ethernet interface, and so there are no frames to bridge (give a tap instead of a tun)"}
+	}
+	return checkMaster(info)
+}
+
+// checkMaster refuses an interface whose frames belong to another already: XDP would
+// take them from under it. A VRF is no such owner.
+func checkMaster(info netdev.Info) error {
+	if info.Master == 0 {
+		return nil
+	}
+	master, err := netlink.LinkByIndex(info.Master)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil // left it meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("find what it belongs to: %w", err)
+	}
+	if master.Type() == "vrf" {
+		return nil
+	}
+	return fmt.Errorf("it belongs to the %s %s, which would get no more frames from it (take it out: ip link set dev %s nomaster)",
+		master.Type(), master.Attrs().Name, info.Name)
+}
+
+// fitDevice says why a device of this MTU cannot have the addresses asked for.
+func fitDevice(dev *config.Device, mtu int) error {
+	for _, a := range dev.Addresses {
+		if a.Addr().Is6() && mtu < minMTU6 {
+			return fmt.Errorf("address %s: device %s gets an MTU of %d, and IPv6 needs %d (give the underlay %d)", a, dev.Name, mtu, minMTU6, minMTU6+innerOverhead)
+		}
+	}
+	return nil
+}
