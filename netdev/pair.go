@@ -90,8 +90,11 @@ func free(name, n string) error {
 	if err != nil {
 		return fmt.Errorf("create device %s: %w", name, err)
 	}
-	return fmt.Errorf("create device %s: there is an interface %s already, of kind %s (choose another name with --device, or remove it: ip link del %s)",
-		name, n, link.Type(), n)
+	cure := "choose another name with --device"
+	if link.Type() != "device" { // hardware, or the loopback: nothing removes it
+		cure += ", or remove it if it is nobody's: ip link del " + n
+	}
+	return fmt.Errorf("create device %s: there is an interface %s already, of kind %s (%s)", name, n, link.Type(), cure)
 }
 
 // create does the steps between the record and the Pair.

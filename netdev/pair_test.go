@@ -100,8 +100,8 @@ func TestCreatePairFails(t *testing.T) {
 		opts PairOptions
 		want string
 	}{
-		"name":    {"taken", PairOptions{Queues: 1}, "create device taken: there is an interface taken already, of kind veth (choose another name with --device, or remove it: ip link del taken)"},
-		"far end": {"far", PairOptions{Queues: 1}, "create device far: there is an interface far-x already, of kind veth (choose another name with --device, or remove it: ip link del far-x)"},
+		"name":    {"taken", PairOptions{Queues: 1}, "create device taken: there is an interface taken already, of kind veth (choose another name with --device, or remove it if it is nobody's: ip link del taken)"},
+		"far end": {"far", PairOptions{Queues: 1}, "create device far: there is an interface far-x already, of kind veth (choose another name with --device, or remove it if it is nobody's: ip link del far-x)"},
 		"queues":  {"d", PairOptions{}, "create device d: 0 queues (at least 1)"},
 		"mtu":     {"d", PairOptions{Queues: 1, MTU: 1 << 20}, "create device d: "},
 		"mac":     {"d", PairOptions{Queues: 1, MAC: net.HardwareAddr{1, 0, 0, 0, 0, 1}}, "create device d: "},
