@@ -160,6 +160,8 @@ func badName(name string, most int) string {
 		return fmt.Sprintf("is longer than %d bytes (no interface can be called that)", most)
 	case name == "." || name == ".." || strings.ContainsFunc(name, strange) || strings.ToValidUTF8(name, "") != name:
 		return "is no interface name (no /, :, %, blanks or unprintable bytes)"
+	case name == "all" || name == "default":
+		return "is a name that the kernel keeps for itself, below /proc/sys/net/ipv4/conf (choose another name)"
 	}
 	return ""
 }
@@ -179,6 +181,8 @@ func badVTEP(a netip.Addr) string {
 		return "is multicast (give it as group)"
 	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return "is the broadcast address (give the address of a VTEP)"
+	case a.As4()[0] == 0 || a.As4()[0] >= 240:
+		return "is in a reserved block, 0.0.0.0/8 or 240.0.0.0/4 (give the address of a VTEP)"
 	}
 	return ""
 }
