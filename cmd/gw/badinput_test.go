@@ -190,6 +190,8 @@ func TestBadCommandLine(t *testing.T) {
 		{name: "unknown command", args: []string{"frobnicate"}, status: 2, want: []string{`"frobnicate"`, "gw --help"}},
 		{name: "command misspelt", args: []string{"staus"}, status: 2, want: []string{`"staus"`, "did you mean gw status?"}},
 		{name: "command of fdb misspelt", args: []string{"fdb", "shwo"}, status: 2, want: []string{`"shwo"`, "did you mean gw fdb show?"}},
+		{name: "underlay twice", args: on("--iface", "veth1"), status: 2, want: []string{`"veth1"`, "--iface", "twice"}},
+		{name: "group twice", args: on("--group", "239.1.1.1", "--group", "239.1.1.2"), status: 2, want: []string{`"239.1.1.2"`, "--group", "twice"}},
 		{name: "argument too many", args: []string{"run", "now"}, status: 2, want: []string{`"now"`, "gw run --help"}},
 		{name: "wait for nonsense", args: []string{"status", "--wait", "soon"}, status: 2, want: []string{"soon", "--wait"}},
 		{name: "cleanup of nothing", args: []string{"cleanup"}, status: 2, want: []string{"--iface is missing"}},
@@ -258,6 +260,7 @@ func TestBadInterfaces(t *testing.T) {
 		{name: "device name too long", args: on("--device", "overlay-device"), status: 2, want: []string{"overlay-device", "13"}},
 		{name: "device name with a slash", args: on("--device", "a/b"), status: 2, want: []string{"a/b"}},
 		{name: "device name taken", args: on("--device", "veth1"), status: 1, want: []string{"veth1", "--device", "ip link del veth1"}},
+		{name: "device is the loopback", args: on("--device", "lo"), status: 1, want: []string{"lo already", "--device"}},
 		{name: "no zero-copy", args: on("--mode", "zerocopy"), status: 1, want: []string{"ens18", "zero-copy", "mode copy"}},
 	})
 }

@@ -37,23 +37,46 @@ func newRun() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&flags.Iface, "iface", flags.Iface, "underlay interface, which carries the VXLAN packets")
+	f.Var(&once{text: &flags.Iface}, "iface", "underlay interface, which carries the VXLAN packets")
 	f.UintSliceVar(&flags.VNIs, "vni", flags.VNIs, "VXLAN network identifier, 1-16777215; repeatable")
-	f.StringVar(&flags.Local, "local", flags.Local, "outer source address (default: the interface's first global address)")
+	f.Var(&once{text: &flags.Local}, "local", "outer source address (default: the interface's first global address)")
 	f.UintVar(&flags.DstPort, "dstport", flags.DstPort, "UDP port of VXLAN")
 	f.StringSliceVar(&flags.Remotes, "remote", flags.Remotes, "VTEP that gets a copy of every flooded frame; repeatable")
-	f.StringVar(&flags.Group, "group", flags.Group, "multicast group that flooded frames go to; not with --remote")
+	f.Var(&once{text: &flags.Group}, "group", "multicast group that flooded frames go to; not with --remote")
 	f.StringSliceVar(&flags.Ports, "port", flags.Ports, "existing interface to bridge; repeatable")
-	f.StringVar(&flags.Device, "device", flags.Device, "name of the interface to make for this host (default gw<VNI> where no --port is given)")
+	f.Var(&once{text: &flags.Device}, "device", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.StringSliceVar(&flags.Addresses, "address", flags.Addresses, "address with prefix length for that interface; repeatable")
-	f.StringVar(&flags.Mode, "mode", flags.Mode, "how to bind: auto, zerocopy, copy or generic")
-	f.StringVar(&flags.Metrics, "metrics", flags.Metrics, "address of /metrics for Prometheus, empty for none")
-	f.StringVar(&flags.Control, "control", flags.Control, "path of the API socket (default /run/gw/<iface>.sock)")
+	f.Var(&once{text: &flags.Mode}, "mode", "how to bind: auto, zerocopy, copy or generic")
+	f.Var(&once{text: &flags.Metrics}, "metrics", "address of /metrics for Prometheus, empty for none")
+	f.Var(&once{text: &flags.Control}, "control", "path of the API socket (default /run/gw/<iface>.sock)")
 	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "auto, text or json")
 	f.StringVar(&flags.LogLevel, "log-level", flags.LogLevel, "debug, info, warn or error")
-	f.StringVar(&file, "config", "", "YAML file that describes everything; not with the flags above, save --log-*")
+	f.Var(&once{text: &file}, "config", "YAML file that describes everything; not with the flags above, save --log-*")
 	return c
 }
+
+// once is a flag that has one value. Of two, one would be forgotten in silence.
+type once struct {
+	text *string
+	set  bool
+}
+
+func (o *once) String() string {
+	if o.text == nil { // as pflag asks for the zero value
+		return ""
+	}
+	return *o.text
+}
+
+func (o *once) Set(s string) error {
+	if o.set {
+		return errors.New("it is given twice")
+	}
+	*o.text, o.set = s, true
+	return nil
+}
+
+func (o *once) Type() string { return "string" }
 
 // settings makes the configuration of the flags, or of the file.
 func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config, error) {
