@@ -90,6 +90,22 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestByteOrderMark reads what editors elsewhere save.
+func TestByteOrderMark(t *testing.T) {
+	const text = "underlay: {iface: u}\r\nvnis: [{vni: 42}]\r\n"
+	want, err := Parse([]byte(text), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse([]byte("\ufeff"+text), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := diff(want, got); d != "" {
+		t.Errorf("(-without +with):\n%s", d)
+	}
+}
+
 func TestDevice(t *testing.T) {
 	for text, want := range map[string]*Device{
 		"{vni: 7}":                                            {Name: "gw7"},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ func Load(path string) (*Config, error) {
 // what errors call the source. All errors are of type *Error and, but for
 // what is missing altogether, have a line.
 func Parse(data []byte, name string) (*Config, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark is no part of the first key (YAML 1.2.2 section 5.2)
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, syntaxError(name, err)
