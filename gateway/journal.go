@@ -132,7 +132,12 @@ var generic = map[string]bool{
 // calmOffloads sees to it that an interface with XDP in the stack gets no frames
 // above the MTU: native mode makes the kernel do it, generic mode does not.
 func (g *Gateway) calmOffloads(f *iface) error {
-	if f.attached != bpf.Generic || !f.info.IsVeth {
+	if f.attached != bpf.Generic {
+		return nil
+	}
+	if !f.info.IsVeth {
+		g.log.Warn("XDP runs in the stack here, behind the offloads: what GRO, or a sender on this machine, leaves larger than the MTU is lost",
+			"iface", f.info.Name, "cure", fmt.Sprintf("ethtool -K %s gro off; at senders on this machine: ethtool -K DEV tso off gso off tx-udp-segmentation off", f.info.Name))
 		return nil
 	}
 	if !f.info.PeerInSameNS {

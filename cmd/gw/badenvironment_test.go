@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -203,6 +204,9 @@ func TestGenericFallback(t *testing.T) {
 	}
 	if g.log.grep("the underlay is not bound in the best mode") == "" {
 		t.Error("the log does not say that it is not the best mode")
+	}
+	if said := g.log.grep("larger than the MTU is lost"); !strings.Contains(said, "ethtool -K br0 gro off") {
+		t.Errorf("the log does not say what segmentation offloads do to it: %q", said)
 	}
 	pings(t, h, "172.17.1.3")
 	g.stop()
