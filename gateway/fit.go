@@ -79,3 +79,26 @@ func fitDevice(dev *config.Device, mtu int) error {
 	}
 	return nil
 }
+
+// warnOfTwins tells of kernel vxlan devices that will get no more frames since their
+// VNIs are ours: one that was left up beside the gateway that replaces it is easily
+// forgotten.
+func (g *Gateway) warnOfTwins(info netdev.Info) error {
+	links, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return fmt.Errorf("list this host's interfaces: %w", err)
+	}
+	for _, l := range links {
+		v, ok := l.(*netlink.Vxlan)
+		if !ok || v.Port != int(g.cfg.Underlay.DstPort) || v.VtepDevIndex != 0 && v.VtepDevIndex != info.Index {
+			continue
+		}
+		for i := range g.cfg.VNIs {
+			if vni := g.cfg.VNIs[i].VNI; int(vni) == v.VxlanId {
+				g.log.Warn("a kernel vxlan device has a VNI of ours on the same port, and gets no more frames from this underlay",
+					"vni", vni, "device", v.Name, "cure", "ip link del "+v.Name)
+			}
+		}
+	}
+	return nil
+}

@@ -46,6 +46,9 @@ func (g *Gateway) openUnderlay() error {
 	if err := checkRemotes(g.cfg, g.local); err != nil {
 		return err
 	}
+	if err := g.warnOfTwins(info); err != nil {
+		return err
+	}
 	sockets := info.RxQueues
 	for i := range g.cfg.VNIs {
 		v := &g.cfg.VNIs[i]

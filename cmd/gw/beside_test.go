@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"vxgw/internal/lab"
@@ -48,4 +49,17 @@ func TestKernelDeviceBeside(t *testing.T) {
 			resolve(t, kernel, far)
 		})
 	}
+}
+
+// TestKernelDeviceTwin has one with the same VNI, left up by who moves over to gw.
+func TestKernelDeviceTwin(t *testing.T) {
+	_, h, _ := newUnderlay(t)
+	must(t, h.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under2}))
+	must(t, h.KernelVXLAN(lab.VXLANConfig{Name: "vxlan1", VNI: 43, Dev: "ens18", Remote: under2}))
+	g := start(t, h, on("--remote", "10.65.132.188")...)
+	said := g.log.grep("a VNI of ours")
+	if !strings.Contains(said, "ip link del vxlan0") || strings.Contains(said, "vxlan1") {
+		t.Errorf("the log says %q, want a warning of vxlan0 alone", said)
+	}
+	g.stop()
 }
