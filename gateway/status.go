@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"vxgw/config"
 	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/underlay"
@@ -116,14 +118,20 @@ func (g *Gateway) vni(d *domain) control.VNI {
 // remotes lists the configured remotes and groups, and the VTEPs that spoke first.
 func (g *Gateway) remotes() []control.Remote {
 	out := []control.Remote{}
+	configured := map[netip.Addr]bool{}
+	for _, d := range g.domains {
+		for _, addr := range slices.Concat(d.remotes, d.groups) {
+			configured[addr] = true
+		}
+		for _, s := range d.cfg.FDB {
+			configured[s.Dst] = true
+		}
+	}
 	for _, addr := range g.plane.Remotes.Addrs() {
 		if !addr.IsValid() {
 			continue
 		}
-		r := control.Remote{Address: addr.String(), State: "idle", Reason: "nobody has sent to it yet"}
-		for _, d := range g.domains {
-			r.Configured = r.Configured || slices.Contains(d.remotes, addr) || slices.Contains(d.groups, addr)
-		}
+		r := control.Remote{Address: addr.String(), State: "idle", Reason: "nobody has sent to it yet", Configured: configured[addr]}
 		if way, ok := g.mirror.Path(addr); ok {
 			r.State, r.Reason, r.MTU = way.State.String(), way.Reason, way.MTU
 			if way.NextHop.IsValid() {
@@ -182,10 +190,15 @@ func problems(s *control.Status) []string {
 	return out
 }
 
-// hint says what is missing for a VNI that can reach nobody yet.
+// hint says what is missing for a VNI that can reach nobody yet. Whom a VTEP that
+// spoke first spoke to is not looked up: one is enough to be silent.
 func (g *Gateway) hint(s *control.Status) string {
+	if slices.ContainsFunc(s.Remotes, func(r control.Remote) bool { return !r.Configured }) {
+		return ""
+	}
 	for _, d := range g.domains {
-		if len(d.groups)+len(d.remotes) == 0 && len(s.Remotes) == 0 {
+		toVTEP := func(s config.Static) bool { return s.Dst.IsValid() }
+		if len(d.groups)+len(d.remotes) == 0 && !slices.ContainsFunc(d.cfg.FDB, toVTEP) {
 			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, start gw with --remote ADDRESS or --group GROUP", d.cfg.VNI)
 		}
 	}

@@ -55,3 +55,23 @@ func TestAlone(t *testing.T) {
 		})
 	}
 }
+
+// TestOneOfTwoAlone has a VNI that knows nobody beside one that does, by an FDB entry.
+func TestOneOfTwoAlone(t *testing.T) {
+	_, h, _ := newUnderlay(t)
+	g := start(t, h, "--config", write(t, `
+underlay: {iface: ens18}
+metrics: {listen: ""}
+vnis:
+  - {vni: 42, fdb: [{mac: "02:00:00:00:42:03", dst: 10.65.132.188}]}
+  - {vni: 43}
+`))
+	st := g.status()
+	if !strings.Contains(st.Hint, "vni 43 knows no other VTEP") {
+		t.Errorf("hint %q, want one for vni 43", st.Hint)
+	}
+	if len(st.Remotes) != 1 || !st.Remotes[0].Configured {
+		t.Errorf("remotes %+v, want one that the configuration names", st.Remotes)
+	}
+	g.stop()
+}
