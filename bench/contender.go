@@ -25,7 +25,9 @@ type contender func(ctx context.Context, h *lab.Host) (stop func() error, err er
 // kernelVTEP is the kernel's vxlan device and bridge, with both FDBs filled, so that
 // nothing is flooded.
 func kernelVTEP(_ context.Context, h *lab.Host) (stop func() error, err error) {
-	stop = func() error { return errors.Join(h.DeleteLink("vxlan0"), h.DeleteLink("br0")) }
+	stop = func() error {
+		return errors.Join(h.DeleteLink("vxlan0"), h.DeleteLink("br0"), h.SetOffload("veth1", "rx-gro", false))
+	}
 	err = h.Bridge("br0", "veth1")
 	if err == nil {
 		err = h.KernelVXLAN(lab.VXLANConfig{
