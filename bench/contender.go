@@ -14,13 +14,32 @@ import (
 
 	"vxgw/control"
 	"vxgw/internal/lab"
+	"vxgw/vxlan"
 )
 
 // The device under test stands between the port veth1, where the generator is, and
-// the underlay ens18, where the sink is. Both contenders get the same links.
+// the underlay ens18, where the sink is. All contenders get the same links.
 
-// contender puts itself between the two links and returns what takes it away.
-type contender func(ctx context.Context, h *lab.Host) (stop func() error, err error)
+// starter puts a contender between the two links and returns what takes it away.
+type starter func(ctx context.Context, h *lab.Host) (stop func() error, err error)
+
+// contender is one device under test.
+type contender struct {
+	name   string
+	start  starter
+	length int                  // of its packets at the sink
+	check  func(b []byte) error // whether one of them is right
+}
+
+// contenders returns all, in the order of their turns. Those that are compared with
+// each other are neighbours, as far as that goes. The CPU of gw's worker is
+// stored in cpu.
+func contenders(program, dir string, cpu *int) []contender {
+	return []contender{
+		{"kernel", kernelVTEP, innerLen + vxlan.Overhead, checkPacket},
+		{"gw", gateway(program, dir, cpu), innerLen + vxlan.Overhead, checkPacket},
+	}
+}
 
 // kernelVTEP is the kernel's vxlan device and bridge, with both FDBs filled, so that
 // nothing is flooded.
@@ -62,8 +81,9 @@ func bridgeEntry(port string, mac net.HardwareAddr) error {
 	})
 }
 
-// gateway is gw, run from program. Its control socket is in dir.
-func gateway(program, dir string) contender {
+// gateway is gw, run from program. Its control socket is in dir. The CPU that its
+// worker has is stored in cpu.
+func gateway(program, dir string, cpu *int) starter {
 	return func(ctx context.Context, h *lab.Host) (func() error, error) {
 		far := macBytes(farSide.mac(0))
 		file := dir + "/gw.yaml"
@@ -78,34 +98,43 @@ func gateway(program, dir string) contender {
 		if err := cmd.Start(); err != nil {
 			return nil, err
 		}
-		stop := func() error {
-			if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
-				return err
-			}
-			if err := cmd.Wait(); err != nil {
-				return fmt.Errorf("gw: %w: %s", err, log.String())
-			}
-			return nil
+		stop := func() error { return end(cmd, &log) }
+		s, err := awaitDirect(ctx, control.NewClient(dir+"/gw.sock"))
+		if err == nil && len(s.Workers) != 1 {
+			err = fmt.Errorf("gw has %d workers, what it is compared with has one", len(s.Workers))
 		}
-		if err := awaitDirect(ctx, control.NewClient(dir+"/gw.sock")); err != nil {
+		if err != nil {
 			return nil, errors.Join(err, stop())
 		}
+		*cpu = s.Workers[0].CPU
 		return stop, nil
 	}
 }
 
+// end stops a program, of which log is the standard error.
+func end(cmd *lab.Cmd, log *strings.Builder) error {
+	err := cmd.Process.Signal(unix.SIGTERM)
+	if errors.Is(err, os.ErrProcessDone) {
+		err = nil // its status tells why
+	}
+	if err := errors.Join(err, cmd.Wait()); err != nil {
+		return fmt.Errorf("%s: %w: %s", cmd.Path, err, log.String())
+	}
+	return nil
+}
+
 // awaitDirect waits until gw runs and the way to the remote is open.
-func awaitDirect(ctx context.Context, c *control.Client) error {
+func awaitDirect(ctx context.Context, c *control.Client) (control.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for {
 		s, err := c.Status(ctx)
 		if err == nil && s.Ready && len(s.Remotes) == 1 && s.Remotes[0].State == "direct" {
-			return nil
+			return s, nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("gw is not ready to send after 10 s: %w", errors.Join(err, ctx.Err()))
+			return s, fmt.Errorf("gw is not ready to send after 10 s: %w", errors.Join(err, ctx.Err()))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -11,11 +11,10 @@ import (
 	"time"
 
 	"vxgw/internal/lab"
-	"vxgw/vxlan"
 )
 
 // End to end: generator -> device under test -> sink, in three namespaces. The
-// contenders take turns, and each pair of turns gives one ratio.
+// contenders take turns in rounds, and each round gives one ratio of each pair.
 
 // Turn is one measurement of one contender.
 type Turn struct {
@@ -24,27 +23,21 @@ type Turn struct {
 	Steal     float64 `json:"steal"`              // part of all CPU time that the hypervisor took meanwhile
 }
 
-// EndToEnd is the comparison of gw with the kernel, encapsulating 64-byte frames,
-// saturated, not jailed.
+// EndToEnd is the comparison of gw and others with 64-byte frames, which they
+// encapsulate, saturated, not jailed.
 type EndToEnd struct {
-	Turns  []Turn    `json:"turns"` // in order: gw, kernel, gw, kernel and so on
-	Ratios []float64 `json:"ratios"`
-	Ratio  float64   `json:"ratio"` // median of Ratios
-	Low    float64   `json:"low"`   // confidence interval of the median
-	High   float64   `json:"high"`
-	Level  float64   `json:"level"` // of that interval
-	Thrown int       `json:"pairs_thrown_away"`
+	Turns       []Turn       `json:"turns"` // in order: kernel, gw, kernel and so on
+	Comparison               // gw over the kernel
+	Comparisons []Comparison `json:"comparisons"` // all
+	CPU         int          `json:"cpu"`         // of gw's worker
 }
-
-// maxSteal is the steal above which a pair of turns does not count.
-const maxSteal = 0.02
 
 // prefix of the bench's namespaces.
 const prefix = "gw-bench"
 
-// MeasureEndToEnd compares the program with the kernel in a number of pairs of turns, each turn counted for window.
-// Progress is told after each turn. Needs root.
-func MeasureEndToEnd(ctx context.Context, program string, pairs int, window time.Duration, progress func(Turn)) (r EndToEnd, err error) {
+// MeasureEndToEnd compares the program with others in a number of rounds of turns, each turn counted for window. Progress
+// is told after each turn. Needs root.
+func MeasureEndToEnd(ctx context.Context, program string, rounds int, window time.Duration, progress func(Turn)) (r EndToEnd, err error) {
 	if _, err := lab.Sweep(prefix); err != nil {
 		return r, err
 	}
@@ -62,31 +55,25 @@ func MeasureEndToEnd(ctx context.Context, program string, pairs int, window time
 	if err != nil {
 		return r, err
 	}
-	contenders := []struct {
-		name string
-		c    contender
-	}{{"gw", gateway(program, dir)}, {"kernel", kernelVTEP}}
-	for range pairs {
-		var pair [2]Turn
-		for i, c := range contenders {
-			if pair[i], err = b.turn(ctx, c.c, window); err != nil {
+	all := contenders(program, dir, &r.CPU)
+	var taken []map[string]Turn
+	for range rounds {
+		round := map[string]Turn{}
+		for _, c := range all {
+			t, err := b.turn(ctx, c, window)
+			if err != nil {
 				return r, fmt.Errorf("%s: %w", c.name, err)
 			}
-			pair[i].Contender = c.name
-			r.Turns = append(r.Turns, pair[i])
-			progress(pair[i])
+			round[c.name] = t
+			r.Turns = append(r.Turns, t)
+			progress(t)
 		}
-		if max(pair[0].Steal, pair[1].Steal) > maxSteal {
-			r.Thrown++
-			continue
-		}
-		r.Ratios = append(r.Ratios, round2(pair[0].Rate/pair[1].Rate))
+		taken = append(taken, round)
 	}
-	r.Ratio = median(r.Ratios)
-	var ok bool
-	if r.Low, r.High, r.Level, ok = interval(r.Ratios); !ok {
-		return r, fmt.Errorf("only %d of %d pairs are left, too few for an interval (the machine is too busy: steal above %.0f %%)", len(r.Ratios), pairs, 100*maxSteal)
+	if r.Comparisons, err = compare(taken); err != nil {
+		return r, err
 	}
+	r.Comparison = r.Comparisons[0]
 	return r, nil
 }
 
@@ -123,15 +110,16 @@ func newBed(l *lab.Lab) (*bed, error) {
 
 // turn measures one contender.
 func (b *bed) turn(ctx context.Context, c contender, window time.Duration) (t Turn, err error) {
-	stop, err := c(ctx, b.dut)
+	t.Contender = c.name
+	stop, err := c.start(ctx, b.dut)
 	if err != nil {
 		return t, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if err := b.verify(ctx); err != nil {
+	if err := b.verify(ctx, c); err != nil {
 		return t, err
 	}
-	s, err := newSink(b.far, "ens18", innerLen+vxlan.Overhead)
+	s, err := newSink(b.far, "ens18", c.length)
 	if err != nil {
 		return t, err
 	}
@@ -167,23 +155,23 @@ func count(s *sink, window time.Duration) (rate, steal float64, err error) {
 }
 
 // verify sends a few frames and fails unless they arrive as they have to.
-func (b *bed) verify(ctx context.Context) error {
-	c, err := b.far.Capture("ens18", func(f lab.Frame) bool { return len(f.Data) == innerLen+vxlan.Overhead })
+func (b *bed) verify(ctx context.Context, c contender) error {
+	seen, err := b.far.Capture("ens18", func(f lab.Frame) bool { return len(f.Data) == c.length })
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer seen.Close()
 	if err := b.gen.send(256); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	frames, err := c.Wait(ctx, 64, nil)
+	frames, err := seen.Wait(ctx, 64, nil)
 	if err != nil {
 		return fmt.Errorf("wait for 64 packets at the sink: %w", err)
 	}
 	for _, f := range frames {
-		if err := checkPacket(f.Data); err != nil {
+		if err := c.check(f.Data); err != nil {
 			return fmt.Errorf("what arrives at the sink is wrong: %w", err)
 		}
 	}

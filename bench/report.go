@@ -37,9 +37,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := unix.Uname(&name); err == nil {
 		r.Kernel = unix.ByteSliceToString(name.Release[:])
 	}
-	inMemory, pairs, window := 5*time.Second, 15, 2*time.Second
+	inMemory, rounds, window := 5*time.Second, 15, 2*time.Second
 	if o.Quick {
-		inMemory, pairs, window = time.Second, 9, 700*time.Millisecond
+		inMemory, rounds, window = time.Second, 9, 700*time.Millisecond
 	}
 	fmt.Fprintf(o.Out, "gw bench: kernel %s, %s, %d CPUs, %s\n\n", r.Kernel, r.CPU, r.CPUs, r.Date.Format(time.DateOnly))
 	fmt.Fprintf(o.Out, "In memory: one worker, 64-byte frames, no kernel; ns per packet, median of many short slices\n")
@@ -60,18 +60,17 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		fmt.Fprintf(o.Out, "\n%s\n", r.LeftOut)
 		return r, nil
 	}
-	fmt.Fprintf(o.Out, "\nEnd to end: encap of 64-byte frames, veth in copy mode, saturated, not jailed (generator on CPU %d), counted at the sink\n", runtime.NumCPU()-1)
-	e, err := MeasureEndToEnd(ctx, o.Program, pairs, window, func(t Turn) {
+	fmt.Fprintf(o.Out, "\nEnd to end: 64-byte frames, veth in copy mode, saturated, not jailed (generator on CPU %d), counted at the sink\n", runtime.NumCPU()-1)
+	e, err := MeasureEndToEnd(ctx, o.Program, rounds, window, func(t Turn) {
 		fmt.Fprintf(o.Out, "  %-6s %8.0f packets/s  (steal %.1f %%)\n", t.Contender, t.Rate, 100*t.Steal)
 	})
 	if err != nil {
 		return r, err
 	}
 	r.EndToEnd = &e
-	fmt.Fprintf(o.Out, "  gw / kernel vxlan + bridge: %.2f, %.1f %% interval %.2f to %.2f, %d pairs, %d thrown away for steal (goal: above %.1f)\n",
-		e.Ratio, 100*e.Level, e.Low, e.High, len(e.Ratios), e.Thrown, RatioGoal)
+	fmt.Fprintf(o.Out, "  gw's worker ran on CPU %d\n", e.CPU)
+	for _, c := range e.Comparisons {
+		fmt.Fprintf(o.Out, "  %v\n", c)
+	}
 	return r, nil
 }
-
-// RatioGoal is what gw over the kernel has to be above, saturated and not jailed.
-const RatioGoal = 1.1
