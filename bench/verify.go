@@ -29,6 +29,10 @@ func checkPacket(b []byte) error {
 	return checkFrame(b[o.HeaderLen:o.Len], nearSide, farSide)
 }
 
+// checkForwarded fails unless b is a frame of a near station, as the generator made
+// it.
+func checkForwarded(b []byte) error { return checkFrame(b, nearSide, farSide) }
+
 // checkInner fails unless b is a frame of a far station.
 func checkInner(b []byte) error { return checkFrame(b, farSide, nearSide) }
 

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"vxgw/bench"
 )
@@ -37,5 +40,27 @@ func newBench() *cobra.Command {
 	}
 	c.Flags().BoolVar(&quick, "quick", false, "take under a minute instead of several")
 	c.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON with every turn, the table to standard error")
+	c.AddCommand(newForward())
 	return c
+}
+
+// newForward is what the bench runs beside gw.
+func newForward() *cobra.Command {
+	return &cobra.Command{
+		Use:    "forward RINGS FROM TO CPU",
+		Short:  "Move frames from link to link, as something to compare gw with",
+		Hidden: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			f, err := bench.ParseForward(args)
+			if err != nil {
+				return usageError{fmt.Errorf("bench forward: %w", err)}
+			}
+			ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+			defer cancel()
+			if err := bench.Forward(ctx, f, func() { bench.SayReady(os.Stdout) }); err != nil {
+				return fmt.Errorf("bench forward: %w", err)
+			}
+			return nil
+		},
+	}
 }

@@ -38,7 +38,7 @@ var imports = map[string][]string{
 	"internal/lab":   {},
 	"internal/rules": {},
 	"internal/demo":  {"internal/lab", "control", "dataplane", "netdev"},
-	"bench":          {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan"},
+	"bench":          {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
 
 	"cmd/gw": {"gateway", "metrics", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
 }

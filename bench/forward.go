@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// What gw is compared with beside the kernel: forwarders that move every frame from
+// one link to another and look at none. Each runs in a process of its own, as gw does:
+//
+//	Forward   load, bind, pin -> ready -> round, round ... spin, sleep -> give back
+
+// ForwardConfig is one forwarder.
+type ForwardConfig struct {
+	Rings    string // whose: "own"
+	From, To string // links in the network namespace of the caller, with one queue each
+	CPU      int    // to run on
+}
+
+// forwarder moves frames. Its methods belong to one goroutine.
+type forwarder interface {
+	// round takes up to a batch, sends it, takes back what was sent and refills. It
+	// returns how many frames were moved, 0 when there was nothing to do.
+	round() (moved int, err error)
+	// again tells whether the kernel had no room and has to be asked again.
+	again() bool
+	// fd can be read when frames have come.
+	fd() int
+	close() error
+}
+
+var forwarders = map[string]func(in, out netlink.Link) (forwarder, error){
+	"own": forwardOwn,
+}
+
+// args is what newForwarder and ParseForward agree on.
+func (c ForwardConfig) args() []string {
+	return []string{c.Rings, c.From, c.To, strconv.Itoa(c.CPU)}
+}
+
+// ParseForward reads the arguments of a forwarder's process: RINGS FROM TO CPU.
+func ParseForward(args []string) (c ForwardConfig, err error) {
+	if len(args) != 4 {
+		return c, fmt.Errorf("%d arguments instead of RINGS FROM TO CPU", len(args))
+	}
+	c.Rings, c.From, c.To = args[0], args[1], args[2]
+	if forwarders[c.Rings] == nil {
+		return c, fmt.Errorf("no such rings: %q (own)", c.Rings)
+	}
+	if c.CPU, err = strconv.Atoi(args[3]); err != nil {
+		return c, fmt.Errorf("CPU: %w", err)
+	}
+	return c, nil
+}
+
+// forwardBatch is how many frames a forwarder takes at once. It is the
+// fastest: each call of sendto has its price.
+const forwardBatch = 512
+
+// What a worker of the data plane does when idle (spinRounds and retryMillis there).
+const (
+	idleRounds  = 200
+	retryMillis = 1
+)
+
+// stopMillis is how long a sleeping forwarder does not see that it is to stop.
+const stopMillis = 20
+
+// Forward forwards until ctx ends and calls ready once frames can flow. Call it at
+// most once in a process, and end that afterwards.
+func Forward(ctx context.Context, c ForwardConfig, ready func()) (err error) {
+	in, err := netlink.LinkByName(c.From)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", c.From, err)
+	}
+	out, err := netlink.LinkByName(c.To)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", c.To, err)
+	}
+	// As gw has it: the runtime takes no P from a thread that sits in sendto().
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 3))
+	runtime.LockOSThread() // never unlocked: the pinned thread dies with the process
+	var set unix.CPUSet
+	set.Set(c.CPU)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("pin to CPU %d: %w", c.CPU, err)
+	}
+	f, err := forwarders[c.Rings](in, out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	var stop atomic.Bool
+	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+	ready()
+	return drive(f, &stop)
+}
+
+// drive lets f work until stop is set: as long as there is something to do, then some
+// rounds more, then it sleeps.
+func drive(f forwarder, stop *atomic.Bool) error {
+	idle := 0
+	for !stop.Load() {
+		moved, err := f.round()
+		switch {
+		case err != nil:
+			return err
+		case moved > 0:
+			idle = 0
+			continue
+		}
+		if idle++; idle < idleRounds {
+			continue
+		}
+		millis := stopMillis
+		if f.again() {
+			millis = retryMillis
+		}
+		fds := [1]unix.PollFd{{Fd: int32(f.fd()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds[:], millis); err != nil && err != unix.EINTR {
+			return fmt.Errorf("poll: %w", err)
+		}
+	}
+	return nil
+}
