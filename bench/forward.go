@@ -13,13 +13,16 @@ import (
 )
 
 // What gw is compared with beside the kernel: forwarders that move every frame from
-// one link to another and look at none. Each runs in a process of its own, as gw does:
+// one link to another and look at none. One is on gw's own rings (forwardown.go), one
+// on another library's (forwardasavie.go). Each runs in a process of its own, as gw
+// does, since what that library maps is unmapped only when the process ends, and
+// with it the queue is bound:
 //
 //	Forward   load, bind, pin -> ready -> round, round ... spin, sleep -> give back
 
 // ForwardConfig is one forwarder.
 type ForwardConfig struct {
-	Rings    string // whose: "own"
+	Rings    string // whose: "own" or "asavie"
 	From, To string // links in the network namespace of the caller, with one queue each
 	CPU      int    // to run on
 }
@@ -37,7 +40,8 @@ type forwarder interface {
 }
 
 var forwarders = map[string]func(in, out netlink.Link) (forwarder, error){
-	"own": forwardOwn,
+	"own":    forwardOwn,
+	"asavie": forwardAsavie,
 }
 
 // args is what newForwarder and ParseForward agree on.
@@ -52,7 +56,7 @@ func ParseForward(args []string) (c ForwardConfig, err error) {
 	}
 	c.Rings, c.From, c.To = args[0], args[1], args[2]
 	if forwarders[c.Rings] == nil {
-		return c, fmt.Errorf("no such rings: %q (own)", c.Rings)
+		return c, fmt.Errorf("no such rings: %q (own, asavie)", c.Rings)
 	}
 	if c.CPU, err = strconv.Atoi(args[3]); err != nil {
 		return c, fmt.Errorf("CPU: %w", err)
@@ -60,8 +64,8 @@ func ParseForward(args []string) (c ForwardConfig, err error) {
 	return c, nil
 }
 
-// forwardBatch is how many frames a forwarder takes at once. It is the
-// fastest: each call of sendto has its price.
+// forwardBatch is how many frames a forwarder takes at once. Both are fastest with
+// it: each call of sendto has its price.
 const forwardBatch = 512
 
 // What a worker of the data plane does when idle (spinRounds and retryMillis there).

@@ -63,14 +63,14 @@ func newTestBed(t *testing.T) *bed {
 	return b
 }
 
-// TestForwarders has each take turns twice on the same links. Each frame has to arrive as it was sent, several times as
+// TestForwarders has both take turns twice on the same links. Each frame has to arrive as it was sent, several times as
 // many as any ring holds, and afterwards the links have to be as before.
 func TestForwarders(t *testing.T) {
 	b := newTestBed(t)
 	before := dump(t, b)
 	cpu := new(int)
 	for range 2 {
-		for _, rings := range []string{"own"} {
+		for _, rings := range []string{"own", "asavie"} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			stop, err := forwarding(os.Args[0], rings, cpu)(ctx, b.dut)
 			if err != nil {
@@ -133,7 +133,7 @@ func TestForwarderKilled(t *testing.T) {
 	b := newTestBed(t)
 	before := dump(t, b)
 	cpu := new(int)
-	for _, rings := range []string{"own"} {
+	for _, rings := range []string{"own", "asavie"} {
 		c := ForwardConfig{Rings: rings, From: "veth1", To: "ens18"}
 		cmd := b.dut.Command(t.Context(), os.Args[0], append([]string{"bench", "forward"}, c.args()...)...)
 		out, err := cmd.StdoutPipe()
@@ -169,7 +169,7 @@ func TestForwarderKilled(t *testing.T) {
 func TestForwarderFails(t *testing.T) {
 	b := newTestBed(t)
 	cpu := 1 << 9 // no machine that this runs on has it
-	for _, rings := range []string{"own"} {
+	for _, rings := range []string{"own", "asavie"} {
 		_, err := forwarding(os.Args[0], rings, &cpu)(t.Context(), b.dut)
 		if err == nil || !strings.Contains(err.Error(), "pin to CPU 512: invalid argument") {
 			t.Errorf("%s: %v", rings, err)
@@ -178,7 +178,7 @@ func TestForwarderFails(t *testing.T) {
 }
 
 func TestParseForward(t *testing.T) {
-	want := ForwardConfig{Rings: "own", From: "a", To: "b", CPU: 1}
+	want := ForwardConfig{Rings: "asavie", From: "a", To: "b", CPU: 1}
 	if c, err := ParseForward(want.args()); err != nil || c != want {
 		t.Errorf("%+v, %v", c, err)
 	}
