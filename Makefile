@@ -2,7 +2,7 @@
 # make demo      show gw at work in network namespaces (root)
 # make test      run every test (root; without gcc the race detector is left out)
 # make lint      formatting, vet, staticcheck, the project's own rules
-# make bench     measure: in memory, and end to end against the kernel (root)
+# make bench     measure: in memory, and end to end against the kernel and others (root)
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)

@@ -33,6 +33,9 @@ var comparisons = []struct {
 	what        string
 }{
 	{"gw", "kernel", 1.1, "gw over the kernel's vxlan device with a bridge"},
+	{"null", "asavie", 0, "the project's rings over asavie/xdp, forwarding without tunnel"},
+	{"gw", "asavie", 1.5, "gw over forwarding without tunnel on asavie/xdp"},
+	{"gw", "null", 0.95, "gw over forwarding without tunnel on its own rings"},
 }
 
 // maxSteal is the steal above which a pair of turns does not count.

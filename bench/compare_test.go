@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// rounds returns n rounds in which gw is twice the kernel.
+// rounds returns n rounds in which gw is twice the kernel, and null three times asavie.
 func rounds(n int) []map[string]Turn {
 	var all []map[string]Turn
 	for i := range n {
 		v := float64(100 + i)
-		all = append(all, map[string]Turn{"gw": {Rate: 2 * v}, "kernel": {Rate: v}})
+		all = append(all, map[string]Turn{"gw": {Rate: 2 * v}, "kernel": {Rate: v}, "null": {Rate: 3 * v}, "asavie": {Rate: v}})
 	}
 	return all
 }
@@ -25,13 +25,13 @@ func TestCompare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]float64{"gw / kernel": 2}
+	want := map[string]float64{"gw / kernel": 2, "null / asavie": 3, "gw / asavie": 2, "gw / null": 0.67}
 	for _, c := range all {
 		if c.Ratio != want[c.Name] || c.Low != c.Ratio || c.High != c.Ratio {
 			t.Errorf("%s: %v (%v to %v), want %v", c.Name, c.Ratio, c.Low, c.High, want[c.Name])
 		}
 		thrown := 0
-		if c.Name == "gw / kernel" {
+		if c.Name == "gw / kernel" { // the others do not care for the kernel's turn
 			thrown = 1
 		}
 		if c.Thrown != thrown || len(c.Ratios) != 9-thrown {

@@ -32,12 +32,14 @@ type contender struct {
 }
 
 // contenders returns all, in the order of their turns. Those that are compared with
-// each other are neighbours, as far as that goes. The CPU of gw's worker is
-// stored in cpu.
+// each other are neighbours, as far as that goes. What has no worker of gw's runs on
+// the CPU that gw chose for its worker in its turn before, which is in cpu then.
 func contenders(program, dir string, cpu *int) []contender {
 	return []contender{
 		{"kernel", kernelVTEP, innerLen + vxlan.Overhead, checkPacket},
 		{"gw", gateway(program, dir, cpu), innerLen + vxlan.Overhead, checkPacket},
+		{"null", forwarding(program, "own", cpu), innerLen, checkForwarded},
+		{"asavie", forwarding(program, "asavie", cpu), innerLen, checkForwarded},
 	}
 }
 

@@ -23,13 +23,14 @@ type Turn struct {
 	Steal     float64 `json:"steal"`              // part of all CPU time that the hypervisor took meanwhile
 }
 
-// EndToEnd is the comparison of gw and others with 64-byte frames, which they
-// encapsulate, saturated, not jailed.
+// EndToEnd is the comparison of gw and others with 64-byte frames, saturated, not
+// jailed. gw and the kernel encapsulate them; null and asavie, on the project's rings
+// and on those of asavie/xdp, only forward.
 type EndToEnd struct {
-	Turns       []Turn       `json:"turns"` // in order: kernel, gw, kernel and so on
+	Turns       []Turn       `json:"turns"` // in order: kernel, gw, null, asavie, kernel and so on
 	Comparison               // gw over the kernel
 	Comparisons []Comparison `json:"comparisons"` // all
-	CPU         int          `json:"cpu"`         // of gw's worker
+	CPU         int          `json:"cpu"`         // of gw's worker, and of null and asavie
 }
 
 // prefix of the bench's namespaces.

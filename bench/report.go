@@ -37,9 +37,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := unix.Uname(&name); err == nil {
 		r.Kernel = unix.ByteSliceToString(name.Release[:])
 	}
-	inMemory, rounds, window := 5*time.Second, 15, 2*time.Second
+	inMemory, rounds, window := 5*time.Second, 21, 2*time.Second
 	if o.Quick {
-		inMemory, rounds, window = time.Second, 9, 700*time.Millisecond
+		inMemory, rounds, window = time.Second, 15, 700*time.Millisecond
 	}
 	fmt.Fprintf(o.Out, "gw bench: kernel %s, %s, %d CPUs, %s\n\n", r.Kernel, r.CPU, r.CPUs, r.Date.Format(time.DateOnly))
 	fmt.Fprintf(o.Out, "In memory: one worker, 64-byte frames, no kernel; ns per packet, median of many short slices\n")
@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return r, err
 	}
 	r.EndToEnd = &e
-	fmt.Fprintf(o.Out, "  gw's worker ran on CPU %d\n", e.CPU)
+	fmt.Fprintf(o.Out, "  gw's worker, null and asavie ran on CPU %d\n", e.CPU)
 	for _, c := range e.Comparisons {
 		fmt.Fprintf(o.Out, "  %v\n", c)
 	}

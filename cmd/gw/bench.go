@@ -17,7 +17,7 @@ func newBench() *cobra.Command {
 	var quick, asJSON bool
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure gw on this machine: in memory, and as root against the kernel's vxlan device",
+		Short: "Measure gw on this machine: in memory, and as root against the kernel's vxlan device and others",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			program, err := os.Executable()
@@ -38,7 +38,7 @@ func newBench() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&quick, "quick", false, "take under a minute instead of several")
+	c.Flags().BoolVar(&quick, "quick", false, "take under two minutes instead of five")
 	c.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON with every turn, the table to standard error")
 	c.AddCommand(newForward())
 	return c
