@@ -20,8 +20,8 @@ type asavieRings struct {
 	in, out *xdp.Socket
 }
 
-// Sizes are those of the other forwarder where they matter; smaller rings and larger
-// frames make no difference.
+// Sizes are those of the other forwarder where they matter. Smaller rings and
+// XDP_USE_NEED_WAKEUP make no difference.
 const (
 	asavieRing      = 2048 // descriptors in each ring that is used
 	asavieUnused    = 64   // and in those that have to be there
