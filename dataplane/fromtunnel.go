@@ -102,7 +102,11 @@ func (w *Worker) open(i, n int) Verdict {
 	if in.Src == d.DeviceMAC {
 		return OwnMACLoop
 	}
-	w.batch.parsed(i, n, fdb.MakeKey(index, 0), w.remote(o.Src, d), in.Dst, in.Src, in.Flow())
+	from, ok := w.remote(o.Src, d)
+	if !ok {
+		return Martian
+	}
+	w.batch.parsed(i, n, fdb.MakeKey(index, 0), from, in.Dst, in.Src, in.Flow())
 	return undecided
 }
 

@@ -1,6 +1,10 @@
 package dataplane
 
-import "vxgw/fdb"
+import (
+	"slices"
+
+	"vxgw/fdb"
+)
 
 // meetings is how many pairs of VTEP and VNI a worker remembers; a power of two.
 const meetings = 64
@@ -25,25 +29,29 @@ func (w *Worker) meeting(src, vni uint32) *meeting {
 
 // remote returns the VTEP with the outer source address src as an FDB destination,
 // and numbers one that speaks for the first time. It is nobody for a stranger that
-// has no number and gets none.
-func (w *Worker) remote(src uint32, d *Domain) fdb.Dest {
+// has no number and gets none. It reports false for an address that no VTEP can
+// have.
+func (w *Worker) remote(src uint32, d *Domain) (_ fdb.Dest, ok bool) {
 	m := w.meeting(src, d.VNI)
 	if m.is(src, d.VNI) {
-		return m.from
+		return m.from, true
 	}
-	number, ok := w.plane.Remotes.find(key4(src))
-	if !ok {
+	if slices.Contains(w.snap.Martians, src) {
+		return 0, false
+	}
+	number, known := w.plane.Remotes.find(key4(src))
+	if !known {
 		if !d.Learning {
-			return nobody
+			return nobody, true
 		}
 		var err error
 		if number, err = w.plane.Remotes.add(key4(src)); err != nil {
 			w.tally.unnumbered++
-			return nobody
+			return nobody, true
 		}
 	}
 	*m = meeting{meetingID(src, d.VNI), d.DeviceMAC, fdb.MakeKey(d.Index, 0), fdb.RemoteDest(number)}
-	return m.from
+	return m.from, true
 }
 
 // nobody stands for a remote without a number: split horizon holds for it, and

@@ -72,6 +72,7 @@ func newRig(t testing.TB, ports int) *rig {
 	d.FloodRemotes = []uint32{n}
 	r.snap.Domains = []*Domain{d}
 	r.snap.LocalMAC, r.snap.Local, r.snap.Underlay = ourMAC, 0x0a000001, true
+	r.snap.Martians = []uint32{0x0a000001, 0x0a00004d, 0x0a0000ff} // 10.0.0.1/24 and 10.0.0.77
 	r.snap.Paths = [][]Path{make([]Path, 1)}
 	r.path(n, PathDirect)
 	r.plane.Tick(1)

@@ -16,6 +16,9 @@ type Snapshot struct {
 	LocalMAC uint64 // MAC address of the underlay interface
 	Local    uint32 // our outer source address
 	Underlay bool   // the underlay is up
+	// Martians are addresses of the underlay's subnets that are no other host's: the
+	// underlay's own, and broadcast (RFC 1122 section 3.2.1.3).
+	Martians []uint32
 
 	Domains []*Domain // by bridge domain index; nil where unused
 	VNIs    *VNITable // VNI to bridge domain index

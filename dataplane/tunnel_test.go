@@ -56,6 +56,8 @@ func TestTunnelVerdicts(t *testing.T) {
 		{"zero source", from("0.0.0.0"), Martian},
 		{"broadcast source", from("255.255.255.255"), Martian},
 		{"our own source", from("10.0.0.1"), Martian},
+		{"another source of our own", from("10.0.0.77"), Martian},
+		{"the subnet's broadcast source", from("10.0.0.255"), Martian},
 		{"another host's MAC", change(func(p []byte) []byte { putMAC(p, 0x020000000077); return p }), OuterMAC},
 		{"a group's MAC", change(func(p []byte) []byte { putMAC(p, 0x01005e010101); return p }), Flooded},
 		{"UDP length", change(func(p []byte) []byte { p[38] = 0xff; return p }), UDPLength},

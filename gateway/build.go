@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"time"
 
 	"vxgw/dataplane"
@@ -16,6 +17,7 @@ func (g *Gateway) publish() {
 		LocalMAC: macInt(link.MAC[:]),
 		Local:    ipInt(g.local),
 		Underlay: link.Up,
+		Martians: martians(link.Addrs),
 		VNIs:     old.VNIs,
 		Domains:  old.Domains,
 		Queues:   old.Queues,
@@ -39,6 +41,20 @@ func (g *Gateway) publish() {
 	}
 	g.plane.Publish(s)
 	g.steward.built = time.Now()
+}
+
+// martians lists the addresses of the underlay's subnets that no other host sends
+// from: our own, and each subnet's broadcast address, which one of two addresses
+// (RFC 3021) or a single one does not have.
+func martians(subnets []netip.Prefix) (out []uint32) {
+	for _, p := range subnets {
+		own := ipInt(p.Addr())
+		out = append(out, own)
+		if p.Bits() < 31 {
+			out = append(out, own|^uint32(0)>>p.Bits())
+		}
+	}
+	return out
 }
 
 // queues returns every queue there is, the underlay's first: one worker has them all.
