@@ -11,7 +11,7 @@
  * The cheap questions come first: a packet that isn't for our port costs no
  * look-up. Nothing is judged here: checksums, flags and lengths are checked,
  * and counted, by user space. What is left to the kernel although it may be
- * ours, fragments and options, comes back through a raw socket.
+ * ours, fragments and options, is not brought back.
  */
 #include "steer.h"
 
