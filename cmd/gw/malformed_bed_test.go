@@ -198,6 +198,9 @@ func (b *malformedBed) checkFrames(t *testing.T, before int) {
 		return ""
 	})
 	s := b.status()
+	if _, _, received := verdicts(s); received < uint64(s.Memory.Frames) {
+		t.Errorf("%d frames were received, not even each of %d once", received, s.Memory.Frames)
+	}
 	queues := s.Underlay.Queues
 	for _, p := range s.Ports {
 		queues = append(queues, p.Queues...)

@@ -33,6 +33,7 @@ func TestMalformed(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) { b.runTunnel(t, c) })
 		}
 	})
+	t.Run("port", func(t *testing.T) { b.runPorts(t) })
 	b.checkArrivals(t)
 	b.checkFrames(t, free)
 	checkVerdicts(t, b.vtep)
