@@ -23,7 +23,7 @@ func (w *Worker) deliverAll(n int) (sent int) {
 		v := b.values[n+i]
 		to := v.Dest()
 		number := int(to.Index())
-		if b.verdict[i] != undecided || !v.Found() || to.IsRemote() || number >= len(exits) {
+		if !v.Found() || to.IsRemote() || number >= len(exits) { // dropped rows have no value
 			continue
 		}
 		if b.values[i] != fresh|fdb.Value(b.from[i]) && !w.nothingNew(i) {

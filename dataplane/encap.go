@@ -20,7 +20,7 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 	for i := range n {
 		to := b.values[n+i].Dest()
 		number := int(to.Index())
-		if b.values[i] != fresh && !w.nothingNew(i) || b.verdict[i] != undecided || !to.IsRemote() || number >= len(paths) {
+		if !to.IsRemote() || number >= len(paths) || b.values[i] != fresh && !w.nothingNew(i) { // dropped rows have no value
 			continue
 		}
 		path, desc := &paths[number], b.desc[i]
