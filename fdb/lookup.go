@@ -70,7 +70,7 @@ func (t *Table) lookupStage(keys []Key, out []Value, st *staged) bool {
 			missed = match(keys, out, st)
 		}
 		if missed != 0 {
-			t.compareFurther(keys, out, t.stragglers(keys, missed, st))
+			t.matchFurther(keys, out, t.stragglers(keys, missed, st))
 		}
 		if t.version.Load() == version {
 			return true
@@ -125,8 +125,8 @@ func (t *Table) stragglers(keys []Key, missed uint64, st *staged) []straggler {
 	return st.again[:n]
 }
 
-// compareFurther looks for stragglers in the further buckets of their windows, a round for each.
-func (t *Table) compareFurther(keys []Key, out []Value, again []straggler) {
+// matchFurther looks for stragglers in the further buckets of their windows, a round for each.
+func (t *Table) matchFurther(keys []Key, out []Value, again []straggler) {
 	for round := uint32(1); len(again) > 0; round++ {
 		left := 0
 		for _, s := range again {
