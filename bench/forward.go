@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"vxgw/dataplane"
 )
 
 // What gw is compared with beside the kernel: forwarders that move every frame from
@@ -64,9 +66,8 @@ func ParseForward(args []string) (c ForwardConfig, err error) {
 	return c, nil
 }
 
-// forwardBatch is how many frames a forwarder takes at once. Of 64 to 1,024
-// it is what costs both the least CPU time per frame.
-const forwardBatch = 512
+// forwardBatch is how many frames a forwarder takes at once: as many as a worker.
+const forwardBatch = dataplane.BatchSize
 
 // What a worker of the data plane does when idle (spinRounds and retryMillis there).
 const (
