@@ -12,6 +12,7 @@
 //
 // Towards a tunnel: ParseInner, Mend, Template.Put, and where the tunnel asks for it PutInherit and PutChecksum. What nearly all
 // packets are is read by QuickOuter and QuickInner instead, which leave nothing to do for the steps up to the look-up of MACs.
+// PutTooBig makes the answer to a packet that does not fit the way to its tunnel's end.
 //
 // All functions may be called by any goroutine; what they are handed belongs to the caller, and nothing is kept.
 // MAC addresses are the low 48 bits of a uint64, IPv4 addresses a uint32, both with the first byte on the wire the
@@ -46,10 +47,12 @@ const (
 )
 
 const (
+	protoICMP    = 1
 	protoTCP     = 6
 	protoUDP     = 17
 	protoDCCP    = 33
 	protoESP     = 50
+	protoICMPv6  = 58
 	protoSCTP    = 132
 	protoUDPLite = 136
 )
