@@ -9,6 +9,7 @@ type Counters struct {
 	Copies     [VerdictCount]atomic.Uint64 // copies that flooding made, one verdict each
 	Rounds     atomic.Uint64               // rounds that moved something
 	Sleeps     atomic.Uint64
+	Answers    atomic.Uint64 // sent to those whose frames were too big
 	Unnumbered atomic.Uint64 // packets of VTEPs that found the table of remotes full, and so taught the FDB nothing
 }
 
@@ -23,6 +24,7 @@ type tally struct {
 	copies     [VerdictCount]uint32
 	unnumbered uint32
 	copied     bool
+	answers    uint32
 }
 
 // received counts n frames from q with their bytes; their verdicts are counted
@@ -67,6 +69,10 @@ func (w *Worker) publishCounters() {
 			}
 		}
 		w.tally.copied = false
+	}
+	if w.tally.answers != 0 {
+		c.Answers.Add(uint64(w.tally.answers))
+		w.tally.answers = 0
 	}
 	if w.tally.unnumbered != 0 {
 		c.Unnumbered.Add(uint64(w.tally.unnumbered))

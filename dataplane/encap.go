@@ -69,7 +69,7 @@ func (w *Worker) isOpen(p *Path, number uint32) bool {
 }
 
 // detour takes a frame that cannot be sent directly: it goes through the kernel
-// while the next hop is unresolved, or is dropped.
+// while the next hop is unresolved, or is dropped, with an answer if it is too big.
 func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdict {
 	v := undecided
 	switch {
@@ -78,7 +78,7 @@ func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdic
 	case path.State == PathNoRoute:
 		v = NoRoute
 	case int(desc.Len)+innerOverhead > path.MTU:
-		v = TooBig
+		return w.tooBig(i, desc, path.MTU-innerOverhead)
 	case desc.Addr&w.offsets < vxlan.Overhead:
 		v = NoHeadroom
 	default:

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+
+	"vxgw/fdb"
 )
 
 func TestVerdictTexts(t *testing.T) {
@@ -187,14 +189,16 @@ func TestNoAllocations(t *testing.T) {
 		to    end
 		frame []byte
 	}{
-		"encap":  {r.ports[0], ipFrame(hostR, hostA, 1, 18)},
-		"decap":  {r.wire, tunnelled(t, remote, 42, 0, ipFrame(hostA, hostR, 1, 18))},
-		"bridge": {r.ports[1], ipFrame(hostA, hostB, 1, 18)},
-		"flood":  {r.ports[0], ipFrame(bcast, hostA, 1, 18)},
-		"drop":   {r.wire, tunnelled(t, remote, 43, 0, ipFrame(hostA, hostR, 1, 18))},
-		"short":  {r.wire, make([]byte, 20)},
-		"move":   {r.ports[1], ipFrame(bcast, hostA, 1, 18)},
+		"encap":   {r.ports[0], ipFrame(hostR, hostA, 1, 18)},
+		"decap":   {r.wire, tunnelled(t, remote, 42, 0, ipFrame(hostA, hostR, 1, 18))},
+		"bridge":  {r.ports[1], ipFrame(hostA, hostB, 1, 18)},
+		"flood":   {r.ports[0], ipFrame(bcast, hostA, 1, 18)},
+		"drop":    {r.wire, tunnelled(t, remote, 43, 0, ipFrame(hostA, hostR, 1, 18))},
+		"short":   {r.wire, make([]byte, 20)},
+		"move":    {r.ports[1], ipFrame(bcast, hostA, 1, 18)},
+		"too big": {r.ports[0], ipFrame(hostR, hostA, 1, 1472)},
 	}
+	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostR), fdb.RemoteDest(0), fdb.Static, 1))
 	for name, tc := range runs {
 		none := func(uint64, []byte) {}
 		allocs := testing.AllocsPerRun(200, func() {
@@ -208,6 +212,9 @@ func TestNoAllocations(t *testing.T) {
 		if allocs != 0 {
 			t.Errorf("%s: %v allocations per frame", name, allocs)
 		}
+	}
+	if r.worker.Counters.Answers.Load() == 0 {
+		t.Error("nothing was too big")
 	}
 	r.path(0, PathSlow)
 	r.publish()

@@ -50,6 +50,7 @@ type Worker struct {
 	running atomic.Bool
 	stop    atomic.Bool
 	bed     bed
+	answers [allowances]allowance // by port
 }
 
 func newWorker(p *Plane, id, cpu int) (*Worker, error) {
