@@ -116,10 +116,11 @@ type Worker struct {
 	CPU        int               `json:"cpu"`
 	Rounds     uint64            `json:"rounds"`
 	Sleeps     uint64            `json:"sleeps"`
-	Unnumbered uint64            `json:"unnumbered"` // packets of strangers that found the table of remotes full
-	Verdicts   map[string]uint64 `json:"verdicts"`   // of received frames, one each
-	Copies     map[string]uint64 `json:"copies"`     // of the copies that flooding made
-	SlowSent   uint64            `json:"slow_sent"`  // packets the kernel sent for us
+	Unnumbered uint64            `json:"unnumbered"`        // packets of strangers that found the table of remotes full
+	Verdicts   map[string]uint64 `json:"verdicts"`          // of received frames, one each
+	Copies     map[string]uint64 `json:"copies"`            // of the copies that flooding made
+	Answers    uint64            `json:"icmp_too_big_sent"` // to senders whose frames did not fit the way to their remote
+	SlowSent   uint64            `json:"slow_sent"`         // packets the kernel sent for us
 	SlowFailed uint64            `json:"slow_failed"`
 }
 

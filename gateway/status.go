@@ -150,6 +150,7 @@ func worker(w *dataplane.Worker) control.Worker {
 	c := control.Worker{
 		ID: w.ID, CPU: w.CPU, Verdicts: map[string]uint64{}, Copies: map[string]uint64{},
 		Rounds: w.Counters.Rounds.Load(), Sleeps: w.Counters.Sleeps.Load(), Unnumbered: w.Counters.Unnumbered.Load(),
+		Answers:  w.Counters.Answers.Load(),
 		SlowSent: w.Slow.Sent.Load(), SlowFailed: w.Slow.Failed.Load(),
 	}
 	for v := range dataplane.VerdictCount {

@@ -124,6 +124,7 @@ func (e emitter) worker(w control.Worker) {
 	e.counter(rounds, w.Rounds, id)
 	e.counter(sleeps, w.Sleeps, id)
 	e.counter(unnumbered, w.Unnumbered, id)
+	e.counter(answers, w.Answers, id)
 	e.counter(slowPath, w.SlowSent, id, "sent")
 	e.counter(slowPath, w.SlowFailed, id, "failed")
 }

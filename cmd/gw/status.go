@@ -146,7 +146,8 @@ func printRemotes(w io.Writer, remotes []control.Remote) {
 	}
 }
 
-// printVerdicts adds up the workers' verdicts, in the order of the one list.
+// printVerdicts adds up the workers' verdicts, in the order of the one list, and
+// their answers.
 func printVerdicts(w io.Writer, s control.Status) {
 	fmt.Fprintf(w, "\nFRAMES\tRECEIVED\tFLOOD COPIES\tMEANING\n")
 	for v := range dataplane.VerdictCount {
@@ -159,6 +160,13 @@ func printVerdicts(w io.Writer, s control.Status) {
 		if frames+copies > 0 {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", v, frames, copies, v.Sentence())
 		}
+	}
+	var answers uint64
+	for _, worker := range s.Workers {
+		answers += worker.Answers
+	}
+	if answers > 0 { // behind the table: they were not received
+		fmt.Fprintf(w, "Senders told by ICMP that a frame was too big: %d (icmp_too_big_sent)\n", answers)
 	}
 }
 
