@@ -170,8 +170,9 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) e
 		return err
 	}
 	if info.MTU > mtu {
-		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger frames are dropped",
-			"port", name, "mtu", info.MTU, "tunnel", mtu, "cure", fmt.Sprintf("ip link set dev %s mtu %d, and at its other end", name, mtu))
+		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger packets are dropped, and their senders told by ICMP",
+			"port", name, "mtu", info.MTU, "tunnel", mtu,
+			"cure", fmt.Sprintf("ip link set dev %s mtu %d, and at its other end; or give the underlay %d", name, mtu, info.MTU+innerOverhead))
 	}
 	prog, err := bpf.LoadPort(bpf.PortConfig{Queues: info.RxQueues})
 	if err != nil {
