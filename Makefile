@@ -1,6 +1,8 @@
 # make           build ./gw, one static binary
 # make demo      show gw at work in network namespaces (root)
 # make test      run every test (root; without gcc the race detector is left out)
+# make test-arm64
+#                build for arm64, and run there what needs no AF_XDP (qemu-user)
 # make lint      formatting, vet, staticcheck, the project's own rules
 # make bench     measure: in memory, and end to end against the kernel and others (root)
 
@@ -8,7 +10,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X vxgw/gateway.Version=$(VERSION)
 
-.PHONY: all build demo test lint generate check-bpf bench bench-quick clean
+.PHONY: all build demo test test-arm64 lint generate check-bpf bench bench-quick clean
 
 all: build
 
@@ -29,6 +31,9 @@ test:
 	else \
 		$(GO) test -timeout 9m ./... && echo "make test: no gcc, so the race detector was left out (apt-get install gcc)"; \
 	fi
+
+test-arm64:
+	.ci/arm64
 
 lint:
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt -w these:"; echo "$$out"; exit 1; fi
