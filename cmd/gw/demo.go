@@ -18,7 +18,7 @@ func newDemo() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show gw at work between hosts made of namespaces (as root; takes a few seconds)",
-		Long: `demo builds two networks out of network namespaces, runs gw in them beside the kernel's vxlan device, pings, and
+		Long: `demo builds three networks out of network namespaces, runs gw in them beside the kernel's vxlan device, pings, and
 shows what happened. It touches nothing of the machine's own network and removes everything at the end.
 The exit status is 0 only if every check passed.`,
 		Args: noArgs,

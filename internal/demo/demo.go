@@ -1,10 +1,10 @@
-// Package demo shows gw at work: it builds the article's first two scenarios out of network namespaces and veth pairs,
-// runs gw in them as a user would, pings, and tells what happened. It needs root and no program beside gw.
+// Package demo shows gw at work: it builds the article's three scenarios out of network namespaces and veth pairs, runs
+// gw in them as a user would, pings, and tells what happened. It needs root and no program beside gw.
 //
 //	demo.go       what the machine must have; one scenario after the other; the verdict
 //	scenario.go   the three scenarios: who is where, and what is done
 //	stage.go      a scenario while it stands: build, run, end
-//	vtep.go       a gw or a kernel device in a namespace
+//	vtep.go       a gw or a kernel device in a namespace, end.go who is on the overlay there
 //	ping.go       pings, packets.go what the underlay saw of them, decode.go in tcpdump's words
 //	state.go      what gw says of itself: how it is bound, its tables, its counters
 //	screen.go     how it is written, picture.go the topology

@@ -55,7 +55,25 @@ var shape = []string{
 	`IP 10\.65\.132\.189\.\d+ > 224\.1\.1\.1\.vxlan: `,
 	`^  00:00:00:00:00:00 dev gw42 dst 224\.1\.1\.1 via ens18 self permanent$`,
 	`^  ok      node3 learned where node1 is$`,
-	`^  all 43 checks passed, in \d+\.\d s$`,
+	`^3   Multicast and bridges: containers on three hosts in one network$`,
+	`^  \| net1    172\.19\.1\.2/24 +\|   \| +\|   \| +\|$`,
+	`^  \| net2    172\.19\.1\.3/24 +\|   \| net3    172\.19\.1\.4/24 +\|   \| net4    172\.19\.1\.5/24 +\|$`,
+	`^  node1# gw --iface ens18 --vni 42 --group 224\.1\.1\.1 --port veth1 --port veth2$`,
+	`^  node2# ip link set vxlan0 master bridge0$`,
+	`^  node2# ip link set veth1 master bridge0$`,
+	`^ +veth2 +port, its other end is in a container +native XDP in copy mode +MTU 1450$`,
+	`^  net1# ping -c 1 172\.19\.1\.4$`,
+	`IP 10\.65\.132\.187\.\d+ > 224\.1\.1\.1\.vxlan: VXLAN, flags \[I\] \(0x08\), vni 42$`,
+	`^  ARP, Request who-has 172\.19\.1\.4 tell 172\.19\.1\.2, length 28$`,
+	`^  172\.19\.1\.4 +ether +[0-9a-f:]{17} +C +veth0$`,
+	`^  net1# ping -c 3 172\.19\.1\.3$`,
+	`^  net4# ping -c 3 172\.19\.1\.3$`,
+	`^  net1# ping -c 3 -M do -s 1422 172\.19\.1\.5$`,
+	`^  Largest packet on the underlay: 1500 bytes$`,
+	`^  [0-9a-f:]{17} dev veth1 master gw42$`,
+	`^  [0-9a-f:]{17} dev vxlan0 master bridge0$`,
+	`^  ok      packets between net1 and net2 stay on node1$`,
+	`^  all 63 checks passed, in \d+\.\d s$`,
 }
 
 func TestDemo(t *testing.T) {
@@ -76,8 +94,8 @@ func TestDemo(t *testing.T) {
 	if next < len(shape) {
 		t.Errorf("no line, in its order, is like %s:\n%s", shape[next], w.String())
 	}
-	if n := strings.Count(w.String(), "\n  ok      "); n != 43 {
-		t.Errorf("%d checks are ok, not 43", n)
+	if n := strings.Count(w.String(), "\n  ok      "); n != 63 {
+		t.Errorf("%d checks are ok, not 63", n)
 	}
 }
 
@@ -113,7 +131,7 @@ func TestNoProgram(t *testing.T) {
 	build(t)
 	var w watcher
 	err := run(t, t.Context(), &w, Options{Program: filepath.Join(t.TempDir(), "gw"), Colour: true})
-	if err == nil || !strings.Contains(err.Error(), "3 of 3 checks failed") || !strings.Contains(w.String(), red+"FAILED  "+plain) {
+	if err == nil || !strings.Contains(err.Error(), "4 of 4 checks failed") || !strings.Contains(w.String(), red+"FAILED  "+plain) {
 		t.Errorf("%v\n%s", err, w.String())
 	}
 }

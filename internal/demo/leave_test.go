@@ -29,7 +29,7 @@ func TestKeepAndRemove(t *testing.T) {
 	}
 	found, err := hold(name + "-")
 	defer release(found)
-	if err != nil || len(found) != 10 || len(pids(string(out))) != 4 {
+	if err != nil || len(found) != 18 || len(pids(string(out))) != 5 {
 		t.Errorf("kept %v %v, gateways %v", found, err, pids(string(out)))
 	}
 	for _, pid := range pids(string(out)) {
@@ -43,7 +43,7 @@ func TestKeepAndRemove(t *testing.T) {
 		}
 	}
 	removed, err := remove(name)
-	if err != nil || len(removed) != 10 {
+	if err != nil || len(removed) != 18 {
 		t.Errorf("removed %v %v", removed, err)
 	}
 	nothingLeft(t, name, string(out), found)

@@ -87,6 +87,16 @@ func noneTo(all []seen, dst netip.Addr, kinds ...kind) error {
 	return nil
 }
 
+// absent checks that no packet of these kinds was seen.
+func absent(all []seen, kinds ...kind) error {
+	for _, p := range all {
+		if slices.Contains(kinds, p.inner) {
+			return fmt.Errorf("on the underlay: %s", p.content)
+		}
+	}
+	return nil
+}
+
 // onlyTTL1 checks the TTL of all packets to a group.
 func onlyTTL1(all []seen, group netip.Addr) error {
 	found := false

@@ -11,8 +11,8 @@ import (
 )
 
 // ping pings, prints it as ping(8) does, notes whether all was answered, and returns what passed the tap meanwhile. One
-// of the two is node1. The error says that there is no use in going on.
-func (st *stage) ping(ctx context.Context, from, to *vtep, why string, count, size int) ([]seen, error) {
+// of the two is at node1. The error says that there is no use in going on.
+func (st *stage) ping(ctx context.Context, from, to *end, why string, count, size int) ([]seen, error) {
 	df, full := "", ""
 	if size > 56 {
 		df, full = fmt.Sprintf(" -M do -s %d", size), ", full frames"
@@ -32,12 +32,19 @@ func (st *stage) ping(ctx context.Context, from, to *vtep, why string, count, si
 		err = errors.Join(append([]error{fmt.Errorf("%d of %d answered", res.Received, res.Sent)}, res.Errors...)...)
 	}
 	st.check(fmt.Sprintf("%s pings %s: %d of %d answered%s", from.name, to.name, count, count, full), err)
-	st.replies += res.Received
+	if !st.local(from, to) {
+		st.replies += res.Received
+	}
 	return st.since(ctx, before), nil
 }
 
+// local reports whether both are at one node, so that their frames have no need of the underlay.
+func (st *stage) local(a, b *end) bool {
+	return slices.ContainsFunc(st.nodes, func(v *vtep) bool { return slices.Contains(v.ends(), a) && slices.Contains(v.ends(), b) })
+}
+
 // pingResult prints the lines of the replies and the last one. Replies have numbers only where none is missing.
-func (st *stage) pingResult(to *vtep, size int, res lab.PingResult) {
+func (st *stage) pingResult(to *end, size int, res lab.PingResult) {
 	for i, rtt := range res.RTTs {
 		seq := ""
 		if res.Received == res.Sent {
@@ -62,7 +69,7 @@ func (st *stage) pingResult(to *vtep, size int, res lab.PingResult) {
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // fullFrames pings with the largest packets that the overlay takes whole.
-func (st *stage) fullFrames(ctx context.Context, from, to *vtep) error {
+func (st *stage) fullFrames(ctx context.Context, from, to *end) error {
 	packets, err := st.ping(ctx, from, to, fmt.Sprintf("MTU %d, not to be fragmented", mtu), 3, mtu-28)
 	if err != nil {
 		return err

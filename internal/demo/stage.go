@@ -73,6 +73,9 @@ func (st *stage) build(nodes []vtep) error {
 		if err := v.host.AddAddress(wire, v.outer.String()+underlayBits); err != nil {
 			return err
 		}
+		if err := v.makeContainers(); err != nil {
+			return err
+		}
 		st.nodes = append(st.nodes, v)
 	}
 	ours := func(f lab.Frame) bool { _, ok := decode(f.Data); return ok }
@@ -103,7 +106,9 @@ func quiet(h *lab.Host) error {
 func (st *stage) run(ctx context.Context, cancel context.CancelCauseFunc, sc scenario) error {
 	st.section("Commands")
 	for _, v := range st.nodes {
-		st.line("%s# %s", v.name, v.command())
+		for _, c := range v.commands() {
+			st.line("%s# %s", v.name, c)
+		}
 		if !v.gw {
 			continue
 		}
@@ -165,8 +170,10 @@ func (st *stage) sayKept() {
 	st.section("Kept: look around, and remove it with gw demo --remove (the next gw demo does it too)")
 	for i, v := range st.nodes {
 		in := "ip netns exec " + v.host.NSName() + " "
-		other := st.nodes[(i+1)%len(st.nodes)]
-		st.line("%sping %s", in, other.inner)
+		others := st.nodes[(i+1)%len(st.nodes)].ends()
+		for _, e := range v.ends() {
+			st.line("ip netns exec %s ping %s", e.host.NSName(), others[0].inner)
+		}
 		if v.gw {
 			st.line("%s%s status", in, v.program)
 			st.line("%s%s fdb show", in, v.program)

@@ -25,7 +25,11 @@ func (st *stage) bound(ctx context.Context) error {
 		st.bind(s.Underlay.Interface, "underlay "+s.Underlay.Local)
 		modes := []string{wire + " " + mode(s.Underlay.Interface)}
 		for _, p := range s.Ports {
-			st.bind(p.Interface, "port, the other end of "+p.Device)
+			role := "port, its other end is in a container"
+			if p.Device != "" {
+				role = "port, the other end of " + p.Device
+			}
+			st.bind(p.Interface, role)
 			modes = append(modes, p.Name+" "+mode(p.Interface))
 		}
 		var problem error
@@ -39,7 +43,7 @@ func (st *stage) bound(ctx context.Context) error {
 
 // bind prints one interface of gw.
 func (st *stage) bind(i control.Interface, role string) {
-	st.line("       %-8s %-30s %-26s MTU %d", i.Name, role, mode(i), i.MTU)
+	st.line("       %-8s %-38s %-26s MTU %d", i.Name, role, mode(i), i.MTU)
 	if i.Fallback != "" {
 		st.wrapped("", "                ", i.Fallback)
 	}
@@ -78,20 +82,34 @@ func (st *stage) tables(ctx context.Context) error {
 		}
 		all[i] = lines
 	}
+	first := st.nodes[0]
 	for i, v := range st.nodes[1:] {
-		st.check(fmt.Sprintf("node1 learned where %s is", v.name), st.knows(all[0], st.nodes[0], v))
-		st.check(fmt.Sprintf("%s learned where node1 is", v.name), st.knows(all[i+1], v, st.nodes[0]))
+		st.knows(all[0], first, v)
+		st.knows(all[i+1], v, first)
+	}
+	for _, c := range first.containers {
+		st.check(fmt.Sprintf("%s learned that %s is behind %s", first.name, c.name, c.port), c.behindPort(all[0]))
 	}
 	return nil
 }
 
-// knows checks that v, which has that table, has learned the address of peer's device.
-func (st *stage) knows(table []string, v, peer *vtep) error {
-	mac, err := peer.host.MAC(peer.device())
-	if err != nil {
-		return err
+// knows checks that v, which has that table, has learned where the first one at peer is.
+func (st *stage) knows(table []string, v, peer *vtep) {
+	e := peer.ends()[0]
+	mac, err := e.mac()
+	if err == nil {
+		err = v.learned(table, mac, peer.outer)
 	}
-	return v.learned(table, mac, peer.outer)
+	st.check(fmt.Sprintf("%s learned where %s is", v.name, e.name), err)
+}
+
+// neighbour prints e's ARP entry for peer, and checks it: the VTEPs between them show no address of their own.
+func (st *stage) neighbour(e, peer *end) {
+	line, err := e.resolved(peer)
+	st.section("In the container")
+	st.line("%s# arp -n", e.name)
+	st.line("%s", line)
+	st.check(fmt.Sprintf("%s has %s's own MAC address", e.name, peer.name), err)
 }
 
 // verdicts prints what became of the frames that each gw received, and checks that it dropped none.

@@ -28,14 +28,13 @@ const (
 
 // vtep is one node: a gw, or a vxlan device of the kernel.
 type vtep struct {
-	name    string     // of the node
-	gw      bool       // else the kernel
-	outer   netip.Addr // on the underlay
-	inner   netip.Addr // on the overlay
-	peer    netip.Addr // --remote; zero: the group
-	program string     // path of gw
+	end                   // the node itself, on the overlay where it has no containers
+	gw         bool       // else the kernel
+	outer      netip.Addr // on the underlay
+	peer       netip.Addr // --remote; zero: the group
+	containers []*container
+	program    string // path of gw
 
-	host   *lab.Host
 	cmd    *lab.Cmd
 	log    *os.File      // what gw writes, in a file without a name
 	ended  chan struct{} // closed when gw has ended, with how in cmd
@@ -51,16 +50,23 @@ func (v *vtep) device() string {
 	return "vxlan0"
 }
 
-// command is what the user would type.
-func (v *vtep) command() string {
+// commands are what the user would type.
+func (v *vtep) commands() []string {
 	if v.gw {
-		return "gw " + strings.Join(v.args(), " ")
+		return []string{"gw " + strings.Join(v.args(), " ")}
 	}
 	to := "group " + group
 	if v.peer.IsValid() {
 		to = "remote " + v.peer.String()
 	}
-	return fmt.Sprintf("ip link add vxlan0 type vxlan id %d dstport %d %s dev %s", vni, vxlanPort, to, wire)
+	all := []string{fmt.Sprintf("ip link add %s type vxlan id %d dstport %d %s dev %s", v.device(), vni, vxlanPort, to, wire)}
+	if len(v.containers) > 0 {
+		all = append(all, "ip link add "+bridge+" type bridge", fmt.Sprintf("ip link set %s master %s", v.device(), bridge))
+	}
+	for _, c := range v.containers {
+		all = append(all, fmt.Sprintf("ip link set %s master %s", c.port, bridge))
+	}
+	return all
 }
 
 func (v *vtep) args() []string {
@@ -69,15 +75,33 @@ func (v *vtep) args() []string {
 		to = []string{"--remote", v.peer.String()}
 	}
 	args := append([]string{"--iface", wire, "--vni", fmt.Sprint(vni)}, to...)
-	return append(args, "--address", v.inner.String()+overlayBits)
+	if len(v.containers) == 0 {
+		return append(args, "--address", v.inner.String()+overlayBits)
+	}
+	for _, c := range v.containers {
+		args = append(args, "--port", c.port)
+	}
+	return args
 }
 
-// makeDevice makes the kernel's device.
+// makeDevice makes the kernel's device, and the bridge to the containers.
 func (v *vtep) makeDevice() error {
-	c := lab.VXLANConfig{Name: v.device(), VNI: vni, Dev: wire, Remote: v.peer, Address: v.inner.String() + overlayBits}
+	c := lab.VXLANConfig{Name: v.device(), VNI: vni, Dev: wire, Remote: v.peer}
 	if !v.peer.IsValid() {
 		c.Group = netip.MustParseAddr(group)
 	}
+	if len(v.containers) == 0 {
+		c.Address = v.inner.String() + overlayBits
+		return v.host.KernelVXLAN(c)
+	}
+	var ports []string
+	for _, c := range v.containers {
+		ports = append(ports, c.port)
+	}
+	if err := v.host.Bridge(bridge, ports...); err != nil {
+		return err
+	}
+	c.Master = bridge
 	return v.host.KernelVXLAN(c)
 }
 
@@ -153,7 +177,7 @@ func (v *vtep) stop() error {
 		return err
 	}
 	for _, l := range links {
-		if name := l.Attrs().Name; name != "lo" && name != wire {
+		if name := l.Attrs().Name; name != "lo" && name != wire && !v.hasPort(name) {
 			return fmt.Errorf("stop gw: it left %s", name)
 		}
 	}
