@@ -19,7 +19,7 @@ type seen struct {
 
 // since returns what the tap has recorded behind the first n frames, once the last reply is among it.
 func (st *stage) since(ctx context.Context, n int) []seen {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	// A reply that does not come is told by the checks that look at the packets.
 	_, _ = st.tap.Wait(ctx, st.replies, func(f lab.Frame) bool { p, _ := decode(f.Data); return p.inner == echoReply })

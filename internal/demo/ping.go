@@ -10,6 +10,9 @@ import (
 	"vxgw/internal/lab"
 )
 
+// patience is how long a reply may take: gw's worker waits for its CPU on a machine that is busy with other things.
+const patience = 5 * time.Second
+
 // ping pings, prints it as ping(8) does, notes whether all was answered, and returns what passed the tap meanwhile. One
 // of the two is at node1. The error says that there is no use in going on.
 func (st *stage) ping(ctx context.Context, from, to *end, why string, count, size int) ([]seen, error) {
@@ -22,7 +25,7 @@ func (st *stage) ping(ctx context.Context, from, to *end, why string, count, siz
 	st.line("PING %s %d(%d) bytes of data.", to.inner, size, size+28)
 	before := len(st.tap.Frames())
 	res, err := from.host.Ping(ctx, to.inner, lab.PingOptions{
-		Count: count, Size: size, DontFragment: size > 56, Interval: 50 * time.Millisecond,
+		Count: count, Size: size, DontFragment: size > 56, Interval: 50 * time.Millisecond, Timeout: patience,
 	})
 	st.pingResult(to, size, res)
 	if ctx.Err() != nil {
