@@ -14,7 +14,7 @@ import (
 // A lab's name is claimed by a file that its process keeps locked. The kernel lets go of the lock however the process
 // ends, so a claim that can be locked belongs to a dead lab. A pid alone could have been given to another process.
 
-// claimDir holds one empty file per living lab.
+// claimDir holds one file per lab: the living ones, and those left behind. In it is the lab's note.
 const claimDir = "/run/vxgw-lab"
 
 // claimName takes the first free <prefix>-<pid>-<n>. The file returned holds the lock; dropClaim ends it.

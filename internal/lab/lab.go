@@ -57,7 +57,7 @@ func New(prefix string) (*Lab, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("make lab %q: network namespaces need root (run it with sudo)", prefix)
 	}
-	if !prefixForm.MatchString(prefix) {
+	if !ValidPrefix(prefix) {
 		return nil, fmt.Errorf("make lab: bad prefix %q (want lower-case words joined by -, none starting with a digit)", prefix)
 	}
 	claim, name, err := claimName(prefix)
@@ -71,6 +71,9 @@ func New(prefix string) (*Lab, error) {
 		open:  map[io.Closer]struct{}{},
 	}, nil
 }
+
+// ValidPrefix reports whether New takes that prefix.
+func ValidPrefix(prefix string) bool { return prefixForm.MatchString(prefix) }
 
 // Name returns <prefix>-<pid>-<n>, which starts the name of every namespace of the lab.
 func (l *Lab) Name() string { return l.name }
