@@ -9,6 +9,9 @@
 //	state.go      what gw says of itself: how it is bound, its tables, its counters
 //	screen.go     how it is written, picture.go the topology
 //	remove.go     what a killed demo, or one with Keep, has left
+//
+// The same networks can be had without the show, to stay: up.go builds and removes them, standing.go finds them again,
+// labstatus.go looks at them.
 package demo
 
 import (
@@ -49,8 +52,8 @@ type check struct {
 // left. The error names the checks that failed, or what the machine lacks with the cure.
 func Run(ctx context.Context, o Options) error {
 	o.prefix = cmp.Or(o.prefix, prefix)
-	if err := checkMachine(); err != nil {
-		return err
+	if err := checkMachine(true); err != nil {
+		return fmt.Errorf("demo: %w", err)
 	}
 	if _, err := remove(o.prefix); err != nil {
 		return err
@@ -85,7 +88,7 @@ func playAll(ctx context.Context, o Options, s *screen) (all []check, err error)
 		if err != nil {
 			return nil, err
 		}
-		st := &stage{screen: s, opts: o, lab: l}
+		st := &stage{screen: s, opts: o, quiet: true, lab: l}
 		standing = append(standing, st)
 		if err := st.play(ctx, sc); err != nil || ctx.Err() != nil {
 			return nil, err
@@ -119,13 +122,16 @@ func sum(s *screen, all []check, took time.Duration) error {
 }
 
 // checkMachine says in one line what is missing and how to get it.
-func checkMachine() error {
+func checkMachine(xdp bool) error {
 	if os.Geteuid() != 0 {
-		return errors.New("demo: network namespaces need root (run it with sudo)")
+		return errors.New("network namespaces need root (run it with sudo)")
+	}
+	if !xdp {
+		return nil
 	}
 	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("demo: open an AF_XDP socket: %w", adviseXDP(err))
+		return fmt.Errorf("open an AF_XDP socket: %w", adviseXDP(err))
 	}
 	return unix.Close(fd)
 }
@@ -136,7 +142,7 @@ func adviseXDP(err error) error {
 	case errors.Is(err, unix.EAFNOSUPPORT):
 		return fmt.Errorf("%w (this kernel lacks it: use one with CONFIG_XDP_SOCKETS=y)", err)
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (the demo needs CAP_NET_RAW: run it with sudo, a container with --privileged)", err)
+		return fmt.Errorf("%w (gw needs CAP_NET_RAW: run it with sudo, a container with --privileged)", err)
 	}
 	return err
 }
@@ -147,7 +153,7 @@ func advise(err error) error {
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("%w (this kernel lacks that kind of link: modprobe veth bridge vxlan, or use one with CONFIG_VETH, CONFIG_BRIDGE and CONFIG_VXLAN)", err)
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (the demo makes and mounts namespaces: run it with sudo, a container with --privileged)", err)
+		return fmt.Errorf("%w (namespaces are made and mounted: run it with sudo, a container with --privileged)", err)
 	}
 	return err
 }

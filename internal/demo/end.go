@@ -53,9 +53,6 @@ func (v *vtep) makeContainers() (err error) {
 		if err != nil {
 			return err
 		}
-		if err := quiet(c.host); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func remove(prefix string) ([]string, error) {
 	spaces, err := hold(prefix + "-")
 	defer release(spaces)
 	if err != nil {
-		return nil, fmt.Errorf("remove demos: %w", err)
+		return nil, fmt.Errorf("remove namespaces: %w", err)
 	}
 	labs, err := lab.Sweep(prefix)
 	errs := []error{err}

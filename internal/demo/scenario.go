@@ -58,6 +58,15 @@ func pair(gw1, gw2 bool) []vtep {
 	return []vtep{a, b}
 }
 
+// trio makes three nodes that know their group only.
+func trio(gw1, gw2, gw3 bool) []vtep { return []vtep{node(1, gw1), node(2, gw2), node(3, gw3)} }
+
+// housed is trio with containers.
+func housed(gw1, gw2, gw3 bool) []vtep {
+	all := trio(gw1, gw2, gw3)
+	return []vtep{all[0].holding(1, 2), all[1].holding(3), all[2].holding(4)}
+}
+
 // scenarios returns what the demo plays, in order.
 func scenarios() []scenario {
 	return []scenario{{
@@ -73,12 +82,12 @@ func scenarios() []scenario {
 	}, {
 		title: "2   Multicast: three VTEPs, none of which knows another",
 		story: "All are told the group " + group + " only. They find one another by their traffic.",
-		nodes: []vtep{node(1, true), node(2, false), node(3, false)},
+		nodes: trio(true, false, false),
 		act:   multicast,
 	}, {
 		title: "3   Multicast and bridges: containers on three hosts in one network",
 		story: "gw is VTEP and bridge for the containers on node1. The others have the kernel's device and bridge.",
-		nodes: []vtep{node(1, true).holding(1, 2), node(2, false).holding(3), node(3, false).holding(4)},
+		nodes: housed(true, false, false),
 		act:   bridged,
 	}}
 }

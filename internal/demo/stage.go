@@ -14,6 +14,7 @@ import (
 type stage struct {
 	*screen
 	opts     Options
+	quiet    bool // without IPv6, whose own greetings would tell the VTEPs of one another before the first ping
 	lab      *lab.Lab
 	nodes    []*vtep
 	underlay *lab.Switch
@@ -28,6 +29,9 @@ func (st *stage) play(ctx context.Context, sc scenario) error {
 	st.title(sc.title)
 	st.line("%s\n", sc.story)
 	if err := st.build(sc.nodes); err != nil {
+		return err
+	}
+	if err := st.listen(); err != nil {
 		return err
 	}
 	for _, l := range picture(st.nodes) {
@@ -51,7 +55,7 @@ func (st *stage) play(ctx context.Context, sc scenario) error {
 	return nil
 }
 
-// build makes the nodes, the underlay and the kernel's devices.
+// build makes the nodes, their containers, the underlay and the kernel's devices.
 func (st *stage) build(nodes []vtep) error {
 	underlay, err := st.lab.Switch("underlay")
 	if err != nil {
@@ -64,7 +68,7 @@ func (st *stage) build(nodes []vtep) error {
 		if v.host, err = st.lab.Host(v.name); err != nil {
 			return err
 		}
-		if err := quiet(v.host); err != nil {
+		if err := st.silence(v.host); err != nil {
 			return err
 		}
 		if err := underlay.Connect(lab.SwitchPort{Host: v.host, Link: wire}); err != nil {
@@ -76,24 +80,34 @@ func (st *stage) build(nodes []vtep) error {
 		if err := v.makeContainers(); err != nil {
 			return err
 		}
-		st.nodes = append(st.nodes, v)
-	}
-	ours := func(f lab.Frame) bool { _, ok := decode(f.Data); return ok }
-	if st.tap, err = underlay.Capture(underlay.PortName(st.nodes[0].host, wire), ours); err != nil {
-		return err
-	}
-	for _, v := range st.nodes {
-		if !v.gw {
-			if err := v.makeDevice(); err != nil {
+		for _, c := range v.containers {
+			if err := st.silence(c.host); err != nil {
 				return err
 			}
+		}
+		st.nodes = append(st.nodes, v)
+		if v.gw {
+			continue
+		}
+		if err := v.makeDevice(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// quiet switches IPv6 off: its own greetings would tell the VTEPs of one another before the first ping.
-func quiet(h *lab.Host) error {
+// listen starts to record what passes on node1's cable.
+func (st *stage) listen() (err error) {
+	ours := func(f lab.Frame) bool { _, ok := decode(f.Data); return ok }
+	st.tap, err = st.underlay.Capture(st.underlay.PortName(st.nodes[0].host, wire), ours)
+	return err
+}
+
+// silence switches IPv6 off where nobody shall speak by itself.
+func (st *stage) silence(h *lab.Host) error {
+	if !st.quiet {
+		return nil
+	}
 	for _, key := range []string{"net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"} {
 		if err := h.SetSysctl(key, "1"); err != nil && !errors.Is(err, unix.ENOENT) { // no IPv6 in this kernel
 			return err
@@ -105,6 +119,24 @@ func quiet(h *lab.Host) error {
 // run starts the gateways, acts, and looks at what they learned and counted. A gw that ends cancels it.
 func (st *stage) run(ctx context.Context, cancel context.CancelCauseFunc, sc scenario) error {
 	st.section("Commands")
+	if err := st.start(cancel); err != nil {
+		return err
+	}
+	st.section("Bound (gw status)")
+	if err := st.bound(ctx); err != nil {
+		return err
+	}
+	if err := sc.act(ctx, st); err != nil {
+		return err
+	}
+	if err := st.tables(ctx); err != nil {
+		return err
+	}
+	return st.verdicts(ctx)
+}
+
+// start says how the VTEPs are made, and starts the gateways.
+func (st *stage) start(cancel context.CancelCauseFunc) error {
 	for _, v := range st.nodes {
 		for _, c := range v.commands() {
 			st.line("%s# %s", v.name, c)
@@ -122,17 +154,7 @@ func (st *stage) run(ctx context.Context, cancel context.CancelCauseFunc, sc sce
 			return err
 		}
 	}
-	st.section("Bound (gw status)")
-	if err := st.bound(ctx); err != nil {
-		return err
-	}
-	if err := sc.act(ctx, st); err != nil {
-		return err
-	}
-	if err := st.tables(ctx); err != nil {
-		return err
-	}
-	return st.verdicts(ctx)
+	return nil
 }
 
 // check notes how a claim fared.
