@@ -25,7 +25,9 @@ host, for tests that want an overlay and have no NIC for it. It touches nothing 
   gw lab up --scenario bridge      the same with containers: net1 and net2 on host1, net3 on host2, net4 on host3
   gw lab exec host1 -- CMD         runs CMD there; the exit status is that of CMD
   gw lab status
-  gw lab down`,
+  gw lab down
+
+What a gw writes can be read in /proc/PID/fd/2, with the pid that status shows.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
