@@ -23,6 +23,10 @@ import (
 // With little to do batches are as small as they come.
 const BatchSize = 256
 
+// workerNice puts a worker in front of what else wants its CPU, as the kernel's own
+// way through softirqs is (sched(7): -20 is the most favourable).
+const workerNice = -20
+
 // Worker moves frames. Round and Run belong to one goroutine; Wake, Stop, and the
 // counters may be used from any.
 type Worker struct {
@@ -82,6 +86,9 @@ func (w *Worker) Run() error {
 			return err
 		}
 	}
+	// Frames wait as long as this thread waits for its CPU. Refused without
+	// CAP_SYS_NICE, which costs time on a busy machine and nothing else.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, workerNice)
 	idle := 0
 	for !w.stop.Load() {
 		if w.Round() > 0 {
