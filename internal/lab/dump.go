@@ -165,7 +165,8 @@ func (d *dumper) addRules() error {
 }
 
 // addNeighbours adds what somebody set: permanent and NOARP entries, and any with a flag (managed, proxy, extern).
-// Learned ones come and go; so do the NOARP entries that the kernel makes for groups it sends to, and the router flag.
+// Learned ones come and go; so do the router flag and the NOARP entries that the kernel makes for groups it sends to and
+// for what it sends to itself (net/ipv4/arp.c, arp_constructor).
 func (d *dumper) addNeighbours() error {
 	const set = netlink.NUD_PERMANENT | netlink.NUD_NOARP
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6, unix.AF_BRIDGE} {
@@ -179,6 +180,7 @@ func (d *dumper) addNeighbours() error {
 			case family == unix.AF_BRIDGE && n.State&set == 0:
 			case family != unix.AF_BRIDGE && n.State&set == 0 && flags == 0 && n.FlagsExt == 0:
 			case family != unix.AF_BRIDGE && n.IP.IsMulticast():
+			case family != unix.AF_BRIDGE && d.link(n.LinkIndex) == "lo" && n.State&set == netlink.NUD_NOARP:
 			default:
 				d.add("neighbour %s family %d %s mac %s set %#x flags %#x %#x vlan %d master %s",
 					d.link(n.LinkIndex), family, n.IP, n.HardwareAddr, n.State&set, flags, n.FlagsExt, n.Vlan, d.link(n.MasterIndex))

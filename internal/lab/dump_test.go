@@ -87,6 +87,8 @@ func TestDumpShowsChanges(t *testing.T) {
 		before := dumpOf(t, a)
 		expectPing(t, a, "10.65.132.188", PingOptions{Count: 3, Interval: 1})
 		expectPing(t, b, "fd00::187", PingOptions{})
+		expectPing(t, a, "10.65.132.187", PingOptions{})
+		expectPing(t, a, "fd00::187", PingOptions{})
 		must(t, a.FlushNeighbours("ens18"))
 		if diff := cmp.Diff(strings.Split(before, "\n"), strings.Split(dumpOf(t, a), "\n")); diff != "" {
 			t.Errorf("traffic changes the dump (-before +after):\n%s", diff)
