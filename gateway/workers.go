@@ -103,7 +103,7 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 		if u.Header.Type == unix.RTM_DELLINK && !p.gone.Swap(true) {
 			g.log.Warn("the port is gone: it was removed, or moved to another network namespace", "port", p.label(), "cure", "start gw again")
 		}
-		up := !p.gone.Load() && u.Flags&unix.IFF_UP != 0 && u.Flags&unix.IFF_RUNNING != 0
+		up := !p.gone.Load() && carries(u.Flags)
 		mtu := u.Attrs().MTU
 		if up == p.up && mtu == p.mtu {
 			return false
@@ -113,6 +113,17 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 		return true
 	}
 	return false
+}
+
+// carries reports whether a port with these flags takes frames: it is up, has a
+// carrier, and waits for nobody's leave (IEEE 802.1X). IFF_RUNNING says the same
+// later, by a work queue (net/core/link_watch.c), and what is sent meanwhile, such
+// as the answer to a first ARP request, would be dropped: it comes again after a
+// second. Sending past the queueing discipline needs no more than this
+// (net/core/dev.c, __dev_direct_xmit).
+func carries(flags uint32) bool {
+	const need = unix.IFF_UP | unix.IFF_LOWER_UP
+	return flags&(need|unix.IFF_DORMANT) == need
 }
 
 // age takes the next step through the FDB.

@@ -1,0 +1,46 @@
+package gateway
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"vxgw/netdev"
+)
+
+// TestPortUp takes a port to be up as soon as it has a carrier, and not before.
+func TestPortUp(t *testing.T) {
+	const carrier = unix.IFF_UP | unix.IFF_LOWER_UP
+	for _, c := range []struct {
+		name  string
+		flags uint32
+		up    bool
+	}{
+		{"settled", carrier | unix.IFF_RUNNING, true},
+		{"carrier not acted upon", carrier, true},
+		{"carrier loss not acted upon", unix.IFF_UP | unix.IFF_RUNNING, false},
+		{"waiting for leave", carrier | unix.IFF_DORMANT, false},
+		{"no carrier", unix.IFF_UP, false},
+		{"set down", 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := &port{iface: &iface{info: netdev.Info{Index: 7, Name: "veth1"}}, up: !c.up, mtu: 1500}
+			g := newGateway(nil, slog.New(slog.DiscardHandler))
+			g.ports = []*port{p}
+			u := netlink.LinkUpdate{
+				IfInfomsg: nl.IfInfomsg{IfInfomsg: unix.IfInfomsg{Index: 7, Flags: c.flags}},
+				Header:    unix.NlMsghdr{Type: unix.RTM_NEWLINK},
+				Link:      &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 7, MTU: 1500}},
+			}
+			if !g.portChanged(u) || p.up != c.up {
+				t.Errorf("up %v, want %v", p.up, c.up)
+			}
+			if g.portChanged(u) {
+				t.Error("the same state is news")
+			}
+		})
+	}
+}
