@@ -35,8 +35,10 @@ func (g *Gateway) Status() control.Status {
 	s.Underlay = control.Underlay{
 		Interface: describe(g.wire), Local: g.local.String(), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
 	}
-	s.Underlay.Up, s.Underlay.MTU = link.Up, link.MTU
+	// What workers go by, not what is known and not passed on yet: who reads that all
+	// is well may send at once.
 	state := g.plane.Snapshot()
+	s.Underlay.Up, s.Underlay.MTU = state.Underlay, link.MTU
 	for i, p := range g.ports {
 		c := control.Port{Interface: describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
