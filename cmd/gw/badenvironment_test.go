@@ -226,12 +226,7 @@ func TestUnderlayDown(t *testing.T) {
 		t.Error("the log does not say that the underlay is down")
 	}
 	must(t, h.SetUp("ens18"))
-	eventually(t, func() string {
-		if p := g.status().Problems; len(p) > 0 {
-			return p[0]
-		}
-		return ""
-	})
+	g.awaitHealth()
 	pings(t, h, "172.17.1.3")
 	g.stop()
 }

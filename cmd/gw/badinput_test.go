@@ -38,11 +38,17 @@ func newUnderlay(t *testing.T) (l *lab.Lab, h, peer *lab.Host) {
 	t.Helper()
 	l = newLab(t)
 	h, peer = newHost(t, l, "node1"), newHost(t, l, "node2")
+	cable(t, l, h, peer)
+	must(t, l.Veth(h, "veth1", peer, "veth1", lab.VethOptions{MTU: 1450}))
+	return l, h, peer
+}
+
+// cable makes the underlay between a host and a neighbour.
+func cable(t *testing.T, l *lab.Lab, h, peer *lab.Host) {
+	t.Helper()
 	must(t, l.Veth(h, "ens18", peer, "ens18", lab.VethOptions{}))
 	must(t, h.AddAddress("ens18", "10.65.132.187/24"))
 	must(t, peer.AddAddress("ens18", "10.65.132.188/24"))
-	must(t, l.Veth(h, "veth1", peer, "veth1", lab.VethOptions{MTU: 1450}))
-	return l, h, peer
 }
 
 // refuse runs the rows one after another on one host.
