@@ -16,10 +16,10 @@ type Loss struct {
 }
 
 // udpPatience is how long TransferUDP waits for a datagram before it goes on. One that comes later still counts.
-const udpPatience = time.Second
+const udpPatience = 5 * time.Second
 
 // TransferUDP sends one datagram of each size, in bytes of payload, from one host to an address (ip:port, literal; port
-// 0 takes a free one) of another, each after the one before has arrived or a second has passed, and compares the
+// 0 takes a free one) of another, each after the one before has arrived or udpPatience is over, and compares the
 // contents. It returns the datagrams that are missing. The error says that it was not possible, that a datagram was
 // damaged, or that ctx ended.
 func TransferUDP(ctx context.Context, from, to *Host, addr string, sizes []int) ([]Loss, error) {
