@@ -43,7 +43,7 @@ func (st *stage) packets(why string, all []seen) {
 
 // joined waits for the IGMP report of a node.
 func (st *stage) joined(ctx context.Context, v *vtep) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	frames, err := st.tap.Wait(ctx, 1, func(f lab.Frame) bool {
 		p, _ := decode(f.Data)

@@ -20,10 +20,12 @@ import (
 // wire is the underlay link of every node, as in the article.
 const wire = "ens18"
 
-// startTime and stopTime bound how long a gw may take; both take well below half a second.
+// startTime and stopTime bound how long a gw may take; both take well below half a second where nobody else wants the
+// CPU, and three seconds were seen where others do. patience bounds the wait for a packet.
 const (
-	startTime = 5 * time.Second
-	stopTime  = 5 * time.Second
+	startTime = 20 * time.Second
+	stopTime  = 20 * time.Second
+	patience  = 5 * time.Second
 )
 
 // vtep is one node: a gw, or a vxlan device of the kernel.
