@@ -129,7 +129,8 @@ func (g *Gateway) remotes() []control.Remote {
 			configured[s.Dst] = true
 		}
 	}
-	for _, addr := range g.plane.Remotes.Addrs() {
+	paths := g.plane.Snapshot().Paths
+	for n, addr := range g.plane.Remotes.Addrs() {
 		if !addr.IsValid() {
 			continue
 		}
@@ -141,6 +142,9 @@ func (g *Gateway) remotes() []control.Remote {
 			}
 			if way.State == underlay.Direct {
 				r.MAC = macText(macInt(way.DstMAC[:]))
+				if slices.ContainsFunc(paths, func(p []dataplane.Path) bool { return n >= len(p) || p[n].State != dataplane.PathDirect }) {
+					r.State, r.Reason = underlay.Resolving.String(), "resolved, and frames may still be under way through the kernel"
+				}
 			}
 		}
 		out = append(out, r)
