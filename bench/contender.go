@@ -127,7 +127,7 @@ func end(cmd *lab.Cmd, log *strings.Builder) error {
 
 // awaitDirect waits until gw runs and the way to the remote is open.
 func awaitDirect(ctx context.Context, c *control.Client) (control.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
 		s, err := c.Status(ctx)
@@ -136,7 +136,7 @@ func awaitDirect(ctx context.Context, c *control.Client) (control.Status, error)
 		}
 		select {
 		case <-ctx.Done():
-			return s, fmt.Errorf("gw is not ready to send after 10 s: %w", errors.Join(err, ctx.Err()))
+			return s, fmt.Errorf("gw is not ready to send after 30 s: %w", errors.Join(err, ctx.Err()))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
