@@ -114,7 +114,7 @@ func checkPointToPoint(t *testing.T, g *vtep, self, peer end) {
 		if e["mac"] != peer.mac(t) {
 			continue
 		}
-		if age, ok := e["age"].(float64); !ok || age < 0 || age > patience.Seconds() {
+		if age, ok := e["age"].(float64); !ok || age < 0 || age > g.status().Uptime {
 			t.Errorf("age of %v", e)
 		}
 		delete(e, "age")
