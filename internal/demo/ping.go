@@ -10,9 +10,6 @@ import (
 	"vxgw/internal/lab"
 )
 
-// patience is how long a reply may take: gw's worker waits for its CPU on a machine that is busy with other things.
-const patience = 5 * time.Second
-
 // ping pings, prints it as ping(8) does, notes whether all was answered, and returns what passed the tap meanwhile. One
 // of the two is at node1. The error says that there is no use in going on.
 func (st *stage) ping(ctx context.Context, from, to *end, why string, count, size int) ([]seen, error) {

@@ -21,7 +21,8 @@ import (
 const wire = "ens18"
 
 // startTime and stopTime bound how long a gw may take; both take well below half a second where nobody else wants the
-// CPU, and three seconds were seen where others do. patience bounds the wait for a packet.
+// CPU, and three seconds were seen where others do. patience bounds the wait for a packet or a reply: gw's worker, too, waits
+// for its CPU there.
 const (
 	startTime = 20 * time.Second
 	stopTime  = 20 * time.Second
