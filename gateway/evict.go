@@ -12,8 +12,8 @@ import (
 // come and go do not fill the table.
 const evictEvery = 30 * time.Second
 
-// evict retires the remotes that were learned and that no FDB entry names, now and
-// at the last call. The steward calls it.
+// evict retires the remotes that no FDB entry and no flood list names, now and at the
+// last call. The steward calls it.
 func (g *Gateway) evict() {
 	used := map[uint32]bool{}
 	g.plane.FDB.Range(func(_ fdb.Key, v fdb.Value) bool {
@@ -22,13 +22,18 @@ func (g *Gateway) evict() {
 		}
 		return true
 	})
+	for _, d := range g.domains {
+		for _, n := range d.plane.FloodRemotes {
+			used[n] = true
+		}
+	}
 	s := &g.steward
 	addrs := g.plane.Remotes.Addrs()
 	unused := map[uint32]bool{}
 	var gone []uint32
 	for n, addr := range addrs {
 		n := uint32(n)
-		if !addr.IsValid() || s.pinned[n] || used[n] || g.plane.Remotes.Pending(n) > 0 {
+		if !addr.IsValid() || used[n] || g.plane.Remotes.Pending(n) > 0 {
 			continue
 		}
 		if s.unused[n] {
@@ -63,5 +68,5 @@ func (g *Gateway) evict() {
 		}
 	}
 	g.plane.Remotes.Release(gone)
-	g.log.Info("forgot VTEPs that spoke first and fell silent", "count", len(gone))
+	g.log.Info("forgot VTEPs that no entry names any more", "count", len(gone))
 }

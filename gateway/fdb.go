@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"vxgw/control"
+	"vxgw/dataplane"
 	"vxgw/fdb"
 )
 
@@ -19,20 +20,14 @@ func (g *Gateway) FDB() []control.FDBEntry {
 	if g.ended {
 		return out
 	}
-	addrs := g.plane.Remotes.Addrs()
-	for _, d := range g.domains {
-		for _, a := range append(slices.Clone(d.groups), d.remotes...) {
-			out = append(out, control.FDBEntry{
-				MAC: "00:00:00:00:00:00", Ifname: d.cfg.DomainName(), Dst: a.String(), Via: g.cfg.Underlay.Iface,
-				Flags: []string{"self"}, State: "permanent", VNI: d.cfg.VNI,
-			})
-		}
+	v := g.view()
+	for i := range v.domains {
+		out = append(out, v.floods(i)...)
 	}
 	first := len(out)
-	now := g.plane.Now()
-	g.plane.FDB.Range(func(k fdb.Key, v fdb.Value) bool {
+	g.plane.FDB.Range(func(k fdb.Key, value fdb.Value) bool {
 		if int(k.Domain()) < len(g.domains) {
-			out = append(out, g.entry(k, v, now, addrs))
+			out = append(out, v.entry(k, value))
 		}
 		return true
 	})
@@ -42,32 +37,82 @@ func (g *Gateway) FDB() []control.FDBEntry {
 	return out
 }
 
+// view is what numbers stand for at one moment: entries are described with it.
+type view struct {
+	g       *Gateway
+	domains []*dataplane.Domain
+	addrs   []netip.Addr // of remotes
+	now     uint32
+}
+
+// view looks at the snapshot first, so that the remotes it names have addresses.
+func (g *Gateway) view() view {
+	domains := g.plane.Snapshot().Domains
+	return view{g, domains, g.plane.Remotes.Addrs(), g.plane.Now()}
+}
+
+// addr is the address of a remote, the zero one if it has been forgotten.
+func (v *view) addr(n uint32) netip.Addr {
+	if int(n) < len(v.addrs) {
+		return v.addrs[n]
+	}
+	return netip.Addr{}
+}
+
+// floodsTo lists the remotes or the group that a bridge domain floods to.
+func (v *view) floodsTo(domain int) []netip.Addr {
+	var out []netip.Addr
+	for _, n := range v.domains[domain].FloodRemotes {
+		out = append(out, v.addr(n))
+	}
+	return out
+}
+
+// zeroMAC stands for the flood list, as it does for the kernel's vxlan device.
+const zeroMAC = "00:00:00:00:00:00"
+
+// floods describes the flood list of a bridge domain.
+func (v *view) floods(domain int) []control.FDBEntry {
+	var out []control.FDBEntry
+	for _, a := range v.floodsTo(domain) {
+		out = append(out, v.flood(domain, a))
+	}
+	return out
+}
+
+func (v *view) flood(domain int, to netip.Addr) control.FDBEntry {
+	d := v.g.domains[domain]
+	return control.FDBEntry{
+		MAC: zeroMAC, Ifname: d.cfg.DomainName(), Dst: to.String(), Via: v.g.cfg.Underlay.Iface,
+		Flags: []string{"self"}, State: permanent.String(), VNI: d.cfg.VNI,
+	}
+}
+
 // entry describes one entry of the table.
-func (g *Gateway) entry(k fdb.Key, v fdb.Value, now uint32, addrs []netip.Addr) control.FDBEntry {
-	d := g.domains[k.Domain()]
-	e := control.FDBEntry{MAC: macText(k.MAC()), VNI: d.cfg.VNI, Flags: []string{}}
-	switch v.Kind() {
-	case fdb.Learned:
-		age := float64(now - min(v.Seen(), now))
+func (v *view) entry(k fdb.Key, value fdb.Value) control.FDBEntry {
+	e := v.describe(k, value.Dest(), value.Kind(), v.g.given.state(k, value.Kind()))
+	if value.Kind() == fdb.Learned {
+		age := float64(v.now - min(value.Seen(), v.now))
 		e.Age = &age
-	case fdb.Static:
-		e.State = "static"
-	case fdb.Extern:
+	}
+	return e
+}
+
+// describe is entry without the age.
+func (v *view) describe(k fdb.Key, dest fdb.Dest, kind fdb.Kind, s state) control.FDBEntry {
+	d := v.g.domains[k.Domain()]
+	e := control.FDBEntry{MAC: macText(k.MAC()), VNI: d.cfg.VNI, Flags: []string{}, State: s.String()}
+	if dest.IsRemote() {
+		e.Ifname = d.cfg.DomainName()
+		e.Flags = append(e.Flags, "self")
+		if a := v.addr(dest.Index()); a.IsValid() {
+			e.Dst = a.String()
+		}
+	} else {
+		e.Ifname, e.Master = v.g.ports[dest.Index()].label(), d.cfg.DomainName()
+	}
+	if kind == fdb.Extern {
 		e.Flags = append(e.Flags, "extern_learn")
 	}
-	dest := v.Dest()
-	if !dest.IsRemote() {
-		p := g.ports[dest.Index()]
-		e.Ifname, e.Master = p.label(), d.cfg.DomainName()
-		if p.pair != nil && k.MAC() == d.plane.DeviceMAC {
-			e.State = "permanent" // the device's own address, as a bridge shows its ports'
-		}
-		return e
-	}
-	e.Ifname = d.cfg.DomainName()
-	if n := int(dest.Index()); n < len(addrs) && addrs[n].IsValid() {
-		e.Dst = addrs[n].String()
-	}
-	e.Flags = append([]string{"self"}, e.Flags...)
 	return e
 }

@@ -49,6 +49,7 @@ type Gateway struct {
 	domains []*domain // by bridge domain index
 	ports   []*port   // by port index
 	tunnels []tunnel  // by set
+	given   given
 
 	asking  sync.RWMutex   // held by who looks at the parts below from outside
 	ended   bool           // under asking: Close has begun, the parts go away
@@ -60,10 +61,9 @@ type Gateway struct {
 
 // domain is a bridge domain: its configuration and the numbers that stand for it.
 type domain struct {
-	cfg     *config.VNI
-	plane   *dataplane.Domain
-	groups  []netip.Addr
-	remotes []netip.Addr
+	cfg    *config.VNI
+	plane  *dataplane.Domain // replaced, never changed once workers have it; the steward's, others read the snapshot
+	groups []netip.Addr
 }
 
 // Start makes a gateway of cfg, which passed Validate and is not changed any more.
@@ -82,7 +82,7 @@ func Start(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
 	return &Gateway{
 		cfg: cfg, log: log, started: time.Now(),
-		failed: make(chan error, 8), stop: make(chan struct{}), steward: newSteward(),
+		failed: make(chan error, 8), stop: make(chan struct{}), steward: newSteward(), given: newGiven(),
 	}
 }
 

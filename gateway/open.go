@@ -117,7 +117,7 @@ func (g *Gateway) openDomains() error {
 	mtu := g.mirror.Link().MTU - innerOverhead
 	for i := range g.cfg.VNIs {
 		v := &g.cfg.VNIs[i]
-		d := &domain{cfg: v, remotes: v.Remotes}
+		d := &domain{cfg: v}
 		if v.Group.IsValid() {
 			d.groups = []netip.Addr{v.Group}
 		}

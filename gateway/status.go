@@ -2,13 +2,11 @@ package gateway
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"vxgw/config"
 	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/underlay"
@@ -30,7 +28,8 @@ func (g *Gateway) Status() control.Status {
 		s.Problems = []string{"the gateway is stopping"}
 		return s
 	}
-	s.Ready, s.Remotes = true, g.remotes()
+	v := g.view()
+	s.Ready, s.Remotes = true, g.remotes(&v)
 	link := g.mirror.Link()
 	s.Underlay = control.Underlay{
 		Interface: describe(g.wire), Local: g.local.String(), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
@@ -47,8 +46,8 @@ func (g *Gateway) Status() control.Status {
 		}
 		s.Ports = append(s.Ports, c)
 	}
-	for _, d := range g.domains {
-		s.VNIs = append(s.VNIs, g.vni(d))
+	for i := range v.domains {
+		s.VNIs = append(s.VNIs, g.vni(i, &v))
 	}
 	f := g.plane.FDB.Stats()
 	s.FDB = control.FDBStats{
@@ -60,7 +59,7 @@ func (g *Gateway) Status() control.Status {
 	m := g.plane.Memory
 	s.Memory = control.Memory{Frames: m.Frames(), FrameSize: m.FrameSize(), Pages: m.Huge(), Free: g.plane.Depot.Len()}
 	s.Problems = problems(&s)
-	s.Hint = g.hint(&s)
+	s.Hint = g.hint(&s, &v)
 	return s
 }
 
@@ -101,13 +100,16 @@ func queue(q *dataplane.Queue) control.Queue {
 	return c
 }
 
-func (g *Gateway) vni(d *domain) control.VNI {
-	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: g.plane.FDB.DomainLen(d.plane.Index)}
+func (g *Gateway) vni(index int, view *view) control.VNI {
+	d := g.domains[index]
+	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: g.plane.FDB.DomainLen(uint16(index))}
 	if d.cfg.Group.IsValid() {
 		v.Group = d.cfg.Group.String()
 	}
-	for _, r := range d.remotes {
-		v.Remotes = append(v.Remotes, r.String())
+	for _, a := range view.floodsTo(index) {
+		if !a.IsMulticast() {
+			v.Remotes = append(v.Remotes, a.String())
+		}
 	}
 	for _, p := range g.ports {
 		if p.domain == d {
@@ -117,24 +119,22 @@ func (g *Gateway) vni(d *domain) control.VNI {
 	return v
 }
 
-// remotes lists the configured remotes and groups, and the VTEPs that spoke first.
-func (g *Gateway) remotes() []control.Remote {
+// remotes lists the remotes and groups that flood lists and static entries name, and
+// the VTEPs that spoke first.
+func (g *Gateway) remotes(v *view) []control.Remote {
 	out := []control.Remote{}
-	configured := map[netip.Addr]bool{}
-	for _, d := range g.domains {
-		for _, addr := range slices.Concat(d.remotes, d.groups) {
-			configured[addr] = true
-		}
-		for _, s := range d.cfg.FDB {
-			configured[s.Dst] = true
+	named := g.given.named()
+	for _, d := range v.domains {
+		for _, n := range d.FloodRemotes {
+			named[n]++
 		}
 	}
 	paths := g.plane.Snapshot().Paths
-	for n, addr := range g.plane.Remotes.Addrs() {
+	for n, addr := range v.addrs {
 		if !addr.IsValid() {
 			continue
 		}
-		r := control.Remote{Address: addr.String(), State: "idle", Reason: "nobody has sent to it yet", Configured: configured[addr]}
+		r := control.Remote{Address: addr.String(), State: "idle", Reason: "nobody has sent to it yet", Configured: named[uint32(n)] > 0}
 		if way, ok := g.mirror.Path(addr); ok {
 			r.State, r.Reason, r.MTU = way.State.String(), way.Reason, way.MTU
 			if way.NextHop.IsValid() {
@@ -199,14 +199,13 @@ func problems(s *control.Status) []string {
 
 // hint says what is missing for a VNI that can reach nobody yet. Whom a VTEP that
 // spoke first spoke to is not looked up: one is enough to be silent.
-func (g *Gateway) hint(s *control.Status) string {
+func (g *Gateway) hint(s *control.Status, v *view) string {
 	if slices.ContainsFunc(s.Remotes, func(r control.Remote) bool { return !r.Configured }) {
 		return ""
 	}
-	for _, d := range g.domains {
-		toVTEP := func(s config.Static) bool { return s.Dst.IsValid() }
-		if len(d.groups)+len(d.remotes) == 0 && !slices.ContainsFunc(d.cfg.FDB, toVTEP) {
-			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, start gw with --remote ADDRESS or --group GROUP", d.cfg.VNI)
+	for _, d := range v.domains {
+		if len(d.FloodRemotes) == 0 && !g.given.namesVTEP(d.Index) {
+			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, start gw with --remote ADDRESS or --group GROUP", d.VNI)
 		}
 	}
 	return ""

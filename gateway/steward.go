@@ -24,7 +24,6 @@ const (
 // steward is the state of that goroutine, and the one word that others leave it.
 type steward struct {
 	watched  map[uint32]bool // remotes whose way is followed
-	pinned   map[uint32]bool // remotes that the configuration names
 	unused   map[uint32]bool // remotes that no FDB entry named when evict last looked
 	evicted  time.Time       // when that was
 	built    time.Time       // of the last snapshot
@@ -38,7 +37,7 @@ type steward struct {
 }
 
 func newSteward() steward {
-	return steward{watched: map[uint32]bool{}, pinned: map[uint32]bool{}, evicted: time.Now(), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
+	return steward{watched: map[uint32]bool{}, evicted: time.Now(), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 // startSteward publishes changes from now on.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"vxgw/fdb"
 	"vxgw/underlay"
@@ -29,7 +30,7 @@ func (g *Gateway) fillTables() error {
 	for _, d := range g.domains {
 		index := d.plane.Index
 		g.plane.FDB.SetLimit(index, int(d.cfg.MaxAddress))
-		for _, addr := range append(d.groups, d.remotes...) {
+		for _, addr := range slices.Concat(d.groups, d.cfg.Remotes) {
 			number, err := g.remote(addr)
 			if err != nil {
 				return fmt.Errorf("vni %d: %w", d.cfg.VNI, err)
@@ -39,7 +40,7 @@ func (g *Gateway) fillTables() error {
 		for _, p := range g.ports {
 			if p.domain == d && p.pair != nil {
 				key := fdb.MakeKey(index, d.plane.DeviceMAC)
-				if err := g.plane.FDB.Add(key, fdb.PortDest(p.number), fdb.Static, g.now()); err != nil {
+				if err := g.enter(key, fdb.PortDest(p.number), fdb.Static, permanent); err != nil {
 					return fmt.Errorf("vni %d: enter the device's own address: %w", d.cfg.VNI, err)
 				}
 			}
@@ -49,11 +50,25 @@ func (g *Gateway) fillTables() error {
 			if err != nil {
 				return fmt.Errorf("vni %d: fdb entry %s: %w", d.cfg.VNI, s.MAC, err)
 			}
-			if err := g.plane.FDB.Add(fdb.MakeKey(index, macInt(s.MAC[:])), dest, fdb.Static, g.now()); err != nil {
+			k := fdb.MakeKey(index, macInt(s.MAC[:]))
+			if g.plane.FDB.Lookup(k).Found() {
+				return fmt.Errorf("vni %d: fdb entry %s is the device's own address", d.cfg.VNI, s.MAC)
+			}
+			if err := g.enter(k, dest, fdb.Static, static); err != nil {
 				return fmt.Errorf("vni %d: fdb entry %s: %w", d.cfg.VNI, s.MAC, err)
 			}
 		}
 	}
+	return nil
+}
+
+// enter makes the entry k what it says, whatever it was.
+func (g *Gateway) enter(k fdb.Key, d fdb.Dest, kind fdb.Kind, s state) error {
+	old := g.plane.FDB.Lookup(k)
+	if err := g.plane.FDB.Replace(k, d, kind, g.now()); err != nil {
+		return err
+	}
+	g.given.change(k, old, g.plane.FDB.Lookup(k), s)
 	return nil
 }
 
@@ -66,7 +81,7 @@ func (g *Gateway) remote(addr netip.Addr) (uint32, error) {
 	if err := g.mirror.Watch(addr); err != nil {
 		return 0, fmt.Errorf("remote %s: %w", addr, err)
 	}
-	g.steward.watched[number], g.steward.pinned[number] = true, true
+	g.steward.watched[number] = true
 	return number, nil
 }
 
