@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,26 +49,62 @@ func (c *Client) FDB(ctx context.Context) ([]FDBEntry, error) {
 	return f, c.get(ctx, "fdb", &f)
 }
 
+// GetFDB returns the entry that change names, or the destinations of a flood list.
+// The error is a *Refused when there is none.
+func (c *Client) GetFDB(ctx context.Context, change FDBChange) ([]FDBEntry, error) {
+	var f []FDBEntry
+	return f, c.post(ctx, "fdb/get", change, &f)
+}
+
+// ChangeFDB carries out the verb add, append, replace or del. The error is a
+// *Refused when the gateway does not do it.
+func (c *Client) ChangeFDB(ctx context.Context, verb string, change FDBChange) error {
+	var none []FDBEntry
+	return c.post(ctx, "fdb/"+verb, change, &none)
+}
+
 func (c *Client) get(ctx context.Context, what string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://gw/v1/"+what, nil)
+	return c.ask(ctx, http.MethodGet, what, nil, into)
+}
+
+func (c *Client) post(ctx context.Context, what string, body, into any) error {
+	text, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	resp, err := c.http.Do(req)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
-		return fmt.Errorf("ask %s: %w (is it running? see --control)", c.path, ErrNotRunning)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("ask %s: permission denied (run as root)", c.path)
-	case err != nil:
-		return fmt.Errorf("ask %s: %w", c.path, err)
+	return c.ask(ctx, http.MethodPost, what, text, into)
+}
+
+func (c *Client) ask(ctx context.Context, method, what string, body []byte, into any) error {
+	resp, err := c.do(ctx, method, what, body)
+	if err != nil {
+		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("ask %s for %s: %s", c.path, what, resp.Status)
-	}
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
 		return fmt.Errorf("read the answer of %s: %w", c.path, err)
 	}
 	return nil
+}
+
+// do returns an answer that is 200; the caller closes its body.
+func (c *Client) do(ctx context.Context, method, what string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://gw/v1/"+what, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+		return nil, fmt.Errorf("ask %s: %w (is it running? see --control)", c.path, ErrNotRunning)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("ask %s: permission denied (run as root)", c.path)
+	case err != nil:
+		return nil, fmt.Errorf("ask %s: %w", c.path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		return nil, refused(resp)
+	}
+	return resp, nil
 }

@@ -14,11 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Gateway is what the server shows: a running gateway. Its methods may be called
+// Gateway is what the server shows and changes: a running gateway. Its methods may be called
 // from any goroutine.
 type Gateway interface {
 	Status() Status
 	FDB() []FDBEntry
+	GetFDB(FDBChange) ([]FDBEntry, error)
+	ChangeFDB(verb string, c FDBChange) error
 }
 
 // Server answers on a unix socket until Close.
@@ -78,6 +80,7 @@ func (s *Server) Serve(g Gateway) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Status()) })
 	mux.HandleFunc("GET /v1/fdb", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.FDB()) })
+	mux.HandleFunc("POST /v1/fdb/{verb}", func(w http.ResponseWriter, r *http.Request) { changeFDB(w, r, g) })
 	s.http.Handler = mux
 	s.http.ReadHeaderTimeout = 10 * time.Second
 	go s.http.Serve(s.listener) // returns when Close closes the listener

@@ -94,7 +94,7 @@ type VNI struct {
 // Remote is another VTEP, or a group.
 type Remote struct {
 	Address    string `json:"address"`
-	Configured bool   `json:"configured"` // false: it spoke first
+	Configured bool   `json:"configured"` // by the file or flags, or gw fdb; false: it spoke first
 	State      string `json:"state"`      // direct, resolving, failed, no-route, link-down, idle
 	NextHop    string `json:"nexthop,omitempty"`
 	MAC        string `json:"mac,omitempty"`

@@ -22,11 +22,15 @@ func (g *Gateway) publish() {
 		Domains:  old.Domains,
 		Queues:   old.Queues,
 	}
-	if len(s.Domains) != len(g.domains) {
+	fresh := len(s.Domains) != len(g.domains)
+	if fresh || g.steward.redrawn {
 		s.Domains = make([]*dataplane.Domain, len(g.domains))
 		for i, d := range g.domains {
 			s.Domains[i] = d.plane
 		}
+		g.steward.redrawn = false
+	}
+	if fresh {
 		s.VNIs = dataplane.NewVNITable(s.Domains)
 		s.Queues = [][]*dataplane.Queue{g.queues()}
 	}

@@ -68,9 +68,6 @@ func (v *view) floodsTo(domain int) []netip.Addr {
 	return out
 }
 
-// zeroMAC stands for the flood list, as it does for the kernel's vxlan device.
-const zeroMAC = "00:00:00:00:00:00"
-
 // floods describes the flood list of a bridge domain.
 func (v *view) floods(domain int) []control.FDBEntry {
 	var out []control.FDBEntry
@@ -83,7 +80,7 @@ func (v *view) floods(domain int) []control.FDBEntry {
 func (v *view) flood(domain int, to netip.Addr) control.FDBEntry {
 	d := v.g.domains[domain]
 	return control.FDBEntry{
-		MAC: zeroMAC, Ifname: d.cfg.DomainName(), Dst: to.String(), Via: v.g.cfg.Underlay.Iface,
+		MAC: control.ZeroMAC, Ifname: d.cfg.DomainName(), Dst: to.String(), Via: v.g.cfg.Underlay.Iface,
 		Flags: []string{"self"}, State: permanent.String(), VNI: d.cfg.VNI,
 	}
 }

@@ -62,6 +62,7 @@ type Gateway struct {
 // domain is a bridge domain: its configuration and the numbers that stand for it.
 type domain struct {
 	cfg    *config.VNI
+	index  uint16            // of the domain, as the table and the snapshot have it
 	plane  *dataplane.Domain // replaced, never changed once workers have it; the steward's, others read the snapshot
 	groups []netip.Addr
 }

@@ -117,11 +117,11 @@ func (g *Gateway) openDomains() error {
 	mtu := g.mirror.Link().MTU - innerOverhead
 	for i := range g.cfg.VNIs {
 		v := &g.cfg.VNIs[i]
-		d := &domain{cfg: v}
+		d := &domain{cfg: v, index: uint16(i)}
 		if v.Group.IsValid() {
 			d.groups = []netip.Addr{v.Group}
 		}
-		d.plane = &dataplane.Domain{Index: uint16(i), VNI: v.VNI, Learning: v.Learning, Tunnel: g.tunnel(&v.Tunnel)}
+		d.plane = &dataplane.Domain{Index: d.index, VNI: v.VNI, Learning: v.Learning, Tunnel: g.tunnel(&v.Tunnel)}
 		g.domains = append(g.domains, d)
 		if v.Device != nil {
 			if err := g.openDevice(d, mtu); err != nil {

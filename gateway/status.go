@@ -205,7 +205,8 @@ func (g *Gateway) hint(s *control.Status, v *view) string {
 	}
 	for _, d := range v.domains {
 		if len(d.FloodRemotes) == 0 && !g.given.namesVTEP(d.Index) {
-			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, start gw with --remote ADDRESS or --group GROUP", d.VNI)
+			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, gw fdb append 00:00:00:00:00:00 dev %s dst ADDRESS, or start gw with --remote ADDRESS or --group GROUP",
+				d.VNI, g.domains[d.Index].cfg.DomainName())
 		}
 	}
 	return ""

@@ -28,6 +28,10 @@ type steward struct {
 	evicted  time.Time       // when that was
 	built    time.Time       // of the last snapshot
 	draining bool            // a path of the last snapshot waits for the slow path to run dry
+	redrawn  bool            // a domain is not what the last snapshot has
+	waiting  []chan error    // of orders that the next snapshot carries out
+	orders   chan order
+	ended    chan struct{} // closed when the steward is no more
 	ports    chan netlink.LinkUpdate
 
 	mu     sync.Mutex
@@ -37,7 +41,7 @@ type steward struct {
 }
 
 func newSteward() steward {
-	return steward{watched: map[uint32]bool{}, evicted: time.Now(), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
+	return steward{watched: map[uint32]bool{}, evicted: time.Now(), orders: make(chan order), ended: make(chan struct{}), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 // startSteward publishes changes from now on.
@@ -53,6 +57,7 @@ func (g *Gateway) startSteward() error {
 
 // keep is the steward's life.
 func (g *Gateway) keep() {
+	defer close(g.steward.ended)
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	due := time.NewTimer(time.Hour)
@@ -77,6 +82,8 @@ func (g *Gateway) keep() {
 			pending = g.portChanged(u) || pending
 		case <-g.steward.wake:
 			pending = g.watchWanted() || pending
+		case o := <-g.steward.orders:
+			pending = g.carryOut(o) || pending
 		case <-due.C:
 			pending = true
 		}
@@ -89,6 +96,7 @@ func (g *Gateway) keep() {
 			continue
 		}
 		g.publish()
+		g.answer()
 		pending = false
 		if g.steward.draining {
 			due.Reset(minGap)

@@ -88,6 +88,9 @@ func TestStatus(t *testing.T) {
 		{"GET /v1/status/more", http.StatusNotFound},
 		{"POST /v1/status", http.StatusMethodNotAllowed},
 		{"DELETE /v1/fdb", http.StatusMethodNotAllowed},
+		{"GET /v1/fdb/add", http.StatusMethodNotAllowed},
+		{"POST /v1/fdb/add", http.StatusBadRequest},
+		{"POST /v1/fdb/nothing", http.StatusBadRequest},
 	} {
 		if status := ask(t, path, r.request); status != r.status {
 			t.Errorf("%s: %d, want %d", r.request, status, r.status)

@@ -1,0 +1,58 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+
+	"vxgw/config"
+	"vxgw/control"
+)
+
+// changeFlood adds a destination to the flood list of d, or takes one or all away.
+// The steward calls it; it reports whether there is something to publish.
+func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (publish bool, err error) {
+	name := d.cfg.DomainName()
+	list := d.plane.FloodRemotes
+	switch {
+	case c.Dev != name:
+		return false, fmt.Errorf("%s is a port (the flood list is that of dev %s)", c.Dev, name)
+	case len(d.groups) > 0:
+		return false, fmt.Errorf("%s floods to the multicast group %s and has no list of VTEPs (start it with --remote in place of --group)", name, d.groups[0])
+	case verb == "del":
+		return g.unflood(d, c)
+	case verb == "add" && len(list) > 0:
+		return false, fmt.Errorf("%w: %s floods to %d VTEPs (use append)", control.ErrExists, name, len(list))
+	}
+	if why := config.BadRemote(c.Dst, g.local); why != "" {
+		return false, fmt.Errorf("dst %s %s", c.Dst, why)
+	}
+	n, err := g.remote(c.Dst)
+	if err != nil || slices.Contains(list, n) {
+		return false, err
+	}
+	g.setFlood(d, append(slices.Clone(list), n))
+	return true, nil
+}
+
+// unflood takes the destination that c names from the flood list, or all.
+func (g *Gateway) unflood(d *domain, c *control.FDBChange) (publish bool, err error) {
+	list := d.plane.FloodRemotes
+	if !c.Dst.IsValid() && len(list) > 0 {
+		g.setFlood(d, nil)
+		return true, nil
+	}
+	n, known := g.plane.Remotes.Find(c.Dst)
+	if i := slices.Index(list, n); c.Dst.IsValid() && known && i >= 0 {
+		g.setFlood(d, slices.Delete(slices.Clone(list), i, i+1))
+		return true, nil
+	}
+	return false, fmt.Errorf("%w in the flood list of %s (gw fdb show lists those there are)", control.ErrNotFound, d.cfg.DomainName())
+}
+
+// setFlood gives d another flood list from the next snapshot on.
+func (g *Gateway) setFlood(d *domain, list []uint32) {
+	next := *d.plane
+	next.FloodRemotes = list
+	d.plane = &next
+	g.steward.redrawn = true
+}

@@ -1,0 +1,52 @@
+package gateway
+
+import "errors"
+
+var errStopping = errors.New("the gateway is stopping")
+
+// order is something that only the steward may do, at another goroutine's wish.
+type order struct {
+	do   func() (publish bool, err error)
+	done chan error // capacity 1
+}
+
+// order has the steward do something. When it returns, what was to be published is,
+// and every worker works with it.
+func (g *Gateway) order(do func() (publish bool, err error)) error {
+	o := order{do, make(chan error, 1)}
+	select {
+	case g.steward.orders <- o:
+	case <-g.steward.ended:
+		return errStopping
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-g.steward.ended:
+		return errStopping
+	}
+}
+
+// carryOut does what is ordered and reports whether a snapshot is wanted; whoever
+// ordered it waits for that.
+func (g *Gateway) carryOut(o order) bool {
+	publish, err := o.do()
+	if err != nil || !publish {
+		o.done <- err
+		return false
+	}
+	g.steward.waiting = append(g.steward.waiting, o.done)
+	return true
+}
+
+// answer tells those who wait that the snapshot in force has what they ordered.
+func (g *Gateway) answer() {
+	if len(g.steward.waiting) == 0 {
+		return
+	}
+	g.plane.Quiesce()
+	for _, done := range g.steward.waiting {
+		done <- nil
+	}
+	g.steward.waiting = nil
+}
