@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -99,35 +98,4 @@ func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
-}
-
-func newFDB() *cobra.Command {
-	c := &cobra.Command{Use: "fdb", Short: "Look at the MAC tables", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	var t target
-	show := &cobra.Command{
-		Use:   "show",
-		Short: "List the entries as bridge(8) does",
-		Args:  noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := t.client()
-			if err != nil {
-				return err
-			}
-			entries, err := client.FDB(c.Context())
-			if err != nil {
-				return err
-			}
-			if t.json {
-				return printJSON(os.Stdout, entries)
-			}
-			for _, e := range entries {
-				fmt.Println(e)
-			}
-			return nil
-		},
-	}
-	t.flags(show)
-	c.AddCommand(show)
-	return c
 }

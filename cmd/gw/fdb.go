@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"vxgw/control"
+)
+
+// newFDB makes gw fdb, whose verbs take the words of bridge(8) after them.
+func newFDB() *cobra.Command {
+	c := &cobra.Command{Use: "fdb", Short: "Look at the MAC tables and change them, in the words of bridge(8)", Args: noArgs,
+		Long: `Look at the MAC tables and change them, in the words of bridge(8). DEV is a VNI's name, like gw42, or a port:
+
+  gw fdb add 02:00:00:00:00:01 dev gw42 dst 10.65.132.188             a host behind a VTEP, permanent
+  gw fdb replace 02:00:00:00:00:01 dev gw42 dst 10.65.132.189         the same, whether or not it is there
+  gw fdb add 02:00:00:00:00:02 dev veth1 master static                a host behind a port
+  gw fdb append 00:00:00:00:00:00 dev gw42 dst 10.65.132.189          one more VTEP that is flooded to
+  gw fdb del 00:00:00:00:00:00 dev gw42 dst 10.65.132.189`,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(newFDBShow())
+	for _, v := range []struct{ verb, use, short string }{
+		{"add", entryWords, "Enter where an address is, unless there is an entry"},
+		{"replace", entryWords, "Enter where an address is, whatever was there"},
+		{"append", "00:00:00:00:00:00 dev DEV dst ADDRESS", "Add a VTEP that is flooded to"},
+		{"del", "MAC dev DEV [dst ADDRESS] [self | master]", "Delete an entry, or a VTEP that is flooded to"},
+		{"get", "MAC dev DEV [self | master]", "Print one entry"},
+	} {
+		c.AddCommand(newFDBVerb(v.verb, v.use, v.short))
+	}
+	return c
+}
+
+const entryWords = "MAC dev DEV {dst ADDRESS [self] | master} [permanent | static | dynamic] [extern_learn] [vni VNI] [port PORT] [via DEV]"
+
+func newFDBShow() *cobra.Command {
+	var t target
+	show := &cobra.Command{
+		Use:     "show",
+		Aliases: []string{"list", "lst"},
+		Short:   "List the entries as bridge(8) does",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return listFDB(&t, func(client *control.Client) ([]control.FDBEntry, error) { return client.FDB(c.Context()) })
+		},
+	}
+	t.flags(show)
+	return show
+}
+
+// listFDB prints entries that the gateway is asked for.
+func listFDB(t *target, ask func(*control.Client) ([]control.FDBEntry, error)) error {
+	client, err := t.client()
+	if err != nil {
+		return err
+	}
+	entries, err := ask(client)
+	if err != nil {
+		return err
+	}
+	if t.json {
+		return printJSON(os.Stdout, entries)
+	}
+	for _, e := range entries {
+		fmt.Println(e)
+	}
+	return nil
+}
+
+func newFDBVerb(verb, use, short string) *cobra.Command {
+	var t target
+	c := &cobra.Command{
+		Use:   verb + " " + use,
+		Short: short,
+		RunE: func(c *cobra.Command, args []string) error {
+			change, err := parseChange(verb, args)
+			if err != nil {
+				return usageError{fmt.Errorf("fdb %s: %w", verb, err)}
+			}
+			return changeFDB(c.Context(), &t, verb, change)
+		},
+	}
+	if verb == "del" {
+		c.Aliases = []string{"delete"}
+	}
+	t.flags(c)
+	return c
+}
+
+func changeFDB(ctx context.Context, t *target, verb string, change control.FDBChange) error {
+	if verb == "get" {
+		return listFDB(t, func(client *control.Client) ([]control.FDBEntry, error) { return client.GetFDB(ctx, change) })
+	}
+	client, err := t.client()
+	if err != nil {
+		return err
+	}
+	return client.ChangeFDB(ctx, verb, change)
+}
