@@ -63,6 +63,13 @@ func (c *Client) ChangeFDB(ctx context.Context, verb string, change FDBChange) e
 	return c.post(ctx, "fdb/"+verb, change, &none)
 }
 
+// FlushFDB takes the entries away that f chooses and returns their number.
+func (c *Client) FlushFDB(ctx context.Context, f FDBFilter) (removed int, err error) {
+	var flushed Flushed
+	err = c.post(ctx, "fdb/flush", f, &flushed)
+	return flushed.Removed, err
+}
+
 func (c *Client) get(ctx context.Context, what string, into any) error {
 	return c.ask(ctx, http.MethodGet, what, nil, into)
 }

@@ -34,6 +34,30 @@ func changeFDB(w http.ResponseWriter, r *http.Request, g Gateway) {
 	answer(w, found)
 }
 
+// Flushed is what POST /v1/fdb/flush answers.
+type Flushed struct {
+	Removed int `json:"removed"` // entries
+}
+
+// flushFDB answers POST /v1/fdb/flush with an FDBFilter for a body.
+func flushFDB(w http.ResponseWriter, r *http.Request, g Gateway) {
+	var f FDBFilter
+	err := read(w, r, &f)
+	if err == nil {
+		err = f.Check()
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, fmt.Errorf("fdb flush: %w", err))
+		return
+	}
+	n, err := g.FlushFDB(f)
+	if err != nil {
+		refuse(w, statusOf(err), err)
+		return
+	}
+	answer(w, Flushed{n})
+}
+
 // mostBody is how long a request may be, in bytes.
 const mostBody = 64 << 10
 

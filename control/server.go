@@ -21,6 +21,7 @@ type Gateway interface {
 	FDB() []FDBEntry
 	GetFDB(FDBChange) ([]FDBEntry, error)
 	ChangeFDB(verb string, c FDBChange) error
+	FlushFDB(FDBFilter) (removed int, err error)
 }
 
 // Server answers on a unix socket until Close.
@@ -81,6 +82,7 @@ func (s *Server) Serve(g Gateway) {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Status()) })
 	mux.HandleFunc("GET /v1/fdb", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.FDB()) })
 	mux.HandleFunc("POST /v1/fdb/{verb}", func(w http.ResponseWriter, r *http.Request) { changeFDB(w, r, g) })
+	mux.HandleFunc("POST /v1/fdb/flush", func(w http.ResponseWriter, r *http.Request) { flushFDB(w, r, g) })
 	s.http.Handler = mux
 	s.http.ReadHeaderTimeout = 10 * time.Second
 	go s.http.Serve(s.listener) // returns when Close closes the listener

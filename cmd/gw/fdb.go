@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +23,7 @@ func newFDB() *cobra.Command {
   gw fdb append 00:00:00:00:00:00 dev gw42 dst 10.65.132.189          one more VTEP that is flooded to
   gw fdb del 00:00:00:00:00:00 dev gw42 dst 10.65.132.189`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newFDBShow())
+	c.AddCommand(newFDBShow(), newFDBFlush())
 	for _, v := range []struct{ verb, use, short string }{
 		{"add", entryWords, "Enter where an address is, unless there is an entry"},
 		{"replace", entryWords, "Enter where an address is, whatever was there"},
@@ -39,17 +41,55 @@ const entryWords = "MAC dev DEV {dst ADDRESS [self] | master} [permanent | stati
 func newFDBShow() *cobra.Command {
 	var t target
 	show := &cobra.Command{
-		Use:     "show",
+		Use:     "show [br VNI-NAME] [dev DEV] " + filterWords,
 		Aliases: []string{"list", "lst"},
 		Short:   "List the entries as bridge(8) does",
-		Args:    noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return listFDB(&t, func(client *control.Client) ([]control.FDBEntry, error) { return client.FDB(c.Context()) })
+		RunE: func(c *cobra.Command, args []string) error {
+			f, err := parseFilter(args)
+			if err != nil {
+				return usageError{fmt.Errorf("fdb show: %w", err)}
+			}
+			return listFDB(&t, func(client *control.Client) ([]control.FDBEntry, error) {
+				all, err := client.FDB(c.Context())
+				return slices.DeleteFunc(all, func(e control.FDBEntry) bool { return !f.Match(&e) }), err
+			})
 		},
 	}
 	t.flags(show)
 	return show
 }
+
+func newFDBFlush() *cobra.Command {
+	var t target
+	flush := &cobra.Command{
+		Use:   "flush dev DEV " + filterWords,
+		Short: "Delete the entries of a VNI or a port",
+		Long: `Delete the entries of a VNI or a port, or those among them that all the words behind it choose. What is flooded
+to stays, and so do the addresses of gw's own devices.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			f, err := parseFilter(args)
+			if err == nil && f.Dev == "" {
+				err = errors.New("dev is missing (name a VNI, like gw42, or a port)")
+			}
+			if err != nil {
+				return usageError{fmt.Errorf("fdb flush: %w", err)}
+			}
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
+			n, err := client.FlushFDB(c.Context(), f)
+			if err == nil && t.json {
+				return printJSON(os.Stdout, control.Flushed{Removed: n})
+			}
+			return err
+		},
+	}
+	t.flags(flush)
+	return flush
+}
+
+const filterWords = "[brport PORT] [dst ADDRESS] [vni VNI] [self | master] [[no]permanent | [no]static | [no]dynamic] [[no]extern_learn]"
 
 // listFDB prints entries that the gateway is asked for.
 func listFDB(t *target, ask func(*control.Client) ([]control.FDBEntry, error)) error {

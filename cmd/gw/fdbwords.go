@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"vxgw/config"
 	"vxgw/control"
@@ -56,12 +57,59 @@ func parseChange(verb string, args []string) (control.FDBChange, error) {
 	return c, w.err
 }
 
+// parseFilter reads which entries are meant.
+func parseFilter(args []string) (control.FDBFilter, error) {
+	var f control.FDBFilter
+	w := words{rest: args, seen: map[string]bool{}}
+	for word, ok := w.next(); ok; word, ok = w.next() {
+		if word == "state" { // bridge fdb show state static
+			word = w.value()
+		}
+		not, bare := "", word
+		if rest, ok := strings.CutPrefix(word, "no"); ok {
+			not, bare = "no", rest
+		}
+		switch {
+		case bare == "permanent", bare == "local":
+			w.state(&f.State, not+"permanent")
+		case bare == "static", bare == "temp":
+			w.state(&f.State, not+"static")
+		case bare == "dynamic":
+			w.state(&f.State, not+"dynamic")
+		case bare == "extern_learn":
+			w.state(&f.Extern, word)
+		case word == "br":
+			w.text(&f.Br)
+		case word == "dev":
+			w.text(&f.Dev)
+		case word == "brport":
+			w.text(&f.Brport)
+		case word == "dst":
+			w.addr(&f.Dst)
+		case word == "vni", word == "src_vni":
+			f.VNI = number[uint32](&w, config.MaxVNI)
+		case word == "self":
+			f.Self = true
+		case word == "master":
+			f.Master = true
+		case w.err == nil:
+			w.unknown(word)
+		}
+	}
+	if w.err == nil {
+		w.err = f.Check()
+	}
+	return f, w.err
+}
+
 // unhonoured says of words of bridge(8) why gw has no use for them.
 var unhonoured = map[string]string{
 	"vlan":          "a VNI is one broadcast domain (leave it out)",
 	"nhid":          "there are no groups of next hops (give dst ADDRESS)",
 	"router":        "nobody is told that an address is a router's (leave it out)",
 	"sticky":        "static entries never move (say static)",
+	"port":          "every entry goes out to one UDP port (leave it out)",
+	"via":           "every entry goes out by one interface (leave it out)",
 	"use":           "entries age by traffic alone (leave it out)",
 	"offloaded":     "nothing is offloaded (leave it out)",
 	"added_by_user": "static and permanent entries are the user's (say static, permanent or nodynamic)",
@@ -137,7 +185,7 @@ func number[T uint16 | uint32](w *words, most uint64) *T {
 }
 
 func (w *words) unknown(word string) {
-	if why := unhonoured[word]; why != "" {
+	if why := unhonoured[strings.TrimPrefix(word, "no")]; why != "" {
 		w.err = fmt.Errorf("%s is not supported: %s", word, why)
 		return
 	}

@@ -78,3 +78,34 @@ func TestParseChangeRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestParseFilter(t *testing.T) {
+	vni := uint32(42)
+	for args, want := range map[string]control.FDBFilter{
+		"":                                   {},
+		"br gw42 state static":               {Br: "gw42", State: "static"},
+		"dev gw42 dst 10.0.0.2":              {Dev: "gw42", Dst: netip.MustParseAddr("10.0.0.2")},
+		"brport veth1 nopermanent":           {Brport: "veth1", State: "nopermanent"},
+		"vni 42 self noextern_learn dynamic": {VNI: &vni, Self: true, Extern: "noextern_learn", State: "dynamic"},
+	} {
+		got, err := parseFilter(strings.Fields(args))
+		if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); err != nil || d != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", args, err, d)
+		}
+	}
+	for args, want := range map[string]string{
+		"static dynamic":              "dynamic does not go with static",
+		"extern_learn noextern_learn": "does not go with extern_learn",
+		"state":                       "state needs a value",
+		"state strange":               `"strange" is not a word`,
+		"nosticky":                    "nosticky is not supported",
+		"vlan 1":                      "vlan is not supported",
+		"port 4789":                   "port is not supported",
+		"dev":                         "dev needs a value",
+		"dst 10.0.0.2 master":         "dst does not go with master",
+	} {
+		if _, err := parseFilter(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", args, err, want)
+		}
+	}
+}
