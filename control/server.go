@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type Gateway interface {
 	GetFDB(FDBChange) ([]FDBEntry, error)
 	ChangeFDB(verb string, c FDBChange) error
 	FlushFDB(FDBFilter) (removed int, err error)
+	WatchFDB(ctx context.Context, started func(), send func([]FDBEvent) error) error
 }
 
 // Server answers on a unix socket until Close.
@@ -81,6 +83,7 @@ func (s *Server) Serve(g Gateway) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Status()) })
 	mux.HandleFunc("GET /v1/fdb", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.FDB()) })
+	mux.HandleFunc("GET /v1/fdb/monitor", func(w http.ResponseWriter, r *http.Request) { monitorFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/{verb}", func(w http.ResponseWriter, r *http.Request) { changeFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/flush", func(w http.ResponseWriter, r *http.Request) { flushFDB(w, r, g) })
 	s.http.Handler = mux

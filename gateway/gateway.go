@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vxgw/bpf"
@@ -50,6 +51,8 @@ type Gateway struct {
 	ports   []*port   // by port index
 	tunnels []tunnel  // by set
 	given   given
+
+	listeners atomic.Int32 // of WatchFDB
 
 	asking  sync.RWMutex   // held by who looks at the parts below from outside
 	ended   bool           // under asking: Close has begun, the parts go away

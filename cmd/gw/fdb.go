@@ -23,7 +23,7 @@ func newFDB() *cobra.Command {
   gw fdb append 00:00:00:00:00:00 dev gw42 dst 10.65.132.189          one more VTEP that is flooded to
   gw fdb del 00:00:00:00:00:00 dev gw42 dst 10.65.132.189`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newFDBShow(), newFDBFlush())
+	c.AddCommand(newFDBShow(), newFDBFlush(), newFDBMonitor())
 	for _, v := range []struct{ verb, use, short string }{
 		{"add", entryWords, "Enter where an address is, unless there is an entry"},
 		{"replace", entryWords, "Enter where an address is, whatever was there"},

@@ -62,6 +62,14 @@ func (b *fdbBed) gw(t *testing.T, line string) string {
 	return output(t, b.host, append([]string{"fdb"}, strings.Fields(line)...)...)
 }
 
+// change is gw without a process of its own.
+func (b *fdbBed) change(t *testing.T, verb, line string) {
+	t.Helper()
+	c, err := parseChange(verb, strings.Fields(line))
+	must(t, err)
+	must(t, b.client.ChangeFDB(testContext(t), verb, c))
+}
+
 // refused runs one that has to fail.
 func (b *fdbBed) refused(t *testing.T, line string, status int, want ...string) {
 	t.Helper()

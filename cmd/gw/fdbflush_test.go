@@ -20,9 +20,7 @@ func TestFDBFlush(t *testing.T) {
 			"02:00:00:00:00:06 dev veth2 master dynamic",
 			"02:00:00:00:00:07 dev gw43 dst 10.65.132.188 static",
 		} {
-			change, err := parseChange("replace", strings.Fields(line))
-			must(t, err)
-			must(t, b.client.ChangeFDB(testContext(t), "replace", change))
+			b.change(t, "replace", line)
 		}
 	}
 	// left are the last digits of the addresses that fill entered.
