@@ -51,12 +51,34 @@ func newFDBShow() *cobra.Command {
 			}
 			return listFDB(&t, func(client *control.Client) ([]control.FDBEntry, error) {
 				all, err := client.FDB(c.Context())
+				if err == nil {
+					err = checkNames(c.Context(), client, f)
+				}
 				return slices.DeleteFunc(all, func(e control.FDBEntry) bool { return !f.Match(&e) }), err
 			})
 		},
 	}
 	t.flags(show)
 	return show
+}
+
+// checkNames refuses names that the gateway does not know: no entry matches them, and
+// silence would hide what was mistyped.
+func checkNames(ctx context.Context, client *control.Client, f control.FDBFilter) error {
+	if f.Br+f.Dev+f.Brport == "" {
+		return nil
+	}
+	s, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{f.Br, f.Dev, f.Brport} {
+		known := func(v control.VNI) bool { return v.Name == name || slices.Contains(v.Ports, name) }
+		if name != "" && !slices.ContainsFunc(s.VNIs, known) {
+			return fmt.Errorf("fdb: %s is neither a VNI nor a port of this gateway (gw status lists them)", name)
+		}
+	}
+	return nil
 }
 
 func newFDBFlush() *cobra.Command {

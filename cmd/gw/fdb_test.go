@@ -130,6 +130,8 @@ func TestFDBRefusals(t *testing.T) {
 		{"get 02:00:00:00:00:f1 dev gw42", 1, []string{"no such entry in gw42"}},
 		{"replace " + dev.String() + " dev gw42 dst 10.65.132.189", 1, []string{"the device itself"}},
 		{"del " + dev.String() + " dev gw42", 1, []string{"the device itself"}},
+		{"show dev gw44", 1, []string{"gw44 is neither a VNI nor a port"}},
+		{"monitor brport veth9", 1, []string{"veth9 is neither a VNI nor a port"}},
 		{"add 02:00:00:00:00:f1", 2, []string{"dev is missing"}},
 	} {
 		b.refused(t, c.line, c.status, c.want...)

@@ -25,6 +25,9 @@ once. With -j each line is a JSON object.`,
 			if err != nil {
 				return err
 			}
+			if err := checkNames(c.Context(), client, f); err != nil {
+				return err
+			}
 			w, err := client.WatchFDB(c.Context())
 			if err != nil {
 				return err
