@@ -25,11 +25,11 @@ demo: build
 test:
 	@if command -v gcc >/dev/null; then \
 		echo "$(GO) test ./fdb ./ring ./vxlan ./dataplane ./gateway" && $(GO) test ./fdb ./ring ./vxlan ./dataplane ./gateway && \
-		echo "$(GO) test -race ./..." && CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...; \
+		echo "$(GO) test -race ./..." && CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...; \
 	elif [ "$$CI" = true ]; then \
 		echo "make test: no gcc, so no race detector (apt-get install gcc)" >&2; exit 1; \
 	else \
-		$(GO) test -timeout 9m ./... && echo "make test: no gcc, so the race detector was left out (apt-get install gcc)"; \
+		$(GO) test -timeout 15m ./... && echo "make test: no gcc, so the race detector was left out (apt-get install gcc)"; \
 	fi
 
 test-arm64:
