@@ -3,7 +3,7 @@ package fdb
 // Walking the table: a cursor goes through the positions of each shard, not its buckets. An entry's position never changes,
 // whatever growth and deletions do to its bucket, so a walk meets every entry that was there throughout exactly once.
 
-// runWalk is how many buckets are copied out under a shard's lock at a time: about two microseconds.
+// runWalk is how many buckets are copied out under a shard's lock at a time: few enough that no writer waits long.
 const runWalk = 64
 
 type entry struct {
