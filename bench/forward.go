@@ -69,12 +69,6 @@ func ParseForward(args []string) (c ForwardConfig, err error) {
 // forwardBatch is how many frames a forwarder takes at once: as many as a worker.
 const forwardBatch = dataplane.BatchSize
 
-// What a worker of the data plane does when idle (spinRounds and retryMillis there).
-const (
-	idleRounds  = 200
-	retryMillis = 1
-)
-
 // stopMillis is how long a sleeping forwarder does not see that it is to stop.
 const stopMillis = 20
 
@@ -121,12 +115,12 @@ func drive(f forwarder, stop *atomic.Bool) error {
 			idle = 0
 			continue
 		}
-		if idle++; idle < idleRounds {
+		if idle++; idle < dataplane.SpinRounds {
 			continue
 		}
 		millis := stopMillis
 		if f.again() {
-			millis = retryMillis
+			millis = dataplane.RetryMillis
 		}
 		fds := [1]unix.PollFd{{Fd: int32(f.fd()), Events: unix.POLLIN}}
 		if _, err := unix.Poll(fds[:], millis); err != nil && err != unix.EINTR {

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spinRounds is how many empty rounds a worker makes before it sleeps. An empty
+// SpinRounds is how many empty rounds a worker makes before it sleeps. An empty
 // round reads a few words that only change when there is work, so this bounds the
 // spin to some microseconds: less than a sleep and a wake-up cost.
-const spinRounds = 200
+const SpinRounds = 200
 
-// retryMillis is how long a worker sleeps at most while a kernel that had no room
+// RetryMillis is how long a worker sleeps at most while a kernel that had no room
 // has to be asked again.
-const retryMillis = 1
+const RetryMillis = 1
 
 // bed is where a worker sleeps: poll(2) over its sockets and an eventfd that
 // wakes it from other goroutines.
@@ -54,7 +54,7 @@ func (w *Worker) sleep() error {
 	timeout := -1
 	for _, q := range w.queues {
 		if q.dirty || w.pool.Len() == 0 {
-			timeout = retryMillis
+			timeout = RetryMillis
 		}
 	}
 	w.Counters.Sleeps.Add(1)

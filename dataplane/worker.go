@@ -95,7 +95,7 @@ func (w *Worker) Run() error {
 			idle = 0
 			continue
 		}
-		if idle++; idle < spinRounds {
+		if idle++; idle < SpinRounds {
 			continue
 		}
 		if err := w.sleep(); err != nil {
