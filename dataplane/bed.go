@@ -48,7 +48,7 @@ func (w *Worker) Wake() {
 	unix.Write(w.bed.event, one[:]) // fails only when the worker has plenty of wake-ups waiting
 }
 
-// sleep returns when a queue has frames or Wake was called. Readiness is a level,
+// sleep returns when a queue or a lane has frames or Wake was called. Readiness is a level,
 // not an edge: what came since the last round ends the sleep at once.
 func (w *Worker) sleep() error {
 	timeout := -1
@@ -58,7 +58,12 @@ func (w *Worker) sleep() error {
 		}
 	}
 	w.Counters.Sleeps.Add(1)
+	w.asleep.Store(true)
+	if !w.lanesEmpty() {
+		timeout = 0
+	}
 	_, err := unix.Poll(w.bed.fds, timeout)
+	w.asleep.Store(false)
 	if err != nil && err != unix.EINTR {
 		return fmt.Errorf("poll the queues: %w", err)
 	}

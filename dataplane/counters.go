@@ -20,8 +20,8 @@ const publishEvery = 8
 // tally is what a worker counts until it adds to its counters.
 type tally struct {
 	rounds     uint32
-	verdicts   [VerdictCount]uint32
-	copies     [VerdictCount]uint32
+	verdicts   [VerdictCount + 1]uint32 // the last, of gone, is for another worker to count
+	copies     [VerdictCount + 1]uint32
 	unnumbered uint32
 	copied     bool
 	answers    uint32
@@ -55,14 +55,14 @@ func (w *Worker) publishCounters() {
 	for _, q := range w.queues {
 		q.publish()
 	}
-	for v, n := range &w.tally.verdicts {
+	for v, n := range w.tally.verdicts[:VerdictCount] {
 		if n != 0 {
 			c.Verdicts[v].Add(uint64(n))
 			w.tally.verdicts[v] = 0
 		}
 	}
 	if w.tally.copied {
-		for v, n := range &w.tally.copies {
+		for v, n := range w.tally.copies[:VerdictCount] {
 			if n != 0 {
 				c.Copies[v].Add(uint64(n))
 				w.tally.copies[v] = 0

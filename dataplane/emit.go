@@ -18,7 +18,7 @@ const innerOverhead = vxlan.Overhead - 14
 // takes the frame. It leaves the others undecided and returns how many it sent.
 func (w *Worker) deliverAll(n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
-	exits, fresh := w.exits, fdb.Seen(0, w.now)
+	exits, fresh := w.exits[w.way], fdb.Seen(0, w.now)
 	for i := range n {
 		v := b.values[n+i]
 		to := v.Dest()
@@ -53,29 +53,33 @@ func (w *Worker) emit(n int) {
 		case to == flood:
 			v = w.flood(i)
 		default:
-			v = w.send(i, to, b.desc[i])
+			v = w.send(i, to, b.desc[i], original)
 		}
 		w.tally.verdicts[v]++
 	}
 }
 
 // send passes row i's frame, or a copy of it that desc names, to one destination.
-// The frame is gone afterwards, whatever the verdict.
-func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc) Verdict {
+// The frame is gone afterwards, whatever the verdict; gone itself is the verdict
+// that another worker gives.
+func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc, kind kind) Verdict {
 	if to.IsRemote() {
-		return w.toRemote(i, to.Index(), desc)
+		return w.toRemote(i, to.Index(), desc, kind)
 	}
-	return w.toPort(to.Index(), desc)
+	return w.toPort(to.Index(), desc, kind)
 }
 
 // toPort sends a frame to a local port.
-func (w *Worker) toPort(port uint32, desc ring.Desc) Verdict {
-	e, v := &w.exits[port], ToPort
+func (w *Worker) toPort(port uint32, desc ring.Desc, kind kind) Verdict {
+	e, b := &w.exits[w.way][port], &w.beyond[w.way][port]
+	v := ToPort
 	switch {
-	case e.socket == nil:
+	case e.socket == nil && b.lane == nil:
 		v = PortDown
-	case desc.Len > e.limit:
+	case desc.Len > e.limit+b.limit: // one of them is 0
 		v = TooBig
+	case b.lane != nil:
+		return w.cross(b.lane, port, w.way, kind, desc)
 	case !e.socket.Send(desc):
 		v = TxFull
 	default:
@@ -84,16 +88,6 @@ func (w *Worker) toPort(port uint32, desc ring.Desc) Verdict {
 	w.pool.Put(desc.Addr)
 	return v
 }
-
-// exit is how frames leave by a port.
-type exit struct {
-	socket *ring.Socket // nil while the port is down, or another worker's
-	limit  uint32       // bytes of the longest frame, 0 without socket
-}
-
-// ethernetAndTag is what an interface carries beside its MTU (is_skb_forwardable,
-// include/linux/netdevice.h).
-const ethernetAndTag = 14 + 4
 
 // flood sends row i's frame to every other port of its domain and, when it came
 // from a port, to the domain's remotes or group. The last one gets the frame
@@ -120,7 +114,7 @@ func (w *Worker) flood(i int) Verdict {
 		w.pool.Put(b.desc[i].Addr)
 		return NoTarget
 	}
-	w.copied(w.send(i, last, b.desc[i]))
+	w.copied(w.send(i, last, b.desc[i], duplicate))
 	return Flooded
 }
 
@@ -141,7 +135,7 @@ func (w *Worker) copyTo(i int, to fdb.Dest) {
 	desc := w.batch.desc[i]
 	copied := ring.Desc{Addr: addr + copyHeadroom, Len: desc.Len}
 	copy(w.mem.Bytes(copied.Addr, copied.Len), w.mem.Bytes(desc.Addr, desc.Len))
-	w.copied(w.send(i, to, copied))
+	w.copied(w.send(i, to, copied, duplicate))
 }
 
 func (w *Worker) copied(v Verdict) {

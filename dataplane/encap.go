@@ -12,8 +12,8 @@ import (
 // It leaves the others undecided and returns how many it sent.
 func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
-	t, out := d.Tunnel, w.tunnel
-	if out == nil || t.InheritDF || t.UDPChecksum {
+	t := d.Tunnel
+	if w.wires[0].socket == nil || t.InheritDF || t.UDPChecksum {
 		return 0
 	}
 	paths, fresh := w.snap.Paths[t.Set], fdb.Seen(from, w.now)
@@ -32,7 +32,7 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 		if head == nil {
 			continue
 		}
-		if !out.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
+		if !w.wires[wayOf(b.flow[i])].socket.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
 			continue
 		}
 		path.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), d.VNI, b.flow[i], w.nextID())
@@ -44,19 +44,25 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 
 // toRemote puts the remote's outer headers in front of a frame and sends it on the
 // underlay. Row i is what is known of the inner frame.
-func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
+func (w *Worker) toRemote(i int, number uint32, desc ring.Desc, kind kind) Verdict {
 	d := w.domain(i)
 	t, path := d.Tunnel, &unbuilt
 	if paths := w.snap.Paths[t.Set]; number < uint32(len(paths)) {
 		path = &paths[number]
 	}
-	if w.tunnel == nil || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&w.offsets < vxlan.Overhead || !w.isOpen(path, number) {
+	if !w.wireUp() || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&w.offsets < vxlan.Overhead || !w.isOpen(path, number) {
 		return w.detour(i, number, desc, path)
 	}
 	desc.Addr -= vxlan.Overhead
 	desc.Len += vxlan.Overhead
-	encap(w.mem.Bytes(desc.Addr, desc.Len), &path.Template, t, d.VNI, w.batch.flow[i], w.nextID())
-	if !w.tunnel.Send(desc) {
+	flow := w.batch.flow[i]
+	encap(w.mem.Bytes(desc.Addr, desc.Len), &path.Template, t, d.VNI, flow, w.nextID())
+	way := wayOf(flow)
+	out := &w.wires[way]
+	if out.socket == nil {
+		return w.cross(out.lane, underlayCrossing, way, kind, desc)
+	}
+	if !out.socket.Send(desc) {
 		w.pool.Put(desc.Addr)
 		return TxFull
 	}
@@ -65,7 +71,7 @@ func (w *Worker) toRemote(i int, number uint32, desc ring.Desc) Verdict {
 
 // isOpen reports whether frames may take the direct way to a remote.
 func (w *Worker) isOpen(p *Path, number uint32) bool {
-	return p.State == PathDirect || p.State == PathDraining && w.plane.Remotes.Pending(number) == 0
+	return p.State == PathDirect || p.State == PathDraining && w.Slow.pending[number].Load() == 0
 }
 
 // detour takes a frame that cannot be sent directly: it goes through the kernel
@@ -73,7 +79,7 @@ func (w *Worker) isOpen(p *Path, number uint32) bool {
 func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdict {
 	v := undecided
 	switch {
-	case w.tunnel == nil:
+	case !w.wireUp():
 		v = PortDown
 	case path.State == PathNoRoute:
 		v = NoRoute

@@ -19,6 +19,7 @@ type Plane struct {
 
 	snapshot atomic.Pointer[Snapshot]
 	clock    atomic.Uint32
+	turn     atomic.Uint64 // rises when it matters that lanes are empty, see Quiesce
 	workers  []*Worker
 }
 
@@ -35,6 +36,7 @@ func (p *Plane) AddWorker(cpu int) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker %d: %w", len(p.workers), err)
 	}
+	p.connect(w)
 	p.workers = append(p.workers, w)
 	return w, nil
 }
@@ -79,13 +81,31 @@ func (p *Plane) Passed(seq uint64) bool {
 }
 
 // Quiesce returns when every running worker works with the snapshot in force or a
-// later one: what that snapshot no longer has is then out of the workers' hands.
+// later one, and has taken what others handed over before: what that snapshot no
+// longer has is then out of the workers' hands.
 func (p *Plane) Quiesce() {
 	seq := p.snapshot.Load().Seq
+	p.await(func(w *Worker) bool { return w.passed.Load() >= seq })
+	if len(p.workers) > 1 {
+		turn := p.turn.Add(1)
+		p.await(func(w *Worker) bool { return w.turn.Load() >= turn })
+	}
+}
+
+// await returns when ok holds for every running worker.
+func (p *Plane) await(ok func(*Worker) bool) {
 	for _, w := range p.workers {
-		for w.running.Load() && w.passed.Load() < seq {
+		for w.running.Load() && !ok(w) {
 			w.Wake()
 			time.Sleep(50 * time.Microsecond)
 		}
 	}
+}
+
+// Pending returns how many frames to remote n are on the slow path, of all workers.
+func (p *Plane) Pending(n uint32) (frames int) {
+	for _, w := range p.workers {
+		frames += int(w.Slow.pending[n].Load())
+	}
+	return frames
 }

@@ -32,9 +32,8 @@ type Remotes struct {
 // remoteSlot belongs to one number. key is written before the number is
 // published and stays until every worker has forgotten the number.
 type remoteSlot struct {
-	key     addrKey
-	live    bool         // guarded by Remotes.mu
-	pending atomic.Int32 // frames on the slow path, see Path
+	key  addrKey
+	live bool // guarded by Remotes.mu
 }
 
 // addrKey is an address in 128 bits, IPv4 in its mapped form (RFC 4291, 2.5.5.2).
@@ -142,6 +141,3 @@ func (r *Remotes) Addrs() []netip.Addr {
 	}
 	return out
 }
-
-// Pending returns how many frames to remote n are on the slow path.
-func (r *Remotes) Pending(n uint32) int { return int(r.slots[n].pending.Load()) }

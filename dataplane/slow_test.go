@@ -82,7 +82,7 @@ func TestNoReordering(t *testing.T) {
 	if n := len(r.take(r.wire)); n != 0 {
 		t.Fatal("a frame went directly while one was with the kernel")
 	}
-	if n := r.plane.Remotes.Pending(0); n != 2 {
+	if n := r.plane.Pending(0); n != 2 {
 		t.Fatalf("%d frames pending, want 2", n)
 	}
 	r.runSlow(nil)
@@ -116,7 +116,7 @@ func TestSlowPathFull(t *testing.T) {
 	if s := r.worker.Slow; s.Failed.Load() != slowQueue || s.Sent.Load() != 0 {
 		t.Errorf("%d failed, %d sent", s.Failed.Load(), s.Sent.Load())
 	}
-	if n := r.plane.Remotes.Pending(0); n != 0 {
+	if n := r.plane.Pending(0); n != 0 {
 		t.Errorf("%d frames still pending", n)
 	}
 	r.account()

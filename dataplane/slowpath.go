@@ -29,7 +29,8 @@ type SlowPath struct {
 
 	plane    *Plane
 	queue    *Exchange[SlowFrame]
-	pool     *ring.Pool // of the goroutine that runs Run
+	pending  []atomic.Int32 // frames in the queue and in Run's hands, by number of the remote
+	pool     *ring.Pool     // of the goroutine that runs Run
 	asleep   atomic.Bool
 	event    int      // eventfd
 	wake     *os.File // the same, for the sleeper
@@ -51,20 +52,21 @@ func newSlowPath(p *Plane) (*SlowPath, error) {
 		return nil, fmt.Errorf("make an eventfd: %w", err)
 	}
 	return &SlowPath{
-		plane: p,
-		queue: NewExchange[SlowFrame](slowQueue),
-		pool:  p.Depot.NewPool(),
-		event: fd,
-		wake:  os.NewFile(uintptr(fd), "slow path"),
+		plane:   p,
+		queue:   NewExchange[SlowFrame](slowQueue),
+		pending: make([]atomic.Int32, len(p.Remotes.slots)),
+		pool:    p.Depot.NewPool(),
+		event:   fd,
+		wake:    os.NewFile(uintptr(fd), "slow path"),
 	}, nil
 }
 
 // toKernel hands a frame to the slow path.
 func (w *Worker) toKernel(f SlowFrame) Verdict {
-	slot := &w.plane.Remotes.slots[f.Remote]
-	slot.pending.Add(1)
+	pending := &w.Slow.pending[f.Remote]
+	pending.Add(1)
 	if !w.Slow.queue.Push(f) {
-		slot.pending.Add(-1)
+		pending.Add(-1)
 		w.pool.Put(f.Desc.Addr)
 		return NoNeighbour
 	}

@@ -44,12 +44,11 @@ func (s *SlowPath) Run(out Sender, wanted func(remote uint32)) {
 
 // forward sends one frame and takes it off the list of frames under way.
 func (s *SlowPath) forward(out Sender, f SlowFrame) {
-	slot := &s.plane.Remotes.slots[f.Remote]
 	defer func() {
-		slot.pending.Add(-1)
+		s.pending[f.Remote].Add(-1)
 		s.pool.Put(f.Desc.Addr)
 	}()
-	t, err := f.Tunnel.Template(slot.key.addr(), [6]byte{})
+	t, err := f.Tunnel.Template(s.plane.Remotes.slots[f.Remote].key.addr(), [6]byte{})
 	if err != nil {
 		s.Failed.Add(1)
 		return

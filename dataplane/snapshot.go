@@ -20,11 +20,11 @@ type Snapshot struct {
 	// underlay's own, and broadcast (RFC 1122 section 3.2.1.3).
 	Martians []uint32
 
-	Domains []*Domain // by bridge domain index; nil where unused
-	VNIs    *VNITable // VNI to bridge domain index
-	Ports   []*Port   // by port index; nil where unused
-	Paths   [][]Path  // by set of tunnel options, then by number of remote
-	Queues  [][]*Queue
+	Domains []*Domain  // by bridge domain index; nil where unused
+	VNIs    *VNITable  // VNI to bridge domain index
+	Ports   []*Port    // by port index; nil where unused
+	Paths   [][]Path   // by set of tunnel options, then by number of remote
+	Queues  [][]*Queue // by worker
 }
 
 // Domain is one VNI with its ports, remotes, flood list and settings.
@@ -64,7 +64,7 @@ const (
 	PathSlow PathState = iota
 	// PathDraining: the next hop is known, but frames that were handed to the
 	// kernel may still be on their way. A worker goes on handing frames to the kernel
-	// while Remotes.Pending is not zero, so that no flow is reordered.
+	// while one of its own is, so that no flow is reordered.
 	PathDraining
 	// PathDirect: from our own tx ring.
 	PathDirect
@@ -102,6 +102,7 @@ type Queue struct {
 
 	rx    traffic // since Stats was last written
 	sent  uint64  // packets in Stats
+	way   uint32  // by which what it received leaves, see ways
 	dirty bool    // something waits for the kernel, which had no room for it
 }
 

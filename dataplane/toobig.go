@@ -34,7 +34,7 @@ func (w *Worker) answer(i int, desc ring.Desc, most int) bool {
 	if port.IsRemote() || desc.Addr&w.offsets < vxlan.TooBigRoom {
 		return false
 	}
-	e, a := &w.exits[port.Index()], &w.answers[port.Index()&(allowances-1)]
+	e, a := &w.exits[w.way][port.Index()], &w.answers[port.Index()&(allowances-1)]
 	if a.second != w.now {
 		*a = allowance{second: w.now}
 	}

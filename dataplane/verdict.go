@@ -51,6 +51,7 @@ const (
 
 	// The frame was dropped because the machine had no room for it.
 	TxFull
+	LaneFull
 	NoFrame
 	NoHeadroom
 
@@ -103,6 +104,7 @@ var verdictTexts = [verdictCount]verdictText{
 	PortDown:     {"port_down", "The port or the underlay that the frame should leave by is down."},
 
 	TxFull:     {"tx_full", "The tx ring of the interface that the frame should leave by is full."},
+	LaneFull:   {"lane_full", "The exchange ring to the worker that has the queues of the interface is full."},
 	NoFrame:    {"no_frame", "There was no free frame for a copy."},
 	NoHeadroom: {"no_headroom", "The frame lies so near to the start of its memory that no outer header fits in front."},
 }

@@ -12,8 +12,9 @@ import (
 // A worker's round:
 //
 //	adopt the snapshot in force
+//	send what other workers have handed over
 //	for each queue: receive a batch -> parse all -> look up all -> decide all -> emit all
-//	publish and kick what was sent
+//	publish and kick what was sent, show what was handed over
 //	take back completed frames, refill
 //
 // and when a round moved nothing, a bounded spin, then sleep.
@@ -41,8 +42,12 @@ type Worker struct {
 	pool       *ring.Pool
 	snap       *Snapshot
 	queues     []*Queue
-	exits      []exit       // by port index
-	tunnel     *ring.Socket // of the underlay, nil while that is down
+	exits      [ways][]exit   // by way and port index
+	beyond     [ways][]beyond // likewise
+	wires      [ways]wire
+	way        uint32  // of the batch
+	lanes      []*lane // by worker
+	arriving   []*Exchange[ring.Desc]
 	now        uint32
 	offsets    uint64 // mask of an address's offset in its frame
 	id, idStep uint16 // of IPv4 headers, see nextID
@@ -51,7 +56,9 @@ type Worker struct {
 	tally      tally
 
 	passed  atomic.Uint64 // Seq of the snapshot in use
+	turn    atomic.Uint64 // Plane.turn when what was handed over was last taken
 	running atomic.Bool
+	asleep  atomic.Bool // or about to: whoever hands something over wakes it
 	stop    atomic.Bool
 	bed     bed
 	answers [allowances]allowance // by port
@@ -112,8 +119,9 @@ func (w *Worker) Stop() {
 }
 
 // Close gives the frames that the worker holds beside its queues back to the
-// depot. Run and Slow.Run have returned.
+// depot. Run and Slow.Run of every worker have returned.
 func (w *Worker) Close() {
+	w.drainLanes()
 	w.Slow.Stop()
 	w.Slow.drain()
 	w.pool.Drain()
@@ -127,12 +135,18 @@ func (w *Worker) Round() int {
 	}
 	w.now = w.plane.clock.Load()
 	work := 0
+	if len(w.arriving) > 0 {
+		turn := w.plane.turn.Load()
+		work = w.takeOver()
+		w.turn.Store(turn)
+	}
 	for _, q := range w.queues {
 		n := q.Socket.Receive(w.batch.desc[:])
 		if n == 0 {
 			continue
 		}
 		work += n
+		w.way = q.way
 		if q.Port == Underlay {
 			q.received(n, w.fromTunnel(n))
 		} else {
@@ -159,19 +173,11 @@ func (w *Worker) adopt(s *Snapshot) {
 	w.publishCounters() // while the queues are there
 	w.snap = s
 	w.met = [meetings]meeting{}
-	w.queues, w.tunnel = nil, nil
-	w.exits = make([]exit, len(s.Ports))
+	w.queues = nil
 	if w.ID < len(s.Queues) {
 		w.queues = s.Queues[w.ID]
 	}
-	for _, q := range w.queues {
-		switch {
-		case q.Port == Underlay && w.tunnel == nil && s.Underlay:
-			w.tunnel = q.Socket
-		case q.Port != Underlay && w.exits[q.Port].socket == nil && s.Ports[q.Port].Up:
-			w.exits[q.Port] = exit{q.Socket, uint32(s.Ports[q.Port].MTU + ethernetAndTag)}
-		}
-	}
+	w.drawExits(s)
 	w.bed.watch(w.queues)
 	w.idStep = uint16(max(len(s.Queues), 1))
 	w.passed.Store(s.Seq)
@@ -187,5 +193,6 @@ func (w *Worker) flush() {
 		q.Socket.Flush()
 		q.dirty = q.Socket.Pending() > 0
 	}
+	w.showLanes()
 	w.Slow.publish()
 }

@@ -125,7 +125,7 @@ func (g *Gateway) drained(n uint32, before []dataplane.Path, seq uint64) datapla
 	case dataplane.PathDirect:
 		return dataplane.PathDirect
 	case dataplane.PathDraining:
-		if g.plane.Passed(seq) && g.plane.Remotes.Pending(n) == 0 {
+		if g.plane.Passed(seq) && g.plane.Pending(n) == 0 {
 			return dataplane.PathDirect
 		}
 	}

@@ -33,7 +33,7 @@ func (g *Gateway) evict() {
 	var gone []uint32
 	for n, addr := range addrs {
 		n := uint32(n)
-		if !addr.IsValid() || used[n] || g.plane.Remotes.Pending(n) > 0 {
+		if !addr.IsValid() || used[n] || g.plane.Pending(n) > 0 {
 			continue
 		}
 		if s.unused[n] {
@@ -63,7 +63,7 @@ func (g *Gateway) evict() {
 	for _, n := range gone {
 		g.mirror.Unwatch(addrs[n])
 		delete(s.watched, n)
-		for g.plane.Remotes.Pending(n) > 0 {
+		for g.plane.Pending(n) > 0 {
 			time.Sleep(time.Millisecond) // the slow path has the last frames to it, and never stops
 		}
 	}

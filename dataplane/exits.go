@@ -1,0 +1,96 @@
+package dataplane
+
+import (
+	"vxgw/ring"
+	"vxgw/vxlan"
+)
+
+// ways is over how many of its own queues a worker spreads what leaves by one
+// interface, at most; a power of two. A flow keeps to one way, so that it stays in
+// order: towards the underlay the way comes from the flow's hash, towards a port from
+// the queue that the frame was received on, which the sender's hash has chosen.
+const ways = 4
+
+// wayOf is the way of a flow to the underlay.
+func wayOf(f vxlan.Flow) uint32 { return uint32(f>>32) & (ways - 1) }
+
+// exit is how frames leave by a port.
+type exit struct {
+	socket *ring.Socket // nil while the port is down, or if no queue of it is this worker's
+	limit  uint32       // bytes of the longest frame, 0 without socket
+}
+
+// beyond is how they leave by a port of which this worker has no queue.
+type beyond struct {
+	lane  *lane  // to a worker that has one; nil: this one has, or the port is down
+	limit uint32 // bytes of the longest frame, 0 without lane
+}
+
+// wire is how packets leave by the underlay.
+type wire struct {
+	socket *ring.Socket // nil while it is down, or if no queue of it is this worker's
+	lane   *lane        // to a worker that has one, if this one has not
+}
+
+// ethernetAndTag is what an interface carries beside its MTU (is_skb_forwardable,
+// include/linux/netdevice.h).
+const ethernetAndTag = 14 + 4
+
+// reach is what a worker has of one interface, in the order of its queues.
+type reach struct {
+	own   []*ring.Socket
+	lanes []*lane
+}
+
+// drawExits finds the ways out of every interface that is up: by a queue of this
+// worker where there is one, else by the workers that have them.
+func (w *Worker) drawExits(s *Snapshot) {
+	ports, under := w.reach(s)
+	for i := range ways {
+		w.exits[i], w.beyond[i], w.wires[i] = make([]exit, len(ports)), make([]beyond, len(ports)), wire{}
+		for number, r := range ports {
+			p := s.Ports[number]
+			if p == nil || !p.Up {
+				continue
+			}
+			limit := uint32(p.MTU + ethernetAndTag)
+			if n := len(r.own); n > 0 {
+				w.exits[i][number] = exit{r.own[i%n], limit}
+			} else if n := len(r.lanes); n > 0 {
+				w.beyond[i][number] = beyond{r.lanes[i%n], limit}
+			}
+		}
+		if !s.Underlay {
+			continue
+		}
+		if n := len(under.own); n > 0 {
+			w.wires[i].socket = under.own[i%n]
+		} else if n := len(under.lanes); n > 0 {
+			w.wires[i].lane = under.lanes[i%n]
+		}
+	}
+}
+
+// reach finds who has which queue of every port and of the underlay, and gives each
+// queue of this worker its way.
+func (w *Worker) reach(s *Snapshot) (ports []reach, under reach) {
+	ports = make([]reach, len(s.Ports))
+	for id, queues := range s.Queues {
+		for _, q := range queues {
+			r := &under
+			if q.Port != Underlay {
+				r = &ports[q.Port]
+			}
+			if id == w.ID {
+				q.way = uint32(len(r.own)) & (ways - 1)
+				r.own = append(r.own, q.Socket)
+			} else if id < len(w.lanes) {
+				r.lanes = append(r.lanes, w.lanes[id])
+			}
+		}
+	}
+	return ports, under
+}
+
+// wireUp reports whether packets can leave by the underlay.
+func (w *Worker) wireUp() bool { return w.wires[0] != wire{} }
