@@ -58,6 +58,8 @@ var bad = []struct{ text, want string }{
 	{"underlay: {iface: u}\ntunnel: {srcport: [9, 8]}\n", "f:2: tunnel: srcport [9, 8] ends before it begins (give [8, 9])"},
 	{"underlay: {iface: u}\ntunnel: {srcport: [0, 8]}\n", "f:2: tunnel: srcport begins at 0, which is no UDP port (give one like [49152, 65535])"},
 	{"underlay: {iface: u}\ntunnel: {df: maybe}\n", `f:2: tunnel.df: "maybe" is unknown (give unset, set, inherit)`},
+	{"underlay: {iface: u}\ndataplane: {workers: 257}\n", "f:2: 257 workers are out of range (give 1-256, or 0 to leave it to gw)"},
+	{"underlay: {iface: u}\ndataplane: {frames: 100}\n", "f:2: 100 frames are out of range (give 4096-16777216, or 0 to leave it to gw)"},
 	{"underlay: {iface: u}\n", "f: no vni is given (add --vni, or a list under vnis)"},
 	{"underlay: {iface: u}\nvnis: [{vni: 1}]\nmetrics: {listen: 9478}\n", "f:3: metrics.listen is a number, not a word (put it in quotes)"},
 	{"underlay: {iface: u}\nvnis: [{vni: 1}]\nmetrics: {listen: localhost}\n", `f:3: metrics.listen: "localhost" is not address:port (give one like 127.0.0.1:9478, or nothing for no metrics)`},

@@ -24,11 +24,12 @@ type Config struct {
 	Underlay Underlay `yaml:"underlay" json:"underlay"`
 	// Tunnel is the default of every VNI of a file. Once a Config is
 	// decoded each VNI carries its own whole Tunnel: read that one.
-	Tunnel  Tunnel  `yaml:"tunnel" json:"tunnel"`
-	VNIs    []VNI   `yaml:"vnis" json:"vnis"`
-	Metrics Metrics `yaml:"metrics" json:"metrics"`
-	Control Control `yaml:"control" json:"control"`
-	Log     Log     `yaml:"log" json:"log"`
+	Tunnel    Tunnel    `yaml:"tunnel" json:"tunnel"`
+	Dataplane Dataplane `yaml:"dataplane" json:"dataplane"`
+	VNIs      []VNI     `yaml:"vnis" json:"vnis"`
+	Metrics   Metrics   `yaml:"metrics" json:"metrics"`
+	Control   Control   `yaml:"control" json:"control"`
+	Log       Log       `yaml:"log" json:"log"`
 }
 
 // Underlay is the interface that carries the UDP/VXLAN packets.
@@ -44,6 +45,17 @@ type Underlay struct {
 	// Mode is how XDP and the sockets are bound. Default auto: the best that
 	// binds, so that one file serves every machine.
 	Mode Mode `yaml:"mode" json:"mode"`
+}
+
+// Dataplane is what the machine gives to the moving of frames.
+type Dataplane struct {
+	// Workers is how many threads move frames, each on a CPU of its own. Default
+	// 0: half of the CPUs that gw may use, at most one per queue of the underlay,
+	// so that the kernel's own part of each packet finds a CPU too.
+	Workers uint32 `yaml:"workers" json:"workers"`
+	// Frames is how many frames of 4,096 bytes all interfaces share. Default 0:
+	// by the number of queues, 16,384 to 65,536 (64 to 256 MiB).
+	Frames uint32 `yaml:"frames" json:"frames"`
 }
 
 // Tunnel is how the outer headers are made.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 )
 
@@ -17,6 +18,7 @@ type Flags struct {
 	Device       string
 	Addresses    []string // for the device, with prefix length
 	Mode         string
+	Workers      uint   // 0: as many as fit
 	Metrics      string // empty: none
 	Control      string // empty: the default path
 	LogFormat    string
@@ -43,6 +45,7 @@ func FromFlags(f Flags) (*Config, error) {
 	c := Default()
 	c.Underlay.Iface = f.Iface
 	c.Underlay.Mode = Mode(f.Mode)
+	c.Dataplane.Workers = uint32(min(f.Workers, math.MaxUint32))
 	c.Metrics.Listen = f.Metrics
 	c.Control.Path = f.Control
 	c.Log = Log{Format: f.LogFormat, Level: f.LogLevel}

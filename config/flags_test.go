@@ -29,9 +29,9 @@ func TestFromFlags(t *testing.T) {
 		{with(func(f *Flags) { f.VNIs, f.Remotes = []uint{1, 2}, []string{"10.0.0.1"} }),
 			"vnis: [{vni: 1, remotes: [10.0.0.1]}, {vni: 2, remotes: [10.0.0.1]}]"},
 		{with(func(f *Flags) {
-			f.Local, f.DstPort, f.Mode = "10.9.9.9", 8472, "copy"
+			f.Local, f.DstPort, f.Mode, f.Workers = "10.9.9.9", 8472, "copy", 2
 			f.Metrics, f.Control, f.LogFormat, f.LogLevel = "", "/tmp/s", "json", "debug"
-		}), "underlay: {iface: u, local: 10.9.9.9, dstport: 8472, mode: copy}\nvnis: [{vni: 42}]\n" +
+		}), "underlay: {iface: u, local: 10.9.9.9, dstport: 8472, mode: copy}\ndataplane: {workers: 2}\nvnis: [{vni: 42}]\n" +
 			"metrics: {listen: ''}\ncontrol: {path: /tmp/s}\nlog: {format: json, level: debug}"},
 	}
 	for i, c := range cases {

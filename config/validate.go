@@ -33,6 +33,9 @@ func (c *Config) check() *problem {
 	if p := c.Tunnel.check("tunnel", "tunnel"); p != nil {
 		return p
 	}
+	if p := c.Dataplane.check(); p != nil {
+		return p
+	}
 	if len(c.VNIs) == 0 {
 		return wrong("vnis", "no vni is given (add --vni, or a list under vnis)")
 	}
@@ -59,6 +62,24 @@ func (c *Config) check() *problem {
 		return p
 	}
 	return oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+}
+
+// Bounds of Dataplane: a gateway has use for far fewer workers, and the memory is
+// mapped as a whole.
+const (
+	maxWorkers = 256
+	minFrames  = 4096
+	maxFrames  = 1 << 24
+)
+
+func (d *Dataplane) check() *problem {
+	if d.Workers > maxWorkers {
+		return wrong("dataplane.workers", "%d workers are out of range (give 1-%d, or 0 to leave it to gw)", d.Workers, maxWorkers)
+	}
+	if d.Frames != 0 && (d.Frames < minFrames || d.Frames > maxFrames) {
+		return wrong("dataplane.frames", "%d frames are out of range (give %d-%d, or 0 to leave it to gw)", d.Frames, minFrames, maxFrames)
+	}
+	return nil
 }
 
 func (u *Underlay) check() *problem {

@@ -8,12 +8,18 @@ import (
 	"vxgw/ring"
 )
 
-// account fails when a frame has not exactly one owner: the depot, the worker's
-// pool, the slow path, or a socket's rings.
+// account fails when a frame has not exactly one owner: the depot, a worker's pool, a
+// lane, the slow path, or a socket's rings.
 func (r *rig) account() {
 	r.t.Helper()
 	c := r.plane.Memory.Census()
-	user := r.plane.Depot.Len() + r.worker.pool.Len() + r.worker.Slow.pool.Len() + r.waiting()
+	user := r.plane.Depot.Len()
+	for _, w := range r.workers {
+		user += w.pool.Len() + w.Slow.pool.Len() + waiting(w.Slow.queue)
+		for _, l := range w.arriving {
+			user += waiting(l)
+		}
+	}
 	if c.Conflicts != 0 || c.User != user {
 		r.t.Fatalf("census %v: %d frames in user hands were expected", c, user)
 	}
@@ -26,11 +32,8 @@ func (r *rig) account() {
 	}
 }
 
-// waiting is how many frames are in the slow path's queue.
-func (r *rig) waiting() int {
-	q := r.worker.Slow.queue
-	return int(q.produced.Load() - q.consumed.Load())
-}
+// waiting is how many frames are in a queue between goroutines.
+func waiting[T any](q *Exchange[T]) int { return int(q.produced.Load() - q.consumed.Load()) }
 
 // Random traffic with flooding, drops, down ports, full rings and a kernel that
 // takes its time: no frame is lost, none has two owners, and every frame

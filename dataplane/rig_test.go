@@ -3,6 +3,7 @@ package dataplane
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"vxgw/fdb"
@@ -10,21 +11,24 @@ import (
 	"vxgw/vxlan"
 )
 
-// rig is a worker over loopback rings on heap memory; the test plays the kernel
-// and, through fakeSender, the slow path's kernel too.
+// rig is one worker or several over loopback rings on heap memory; the test plays the
+// kernel and, through fakeSender, the slow path's kernel too.
 type rig struct {
-	t      testing.TB
-	plane  *Plane
-	worker *Worker
-	wire   end
-	ports  []end
-	snap   Snapshot // of the next publish
+	t       testing.TB
+	plane   *Plane
+	workers []*Worker
+	worker  *Worker // the first
+	wire    end     // of the first worker
+	ports   []end
+	more    []end    // further queues
+	snap    Snapshot // of the next publish
 }
 
-// end is one interface: the worker's queue, and the kernel's side of it.
+// end is one queue of an interface, as its worker has it, and the kernel's side of it.
 type end struct {
 	queue  *Queue
 	kernel *ring.Kernel
+	worker int
 }
 
 const (
@@ -49,21 +53,31 @@ var (
 // floods to remote, and publishes a first snapshot with the way to it open.
 func newRig(t testing.TB, ports int) *rig {
 	t.Helper()
-	mem, err := ring.NewHeapMemory(1024, 4096)
+	return newRigWith(t, 1, make([]int, ports)...)
+}
+
+// newRigWith is newRig with a number of workers, and with the worker of each port.
+func newRigWith(t testing.TB, workers int, ports ...int) *rig {
+	t.Helper()
+	mem, err := ring.NewHeapMemory(1024*workers*workers, 4096) // and so that lanes can be filled
 	must(t, err)
 	table, err := fdb.New(fdb.Config{Heap: true, MaxEntries: 1 << 16})
 	must(t, err)
 	t.Cleanup(func() { table.Close() })
 	r := &rig{t: t, plane: NewPlane(mem, table, NewRemotes(64))}
-	r.worker, err = r.plane.AddWorker(-1)
-	must(t, err)
-	t.Cleanup(r.worker.Close)
-	r.wire = r.open(Underlay)
+	for range workers {
+		w, err := r.plane.AddWorker(-1)
+		must(t, err)
+		t.Cleanup(w.Close)
+		r.workers = append(r.workers, w)
+	}
+	r.worker = r.workers[0]
+	r.wire = r.open(Underlay, 0)
 	tunnel := &Tunnel{
 		Outer: vxlan.TemplateConfig{SrcPorts: [2]uint16{49152, 65535}, InheritTOS: true, Src: local, DstPort: vxlan.Port, SrcMAC: macBytes(ourMAC)}}
 	d := &Domain{Index: 0, VNI: 42, Learning: true, DeviceMAC: device, Tunnel: tunnel}
-	for i := range ports {
-		r.ports = append(r.ports, r.open(uint32(i)))
+	for i, worker := range ports {
+		r.ports = append(r.ports, r.open(uint32(i), worker))
 		r.snap.Ports = append(r.snap.Ports, &Port{Index: uint32(i), MTU: 1500, Up: true})
 		d.FloodPorts = append(d.FloodPorts, uint32(i))
 	}
@@ -80,11 +94,11 @@ func newRig(t testing.TB, ports int) *rig {
 	return r
 }
 
-func (r *rig) open(port uint32) end {
+func (r *rig) open(port uint32, worker int) end {
 	pool := r.plane.Depot.NewPool()
 	s, k := ring.NewLoopback(r.plane.Memory, 128, pool)
 	pool.Drain()
-	return end{&Queue{Socket: s, Port: port}, k}
+	return end{&Queue{Socket: s, Port: port}, k, worker}
 }
 
 // path sets the state of the way to remote n; takes effect with publish.
@@ -101,12 +115,15 @@ func (r *rig) path(n uint32, state PathState) {
 func (r *rig) publish() {
 	s := r.snap
 	s.VNIs = NewVNITable(s.Domains)
-	s.Queues = [][]*Queue{{r.wire.queue}}
-	for _, p := range r.ports {
-		s.Queues[0] = append(s.Queues[0], p.queue)
+	s.Queues = make([][]*Queue, len(r.workers))
+	for _, e := range r.ends() {
+		s.Queues[e.worker] = append(s.Queues[e.worker], e.queue)
 	}
 	r.plane.Publish(&s)
 }
+
+// ends returns all queues, the underlay's first.
+func (r *rig) ends() []end { return slices.Concat([]end{r.wire}, r.ports, r.more) }
 
 // deliver has the kernel receive a frame on an interface.
 func (r *rig) deliver(e end, frame []byte) {
@@ -118,7 +135,11 @@ func (r *rig) deliver(e end, frame []byte) {
 
 // run works until nothing moves any more.
 func (r *rig) run() {
-	for r.worker.Round() > 0 {
+	for work := 1; work > 0; {
+		work = 0
+		for _, w := range r.workers {
+			work += w.Round()
+		}
 	}
 }
 
@@ -139,7 +160,11 @@ func (r *rig) take(e end) []taken {
 
 // verdicts returns how often v was given, to frames and to copies.
 func (r *rig) verdicts(v Verdict) (frames, copies uint64) {
-	return r.worker.Counters.Verdicts[v].Load(), r.worker.Counters.Copies[v].Load()
+	for _, w := range r.workers {
+		frames += w.Counters.Verdicts[v].Load()
+		copies += w.Counters.Copies[v].Load()
+	}
+	return frames, copies
 }
 
 // ipFrame is an Ethernet frame with an IPv4 UDP datagram of payload bytes.

@@ -32,7 +32,7 @@ func (g *Gateway) publish() {
 	}
 	if fresh {
 		s.VNIs = dataplane.NewVNITable(s.Domains)
-		s.Queues = [][]*dataplane.Queue{g.queues()}
+		s.Queues = g.queues()
 	}
 	for _, p := range g.ports {
 		s.Ports = append(s.Ports, &dataplane.Port{
@@ -61,14 +61,24 @@ func martians(subnets []netip.Prefix) (out []uint32) {
 	return out
 }
 
-// queues returns every queue there is, the underlay's first: one worker has them all.
-func (g *Gateway) queues() []*dataplane.Queue {
-	all := g.wire.queues
+// queues deals every queue there is out to the workers.
+func (g *Gateway) queues() [][]*dataplane.Queue {
+	all := make([][]*dataplane.Queue, g.workers)
+	deal := func(f *iface) {
+		for i, q := range f.queues {
+			w := g.workerOf(f, i)
+			all[w] = append(all[w], q)
+		}
+	}
+	deal(g.wire)
 	for _, p := range g.ports {
-		all = append(all, p.queues...)
+		deal(p.iface)
 	}
 	return all
 }
+
+// workerOf is the worker that has a queue of an interface.
+func (g *Gateway) workerOf(f *iface, queue int) int { return (f.first + queue) % g.workers }
 
 // pathsOf builds the ways to all remotes with one set of tunnel options.
 func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, old *dataplane.Snapshot) []dataplane.Path {

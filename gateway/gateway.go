@@ -42,7 +42,6 @@ type Gateway struct {
 	plane   *dataplane.Plane
 	journal *netdev.Journal
 	mirror  *underlay.Mirror
-	raw     *underlay.Raw
 	groups  *underlay.Memberships
 	steer   *bpf.Underlay
 	wire    *iface // the underlay
@@ -51,6 +50,9 @@ type Gateway struct {
 	ports   []*port   // by port index
 	tunnels []tunnel  // by set
 	given   given
+	workers int
+	frames  frames
+	serving bool // workers run: what opens now comes later
 
 	listeners atomic.Int32 // of WatchFDB
 
@@ -164,15 +166,15 @@ const (
 	maxEntries = 16 << 20 // of the FDB; its memory grows with what is in it
 )
 
-// newPlane makes the frame memory for a number of sockets, and the tables.
-func (g *Gateway) newPlane(sockets int) error {
-	// Each socket can have its fill ring and its tx ring full; the rest is for
-	// batches and for the copies that flooding makes.
-	frames := 1 << 11
-	for frames < sockets*(fillSize+txSize)+2048 {
-		frames <<= 1
+// newPlane makes the frame memory for the queues of the underlay and of the ports
+// there are at first, and the tables.
+func (g *Gateway) newPlane(wires, ports int) error {
+	var err error
+	if g.workers, err = countWorkers(int(g.cfg.Dataplane.Workers), wires); err != nil {
+		return err
 	}
-	mem, err := ring.NewMemory(frames, frameSize)
+	g.frames = planFrames(g.workers, wires, ports, int(g.cfg.Dataplane.Frames))
+	mem, err := ring.NewMemory(g.frames.total, frameSize)
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,6 @@ import (
 	"vxgw/ring"
 )
 
-// Ring sizes in descriptors. A fill ring of this size takes in a burst of two
-// milliseconds at a million packets a second.
-const (
-	rxSize   = 2048
-	txSize   = 2048
-	fillSize = 2048
-)
-
 // program is an XDP program as far as an interface's sockets need it.
 type program interface {
 	Attach(ifindex int, name string, mode bpf.Mode) error
@@ -36,24 +28,39 @@ type iface struct {
 	attached bpf.Mode
 	fallback string // why it is not attached natively, or bound zero-copy
 	device   *ring.Device
-	queues   []*dataplane.Queue
+	queues   []*dataplane.Queue // in order
+	rings    uint32             // descriptors of each of its rings, 0 until frames are claimed
+	first    int                // worker of queue 0, counted on without end
 }
 
 // openIface attaches p to an interface and binds a socket to each of its queues.
 // Port is what frames from it are known by.
 func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port uint32) (_ *iface, err error) {
 	f := &iface{info: info, program: p}
+	most, part := g.frames.port, 1
+	switch {
+	case port == dataplane.Underlay:
+		most = g.frames.wire
+	case g.serving:
+		part = laterShare
+	}
+	if port != dataplane.Underlay {
+		f.first = int(port) // so that ports with a single queue are not all the same worker's
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.closeIface(f))
 		}
 	}()
+	if f.rings, err = g.frames.claim(info.Name, info.RxQueues, most, part); err != nil {
+		return nil, err
+	}
 	if err := f.attach(mode); err != nil {
 		return nil, err
 	}
 	f.device, err = g.plane.Memory.Open(ring.DeviceConfig{
 		Ifindex: info.Index, Name: info.Name, Mode: ringMode(mode, f.attached),
-		RxSize: rxSize, TxSize: txSize, FillSize: fillSize, CompletionSize: txSize,
+		RxSize: f.rings, TxSize: f.rings, FillSize: f.rings, CompletionSize: f.rings,
 	})
 	if err != nil {
 		return nil, err
@@ -116,6 +123,7 @@ func (g *Gateway) closeIface(f *iface) error {
 		errs = append(errs, f.device.Close())
 	}
 	errs = append(errs, f.program.Close())
+	g.frames.giveBack(f.info.RxQueues, f.rings)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("give %s back: %w", f.info.Name, err)
 	}

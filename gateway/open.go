@@ -49,21 +49,21 @@ func (g *Gateway) openUnderlay() error {
 	if err := g.warnOfTwins(info); err != nil {
 		return err
 	}
-	sockets := info.RxQueues
+	ports := 0 // queues of them
 	for i := range g.cfg.VNIs {
 		v := &g.cfg.VNIs[i]
 		if v.Device != nil {
-			sockets++
+			ports++
 		}
 		for _, p := range v.Ports {
 			i, err := netdev.Lookup(p.Name)
 			if err != nil {
 				return notThere(fmt.Errorf("vni %d: port: %w", v.VNI, err))
 			}
-			sockets += i.RxQueues
+			ports += i.RxQueues
 		}
 	}
-	if err := g.newPlane(sockets); err != nil {
+	if err := g.newPlane(info.RxQueues, ports); err != nil {
 		return err
 	}
 	if err := g.recordManaged(info); err != nil {
@@ -74,10 +74,6 @@ func (g *Gateway) openUnderlay() error {
 		return err
 	}
 	g.onClose(g.mirror.Close)
-	if g.raw, err = underlay.OpenRaw(info.Index, u.Iface); err != nil {
-		return err
-	}
-	g.onClose(g.raw.Close)
 	g.steer, err = bpf.LoadUnderlay(bpf.UnderlayConfig{Port: u.DstPort, Queues: info.RxQueues, MaxVNIs: max(len(g.cfg.VNIs), 1)})
 	if err != nil {
 		return err

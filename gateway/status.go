@@ -32,14 +32,14 @@ func (g *Gateway) Status() control.Status {
 	s.Ready, s.Remotes = true, g.remotes(&v)
 	link := g.mirror.Link()
 	s.Underlay = control.Underlay{
-		Interface: describe(g.wire), Local: g.local.String(), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
+		Interface: g.describe(g.wire), Local: g.local.String(), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
 	}
 	// What workers go by, not what is known and not passed on yet: who reads that all
 	// is well may send at once.
 	state := g.plane.Snapshot()
 	s.Underlay.Up, s.Underlay.MTU = state.Underlay, link.MTU
 	for i, p := range g.ports {
-		c := control.Port{Interface: describe(p.iface), VNI: p.domain.cfg.VNI}
+		c := control.Port{Interface: g.describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
 		if p.pair != nil {
 			c.Device = p.pair.Name
@@ -64,15 +64,16 @@ func (g *Gateway) Status() control.Status {
 }
 
 // describe leaves out whether the interface is up, and its MTU, which change.
-func describe(f *iface) control.Interface {
+func (g *Gateway) describe(f *iface) control.Interface {
 	c := control.Interface{
 		Name: f.info.Name, XDP: f.attached.String(), Fallback: f.fallback, Queues: []control.Queue{},
 	}
 	if n, err := f.program.Counters(); err == nil {
 		c.Steering = control.Steer(n)
 	}
-	for _, q := range f.queues {
+	for i, q := range f.queues {
 		c.Queues = append(c.Queues, queue(q))
+		c.Queues[i].Worker = g.workerOf(f, i)
 	}
 	return c
 }

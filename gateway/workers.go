@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -8,38 +9,68 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vxgw/config"
+	"vxgw/dataplane"
+	"vxgw/underlay"
 )
 
 // startWorkers lets frames flow.
 func (g *Gateway) startWorkers() error {
-	cpu, err := g.pickCPU()
+	cpus, err := g.pickCPUs()
 	if err != nil {
 		return err
 	}
-	w, err := g.plane.AddWorker(cpu)
-	if err != nil {
-		return err
+	for _, cpu := range cpus {
+		w, err := g.plane.AddWorker(cpu)
+		if err != nil {
+			return errors.Join(err, g.closeWorkers())
+		}
+		g.log.Debug("worker", "id", w.ID, "cpu", cpu)
 	}
+	g.onClose(g.closeWorkers)
 	// One more for the runtime and one for the control side, so that the runtime
 	// does not take the P from a worker that sits in sendto().
-	if procs := len(g.plane.Workers()) + 2; runtime.GOMAXPROCS(0) < procs {
+	if procs := len(cpus) + 2; runtime.GOMAXPROCS(0) < procs {
 		runtime.GOMAXPROCS(procs)
 	}
 	if err := g.followPorts(); err != nil {
-		w.Close()
 		return err
 	}
 	g.publish()
+	for _, w := range g.plane.Workers() {
+		if err := g.startWorker(w); err != nil {
+			return err
+		}
+	}
+	g.serving = true
+	return nil
+}
+
+// startWorker has w and its slow path run.
+func (g *Gateway) startWorker(w *dataplane.Worker) error {
+	raw, err := underlay.OpenRaw(g.wire.info.Index, g.wire.info.Name)
+	if err != nil {
+		return err
+	}
+	sent := g.run(fmt.Sprintf("slow path of worker %d", w.ID), func() error { w.Slow.Run(raw, g.want); return nil })
+	g.onClose(func() error {
+		w.Slow.Stop()
+		<-sent
+		return raw.Close()
+	})
 	moved := g.run(fmt.Sprintf("worker %d", w.ID), w.Run)
-	sent := g.run(fmt.Sprintf("slow path of worker %d", w.ID), func() error { w.Slow.Run(g.raw, g.want); return nil })
 	g.onClose(func() error {
 		w.Stop()
 		<-moved
-		w.Slow.Stop()
-		<-sent
-		w.Close()
 		return nil
 	})
+	return nil
+}
+
+// closeWorkers takes the frames that workers hold. None runs any more.
+func (g *Gateway) closeWorkers() error {
+	for _, w := range g.plane.Workers() {
+		w.Close()
+	}
 	return nil
 }
 
@@ -56,13 +87,27 @@ func (g *Gateway) run(name string, f func() error) <-chan struct{} {
 	return ended
 }
 
-// pickCPU chooses among the CPUs that this process may use. Gateways on different
-// interfaces start at different ones; CPU 0 comes last, since it has the most
-// other work.
-func (g *Gateway) pickCPU() (int, error) {
+// countWorkers is how many workers there are to be: asked, or where that is 0 as many
+// as there are queues of the underlay and CPUs for them.
+func countWorkers(asked, wires int) (int, error) {
+	cpus, err := usableCPUs()
+	switch {
+	case err != nil:
+		return 0, err
+	case asked > len(cpus):
+		return 0, &config.Error{Problem: fmt.Sprintf("%d workers do not fit on %d CPUs, one on each (give fewer, or 0 to leave it to gw)", asked, len(cpus))}
+	case asked > 0:
+		return asked, nil
+	}
+	return max(min(wires, len(cpus)/2), 1), nil
+}
+
+// usableCPUs lists the CPUs that this process may use, CPU 0 last, since it has the
+// most other work.
+func usableCPUs() ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return 0, fmt.Errorf("ask for the CPUs to use: %w", err)
+		return nil, fmt.Errorf("ask for the CPUs to use: %w", err)
 	}
 	var cpus []int
 	for cpu := len(set)*64 - 1; cpu >= 0; cpu-- {
@@ -70,7 +115,21 @@ func (g *Gateway) pickCPU() (int, error) {
 			cpus = append(cpus, cpu)
 		}
 	}
-	return cpus[g.wire.info.Index%len(cpus)], nil
+	return cpus, nil
+}
+
+// pickCPUs gives each worker a CPU. Gateways on different interfaces start at
+// different ones.
+func (g *Gateway) pickCPUs() ([]int, error) {
+	all, err := usableCPUs()
+	if err != nil {
+		return nil, err
+	}
+	picked := make([]int, g.workers)
+	for i := range picked {
+		picked[i] = all[(g.wire.info.Index+i)%len(all)]
+	}
+	return picked, nil
 }
 
 // followPorts subscribes to what happens to interfaces.

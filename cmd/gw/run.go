@@ -47,6 +47,7 @@ func newRun() *cobra.Command {
 	f.Var(&once{text: &flags.Device}, "device", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.StringSliceVar(&flags.Addresses, "address", flags.Addresses, "address with prefix length for that interface; repeatable")
 	f.Var(&once{text: &flags.Mode}, "mode", "how to bind: auto, zerocopy, copy or generic")
+	f.UintVar(&flags.Workers, "workers", flags.Workers, "threads that move frames (default half of the CPUs, at most one per queue of the underlay)")
 	f.Var(&once{text: &flags.Metrics}, "metrics", "address of /metrics for Prometheus, empty for none")
 	f.Var(&once{text: &flags.Control}, "control", "path of the API socket (default /run/gw/<iface>.sock)")
 	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "auto, text or json")
@@ -89,7 +90,7 @@ func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config
 	if file == "" {
 		return config.FromFlags(flags)
 	}
-	for _, name := range []string{"iface", "vni", "local", "dstport", "remote", "group", "port", "device", "address", "mode", "metrics", "control"} {
+	for _, name := range []string{"iface", "vni", "local", "dstport", "remote", "group", "port", "device", "address", "mode", "workers", "metrics", "control"} {
 		if c.Flags().Changed(name) {
 			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
 		}
