@@ -110,6 +110,54 @@ func TestCrossingsDropped(t *testing.T) {
 	r.account()
 }
 
+// What Quiesce has waited for includes frames that cross over: a worker may be done
+// with a snapshot while frames that another one has handed over by it are still to come.
+func TestQuiesceAwaitsCrossings(t *testing.T) {
+	r := newRigWith(t, 2, 0, 1)
+	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostB), fdb.PortDest(1), fdb.Static, 1))
+	r.run()
+	a, b := r.workers[0], r.workers[1]
+	for _, w := range r.workers {
+		w.running.Store(true)
+	}
+	r.deliver(r.ports[0], ipFrame(hostB, hostA, 1, 100))
+	a.fromPort(0, a.queues[1].Socket.Receive(a.batch.desc[:])) // the first half of a round
+	r.publish()
+	b.Round()
+	a.flush() // its end
+	a.Round()
+	if seq := r.plane.Snapshot().Seq; !r.plane.Passed(seq) || b.lanesEmpty() {
+		t.Fatal("both are to be past the snapshot, with a frame between them")
+	}
+	quiet := make(chan struct{})
+	go func() {
+		defer close(quiet)
+		r.plane.Quiesce()
+	}()
+	for r.plane.turn.Load() == 0 {
+		select {
+		case <-quiet:
+			t.Fatal("Quiesce did not wait for the frame between the workers")
+		default:
+		}
+	}
+	for done := false; !done; {
+		a.Round()
+		b.Round()
+		select {
+		case <-quiet:
+			done = true
+		default:
+		}
+	}
+	if !b.lanesEmpty() {
+		t.Error("the frame is still between the workers")
+	}
+	for _, w := range r.workers {
+		w.running.Store(false)
+	}
+}
+
 // Several queues of one worker: flows towards the underlay spread over them, each
 // flow keeps to one, and what comes from a queue of the underlay has its own way.
 func TestWays(t *testing.T) {
