@@ -30,15 +30,18 @@ func TestObjects(t *testing.T) {
 		"addrs":    {ebpf.Hash, 4, 1},
 		".rodata":  {ebpf.Array, 4, 2},
 	}
+	port := map[string]ebpf.ProgramType{"port": ebpf.XDP}
+	both := map[string]ebpf.ProgramType{"underlay": ebpf.XDP, "leftover": ebpf.SocketFilter}
 	for _, tt := range []struct {
-		file, program string
-		order         binary.ByteOrder
-		maps          map[string]mapShape
+		file     string
+		programs map[string]ebpf.ProgramType
+		order    binary.ByteOrder
+		maps     map[string]mapShape
 	}{
-		{"underlay_bpfel.o", "underlay", binary.LittleEndian, underlay},
-		{"underlay_bpfeb.o", "underlay", binary.BigEndian, underlay},
-		{"port_bpfel.o", "port", binary.LittleEndian, steer},
-		{"port_bpfeb.o", "port", binary.BigEndian, steer},
+		{"underlay_bpfel.o", both, binary.LittleEndian, underlay},
+		{"underlay_bpfeb.o", both, binary.BigEndian, underlay},
+		{"port_bpfel.o", port, binary.LittleEndian, steer},
+		{"port_bpfeb.o", port, binary.BigEndian, steer},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			raw, err := os.ReadFile(tt.file)
@@ -59,13 +62,16 @@ func TestObjects(t *testing.T) {
 			if diff := cmp.Diff(tt.maps, maps); diff != "" {
 				t.Errorf("maps (-want +got):\n%s", diff)
 			}
-			p := spec.Programs[tt.program]
-			if p == nil || len(spec.Programs) != 1 || p.Type != ebpf.XDP || p.License != "GPL" {
-				t.Errorf("want one XDP program %q under GPL, got %v", tt.program, spec.Programs)
+			programs := map[string]ebpf.ProgramType{}
+			for name, p := range spec.Programs {
+				programs[name] = p.Type
+				var function *btf.Func
+				if err := spec.Types.TypeByName(name, &function); err != nil || p.License != "GPL" {
+					t.Errorf("program %s under %s: %v", name, p.License, err)
+				}
 			}
-			var function *btf.Func
-			if err := spec.Types.TypeByName(tt.program, &function); err != nil {
-				t.Error(err)
+			if diff := cmp.Diff(tt.programs, programs); diff != "" {
+				t.Errorf("programs (-want +got):\n%s", diff)
 			}
 			for _, path := range []string{"/usr/", "/home/", "/root/", "/work/", "/tmp/"} {
 				if bytes.Contains(raw, []byte(path)) {
@@ -114,7 +120,7 @@ func TestGenerated(t *testing.T) {
 		t.Error(err)
 	}
 	want := []*ebpf.MapSpec{u.Addrs, u.Counters, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
-	if len(spec.Maps) != len(want) || len(spec.Programs) != 1 || len(spec.Variables) != 1 {
+	if len(spec.Maps) != len(want) || len(spec.Programs) != 2 || len(spec.Variables) != 1 {
 		t.Errorf("underlay: the object has %v, %v, %v", spec.Maps, spec.Programs, spec.Variables)
 	}
 	if spec, err = loadPortProg(); err != nil {

@@ -11,59 +11,15 @@
  * The cheap questions come first: a packet that isn't for our port costs no
  * look-up. Nothing is judged here: checksums, flags and lengths are checked,
  * and counted, by user space. What is left to the kernel although it may be
- * ours, fragments and options, is not brought back.
+ * ours, such as fragments, comes back by another way: leftover.h.
  */
+#include "leftover.h"
+#include "ours.h"
 #include "steer.h"
 
 #define ETH_P_IP 0x0800
-#define IPPROTO_UDP 17
 #define IPV4_NO_OPTIONS 0x45  /* version 4, five words of header */
 #define IPV4_FRAGMENT 0x3fff  /* more fragments, or an offset */
-
-struct ipv4 {
-	__u8 version_ihl;
-	__u8 tos;
-	__be16 len;
-	__be16 id;
-	__be16 frag;
-	__u8 ttl;
-	__u8 proto;
-	__be16 csum;
-	__be32 src;
-	__be32 dst;
-};
-
-struct udp {
-	__be16 src;
-	__be16 dst;
-	__be16 len;
-	__be16 csum;
-};
-
-/* RFC 7348 section 5. */
-struct vxlan {
-	__be32 flags;
-	__be32 vni; /* the upper 24 bits */
-};
-
-/* The UDP port, host byte order. */
-volatile const __u16 dstport = 4789;
-
-/* The VNIs that are ours, host byte order. The loader sets its size. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, __u32);
-	__type(value, __u8);
-	__uint(max_entries, 1);
-} vnis SEC(".maps");
-
-/* IPv4 destinations that are ours, as on the wire. The loader sets its size. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, __be32);
-	__type(value, __u8);
-	__uint(max_entries, 1);
-} addrs SEC(".maps");
 
 /* Whether a datagram to dstport belongs to a VNI of ours. One too short for a
  * VXLAN header, by its own length or because the frame ends, belongs to no VNI

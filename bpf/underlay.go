@@ -30,10 +30,12 @@ type UnderlayConfig struct {
 // the configured port, to an address of AddAddr, with a VNI of AddVNI; and UDP
 // datagrams to that address and port that are too short for a VXLAN header.
 // Flags, checksums and lengths that are merely wrong play no part. All else
-// goes up to the kernel, as does a packet of ours on a queue without a socket.
+// goes up to the kernel, as does a packet of ours on a queue without a socket;
+// FilterLeftovers brings back what is ours.
 type Underlay struct {
 	steering
-	addrs, vnis *ebpf.Map // guarded by steering.mu
+	addrs, vnis *ebpf.Map     // guarded by steering.mu
+	filter      *ebpf.Program // of FilterLeftovers; guarded by steering.mu
 }
 
 // LoadUnderlay loads the program into the kernel. It takes nothing until it has
@@ -71,8 +73,9 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 			counters: objs.Counters,
 			owned:    []io.Closer{&objs.underlayProgPrograms, &objs.underlayProgMaps},
 		},
-		addrs: objs.Addrs,
-		vnis:  objs.Vnis,
+		addrs:  objs.Addrs,
+		vnis:   objs.Vnis,
+		filter: objs.Leftover,
 	}, nil
 }
 

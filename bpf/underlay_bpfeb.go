@@ -20,6 +20,7 @@ const (
 	underlayProgMapCounters  = "counters"
 	underlayProgMapVnis      = "vnis"
 	underlayProgMapXsks      = "xsks"
+	underlayProgProgLeftover = "leftover"
 	underlayProgProgUnderlay = "underlay"
 	underlayProgVarDstport   = "dstport"
 )
@@ -66,6 +67,7 @@ type underlayProgSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type underlayProgProgramSpecs struct {
+	Leftover *ebpf.ProgramSpec `ebpf:"leftover"`
 	Underlay *ebpf.ProgramSpec `ebpf:"underlay"`
 }
 
@@ -132,11 +134,13 @@ type underlayProgVariables struct {
 //
 // It can be passed to loadUnderlayProgObjects or ebpf.CollectionSpec.LoadAndAssign.
 type underlayProgPrograms struct {
+	Leftover *ebpf.Program `ebpf:"leftover"`
 	Underlay *ebpf.Program `ebpf:"underlay"`
 }
 
 func (p *underlayProgPrograms) Close() error {
 	return _UnderlayProgClose(
+		p.Leftover,
 		p.Underlay,
 	)
 }

@@ -1,0 +1,74 @@
+/* The filter of a raw UDP socket on the underlay: picks what is ours from what
+ * underlay.c left to the kernel. It returns how many bytes the socket gets.
+ *
+ *   1. It came from outside: neither from this host to an address of its own,
+ *      nor a copy of what it sent to a group.
+ *   2. UDP over IPv4, to our port.
+ *   3. To an address of ours, with a VNI of ours.
+ *
+ * The kernel has put fragments together, and checked the IPv4 header and its
+ * options, when the packet comes here. The data starts at the IPv4 header
+ * (raw_rcv in net/ipv4/raw.c), and may be in pieces.
+ */
+#ifndef LEFTOVER_H
+#define LEFTOVER_H
+
+#include "ours.h"
+
+#define PACKET_LOOPBACK 5  /* include/uapi/linux/if_packet.h */
+#define LOOPBACK_IFINDEX 1 /* include/net/flow.h: that of lo, everywhere */
+
+/* The start of include/uapi/linux/bpf.h's, which only grows at its end. */
+struct __sk_buff {
+	__u32 len;
+	__u32 pkt_type;
+	__u32 mark;
+	__u32 queue_mapping;
+	__u32 protocol;
+	__u32 vlan_present;
+	__u32 vlan_tci;
+	__u32 vlan_proto;
+	__u32 priority;
+	__u32 ingress_ifindex;
+};
+
+/* Whether a datagram at offset at, to dstport, belongs to a VNI of ours. As in
+ * underlay.c, one too short for a VXLAN header is ours to count.
+ */
+static __always_inline int datagram_ours(struct __sk_buff *skb, __u32 at, struct udp *udp)
+{
+	struct vxlan vx;
+	__u32 vni;
+
+	if (bpf_ntohs(udp->len) < sizeof(*udp) + sizeof(vx))
+		return 1;
+	if (bpf_skb_load_bytes(skb, at + sizeof(*udp), &vx, sizeof(vx)))
+		return 1;
+	vni = bpf_ntohl(vx.vni) >> 8;
+	return bpf_map_lookup_elem(&vnis, &vni) != 0;
+}
+
+SEC("socket")
+int leftover(struct __sk_buff *skb)
+{
+	struct ipv4 ip;
+	struct udp udp;
+	__be32 dst;
+	__u32 at;
+
+	if (skb->pkt_type == PACKET_LOOPBACK || skb->ingress_ifindex == LOOPBACK_IFINDEX)
+		return 0;
+	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.version_ihl >> 4 != 4 || ip.proto != IPPROTO_UDP)
+		return 0;
+	at = (ip.version_ihl & 0x0f) * 4;
+	if (at < sizeof(ip) || bpf_skb_load_bytes(skb, at, &udp, sizeof(udp)))
+		return 0;
+	if (udp.dst != bpf_htons(dstport))
+		return 0;
+	dst = ip.dst;
+	if (!bpf_map_lookup_elem(&addrs, &dst) || !datagram_ours(skb, at, &udp))
+		return 0;
+	return skb->len;
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* What is ours on the underlay: the two programs that ask share the maps, so
+ * that what is added or deleted holds for both at once.
+ */
+#ifndef OURS_H
+#define OURS_H
+
+#include "steer.h"
+
+#define IPPROTO_UDP 17
+
+struct ipv4 {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 len;
+	__be16 id;
+	__be16 frag;
+	__u8 ttl;
+	__u8 proto;
+	__be16 csum;
+	__be32 src;
+	__be32 dst;
+};
+
+struct udp {
+	__be16 src;
+	__be16 dst;
+	__be16 len;
+	__be16 csum;
+};
+
+/* RFC 7348 section 5. */
+struct vxlan {
+	__be32 flags;
+	__be32 vni; /* the upper 24 bits */
+};
+
+/* The UDP port, host byte order. */
+volatile const __u16 dstport = 4789;
+
+/* The VNIs that are ours, host byte order. The loader sets its size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, __u8);
+	__uint(max_entries, 1);
+} vnis SEC(".maps");
+
+/* IPv4 destinations that are ours, as on the wire. The loader sets its size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __be32);
+	__type(value, __u8);
+	__uint(max_entries, 1);
+} addrs SEC(".maps");
+
+#endif
