@@ -3,6 +3,7 @@
 //
 //   - [Mirror] follows the underlay interface and the way to each watched remote.
 //   - [Raw] sends finished outer packets through the kernel while a neighbour is unresolved.
+//   - [Leftovers] takes what the kernel delivers to this host although it is ours.
 //   - [Memberships] holds IGMP joins.
 //
 // Whatever is opened here belongs to the network namespace of the thread that opens it (lock the
