@@ -9,13 +9,14 @@ import (
 )
 
 // account fails when a frame has not exactly one owner: the depot, a worker's pool, a
-// lane, the slow path, or a socket's rings.
+// lane, the slow path, the queue from the kernel, or a socket's rings.
 func (r *rig) account() {
 	r.t.Helper()
 	c := r.plane.Memory.Census()
 	user := r.plane.Depot.Len()
 	for _, w := range r.workers {
-		user += w.pool.Len() + w.Slow.pool.Len() + waiting(w.Slow.queue)
+		user += w.pool.Len() + w.Slow.pool.Len() + waiting(w.Slow.queue) +
+			w.Inject.pool.Len() + waiting(w.Inject.queue)
 		for _, l := range w.arriving {
 			user += waiting(l)
 		}
@@ -68,6 +69,11 @@ func TestConservation(t *testing.T) {
 		if i := rnd.IntN(4); i < 3 {
 			e, kind = r.ports[i], 0
 		}
+		for range rnd.IntN(8) {
+			if p := from[1](); len(p) > ethernet { // from the underlay, by way of the kernel
+				r.inject(p)
+			}
+		}
 		for range rnd.IntN(80) {
 			if e.kernel.Deliver(from[kind]()) {
 				delivered++
@@ -108,7 +114,7 @@ func TestConservation(t *testing.T) {
 	if n, _ := r.verdicts(undecided); n != 0 {
 		t.Errorf("%d frames without a verdict", n)
 	}
-	if sum != delivered {
+	if delivered += r.worker.Inject.Packets.Load(); sum != delivered {
 		t.Errorf("%d verdicts for %d frames: %v", sum, delivered, r.nonzero())
 	}
 	if r.worker.Counters.Answers.Load() == 0 {

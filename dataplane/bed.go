@@ -59,7 +59,7 @@ func (w *Worker) sleep() error {
 	}
 	w.Counters.Sleeps.Add(1)
 	w.asleep.Store(true)
-	if !w.lanesEmpty() {
+	if !w.lanesEmpty() || !w.Inject.queue.Empty() {
 		timeout = 0
 	}
 	_, err := unix.Poll(w.bed.fds, timeout)

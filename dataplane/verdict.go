@@ -1,8 +1,8 @@
 package dataplane
 
 // Verdict is what became of one received frame. Every frame that a worker takes
-// from an rx ring gets exactly one; the copies that flooding makes are counted
-// apart, with the same words.
+// from an rx ring or from Inject gets exactly one; the copies that flooding makes are
+// counted apart, with the same words.
 //
 // The list below is the only one: counters, metrics, the status output and the
 // documentation are all made from it.

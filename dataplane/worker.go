@@ -13,6 +13,7 @@ import (
 //
 //	adopt the snapshot in force
 //	send what other workers have handed over
+//	work on what came by way of the kernel
 //	for each queue: receive a batch -> parse all -> look up all -> decide all -> emit all
 //	publish and kick what was sent, show what was handed over
 //	take back completed frames, refill
@@ -36,6 +37,7 @@ type Worker struct {
 
 	Counters Counters
 	Slow     *SlowPath
+	Inject   *Inject
 
 	plane      *Plane
 	mem        *ring.Memory
@@ -75,7 +77,7 @@ func newWorker(p *Plane, id, cpu int) (*Worker, error) {
 		w.bed.close()
 		return nil, err
 	}
-	w.Slow = slow
+	w.Slow, w.Inject = slow, newInject(w)
 	return w, nil
 }
 
@@ -119,11 +121,12 @@ func (w *Worker) Stop() {
 }
 
 // Close gives the frames that the worker holds beside its queues back to the
-// depot. Run and Slow.Run of every worker have returned.
+// depot. Run, Slow.Run and Inject.Run of every worker have returned.
 func (w *Worker) Close() {
 	w.drainLanes()
 	w.Slow.Stop()
 	w.Slow.drain()
+	w.Inject.drain()
 	w.pool.Drain()
 	w.bed.close()
 }
@@ -140,6 +143,7 @@ func (w *Worker) Round() int {
 		work = w.takeOver()
 		w.turn.Store(turn)
 	}
+	work += w.injected()
 	for _, q := range w.queues {
 		n := q.Socket.Receive(w.batch.desc[:])
 		if n == 0 {
