@@ -28,6 +28,21 @@ type Underlay struct {
 	Local   string `json:"local"`
 	DstPort uint16 `json:"dstport"`
 	MAC     string `json:"mac"`
+
+	Injected Injected `json:"injected"`
+}
+
+// Injected counts outer packets that XDP left to the kernel although they are the
+// gateway's, and that came back: in fragments, with IP options, or on a queue without
+// a socket. Those taken have verdicts as all others have; those dropped before have
+// none.
+type Injected struct {
+	Packets    uint64 `json:"packets"`
+	Bytes      uint64 `json:"bytes"`
+	TooLong    uint64 `json:"too_long"`    // dropped: longer than a frame of the memory
+	QueueFull  uint64 `json:"queue_full"`  // dropped: more than the worker kept up with
+	NoFrame    uint64 `json:"no_frame"`    // dropped: no frame was free
+	SocketFull uint64 `json:"socket_full"` // dropped in the kernel, at most: meanwhile it counts all UDP packets to this host
 }
 
 // Interface is a network interface that frames are taken from and sent to.

@@ -12,9 +12,9 @@ import (
 	"vxgw/vxlan"
 )
 
-// Over real sockets: random frames from both sides, flooding, drops, links that go
-// down and up. Afterwards each frame has one owner, and each packet received has
-// one verdict.
+// Over real sockets: random frames from both sides, some in fragments, flooding, drops,
+// links that go down and up. Afterwards each frame has one owner, and each packet
+// received has one verdict.
 func TestFramesSurviveLinkFlaps(t *testing.T) {
 	b := newBed(t)
 	b.direct()
@@ -24,9 +24,14 @@ func TestFramesSurviveLinkFlaps(t *testing.T) {
 	for i := range 60_000 {
 		f := frame(byte([]int{0xff, 1, 2, 3}[rnd.IntN(4)]), byte(1+rnd.IntN(3)), 14+rnd.IntN(1400))
 		send(t, port, f)
-		if p := b.packet(f); rnd.IntN(2) == 0 {
+		switch p := b.packet(f); rnd.IntN(5) {
+		case 0, 1:
 			send(t, wire, p[:14+rnd.IntN(len(p)-13)])
-		} else {
+		case 2:
+			for _, piece := range fragments(p, uint16(i), 8*(1+rnd.IntN((len(p)-35)/8))) {
+				send(t, wire, piece)
+			}
+		default:
 			send(t, wire, p)
 		}
 		if i%15_000 == 7_000 {
@@ -42,7 +47,7 @@ func TestFramesSurviveLinkFlaps(t *testing.T) {
 	b.quiet()
 
 	s := b.g.Status()
-	var received, verdicts uint64
+	received, verdicts := s.Underlay.Injected.Packets, uint64(0)
 	for _, q := range s.Underlay.Queues {
 		received += q.RxPackets
 	}
@@ -53,6 +58,9 @@ func TestFramesSurviveLinkFlaps(t *testing.T) {
 	}
 	for _, n := range s.Workers[0].Verdicts {
 		verdicts += n
+	}
+	if s.Underlay.Injected.Packets < 500 {
+		t.Errorf("few packets came in fragments: %+v", s.Underlay.Injected)
 	}
 	if received != verdicts || received < 5_000 {
 		t.Errorf("%d packets received, %d verdicts: %v", received, verdicts, s.Workers[0].Verdicts)

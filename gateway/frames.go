@@ -39,7 +39,7 @@ type frames struct {
 }
 
 // working is how many frames are for batches, pools, copies that flooding makes, and
-// what is under way between workers and to the slow path.
+// what is under way between workers, to the slow path and from the kernel.
 func working(workers int) int { return 2048 + 1024*workers }
 
 // planFrames divides the memory among the queues of the underlay and of the ports

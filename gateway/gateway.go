@@ -9,6 +9,7 @@
 //	groups              multicast memberships
 //	tables              remotes numbered, static FDB entries
 //	workers             first snapshot, then frames flow
+//	leftovers           what XDP leaves to the kernel although it is ours comes back
 //
 // After that one goroutine, the steward, turns what changes in the kernel and what
 // workers find out into new snapshots.
@@ -42,6 +43,7 @@ type Gateway struct {
 	plane   *dataplane.Plane
 	journal *netdev.Journal
 	mirror  *underlay.Mirror
+	left    *underlay.Leftovers
 	groups  *underlay.Memberships
 	steer   *bpf.Underlay
 	wire    *iface // the underlay
@@ -102,6 +104,7 @@ func (g *Gateway) steps() []func() error {
 		g.joinGroups,
 		g.fillTables,
 		g.startWorkers,
+		g.takeLeftovers,
 	}
 }
 

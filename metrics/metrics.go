@@ -42,6 +42,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	e.gauge(ready, number(s.Ready))
 	e.gauge(uptime, s.Uptime)
 	e.iface(s.Underlay.Interface, "underlay", "")
+	e.injected(s.Underlay.Name, s.Underlay.Injected)
 	for _, p := range s.Ports {
 		e.iface(p.Interface, "port", strconv.FormatUint(uint64(p.VNI), 10))
 	}
@@ -108,6 +109,15 @@ func (e emitter) iface(i control.Interface, role, vni string) {
 		e.counter(kernelDrops, q.Kernel.FillRingEmpty, i.Name, queue, "fill_ring_empty")
 		e.counter(kernelDrops, q.Kernel.TxRingEmpty, i.Name, queue, "tx_ring_empty")
 	}
+}
+
+func (e emitter) injected(name string, i control.Injected) {
+	e.counter(injected, i.Packets, name)
+	e.counter(injectedBytes, i.Bytes, name)
+	e.counter(injectDrops, i.TooLong, name, "too_long")
+	e.counter(injectDrops, i.QueueFull, name, "queue_full")
+	e.counter(injectDrops, i.NoFrame, name, "no_frame")
+	e.counter(injectDrops, i.SocketFull, name, "socket_full")
 }
 
 func (e emitter) worker(w control.Worker) {

@@ -16,13 +16,17 @@ var (
 	ready     = describe("ready", "1 once frames can flow.")
 	uptime    = describe("uptime_seconds", "Time since the start.")
 
-	linkUp    = describe("link_up", "1 while the interface is up, with carrier.", "interface", "role", "vni")
-	queueMode = describe("queue_mode", "Always 1; how the queue's socket is bound (zerocopy or copy, as the kernel says) and how XDP is attached (native or generic).", "interface", "queue", "mode", "xdp")
-	packets   = describe("packets_total", "Packets that workers took from (rx) and put on (tx) the queue's rings.", "interface", "queue", "direction")
-	bytes     = describe("bytes_total", "Bytes of these packets, from the Ethernet header on.", "interface", "queue", "direction")
-	steered   = describe("steered_packets_total", "What the XDP program did with packets: redirected to the gateway, passed to the kernel, or meant for the gateway on a queue that has no socket.", "interface", "action")
-	kicks     = describe("kicks_total", "System calls that made the kernel send.", "interface", "queue")
-	foreign   = describe("foreign_descriptors_total", "Descriptors from the kernel of frames that it did not own; they are ignored.", "interface", "queue")
+	linkUp        = describe("link_up", "1 while the interface is up, with carrier.", "interface", "role", "vni")
+	queueMode     = describe("queue_mode", "Always 1; how the queue's socket is bound (zerocopy or copy, as the kernel says) and how XDP is attached (native or generic).", "interface", "queue", "mode", "xdp")
+	packets       = describe("packets_total", "Packets that workers took from (rx) and put on (tx) the queue's rings.", "interface", "queue", "direction")
+	bytes         = describe("bytes_total", "Bytes of these packets, from the Ethernet header on.", "interface", "queue", "direction")
+	steered       = describe("steered_packets_total", "What the XDP program did with packets: redirected to the gateway, passed to the kernel, or meant for the gateway on a queue that has no socket.", "interface", "action")
+	injected      = describe("injected_packets_total", "Outer packets that came by way of the kernel (in fragments, with IP options, on a queue without a socket) and were taken; they have verdicts too.", "interface")
+	injectedBytes = describe("injected_bytes_total", "Bytes of these packets, from the Ethernet header on.", "interface")
+	injectDrops   = describe("injected_drops_total", "Such packets that were dropped before they got a verdict: longer than a frame, more than the worker kept up with, no free frame, or, at most so many, no room in the socket.", "interface", "reason")
+
+	kicks   = describe("kicks_total", "System calls that made the kernel send.", "interface", "queue")
+	foreign = describe("foreign_descriptors_total", "Descriptors from the kernel of frames that it did not own; they are ignored.", "interface", "queue")
 
 	kernelDrops = describe("kernel_events_total", "What the kernel counts for the socket (XDP_STATISTICS).", "interface", "queue", "event")
 

@@ -269,7 +269,7 @@ func (g *vtep) awaitFDB(lines ...string) {
 }
 
 // verdicts adds the workers' verdicts of received frames up, and the frames that
-// the queues of all interfaces received.
+// the queues of all interfaces received, or that came by way of the kernel.
 func verdicts(s control.Status) (byName map[string]uint64, sum, received uint64) {
 	byName = map[string]uint64{}
 	for _, w := range s.Workers {
@@ -278,6 +278,7 @@ func verdicts(s control.Status) (byName map[string]uint64, sum, received uint64)
 			sum += n
 		}
 	}
+	received = s.Underlay.Injected.Packets
 	for _, q := range s.Underlay.Queues {
 		received += q.RxPackets
 	}

@@ -50,6 +50,9 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("metrics have %v frames %s, status has %d", got, name, n)
 		}
 	}
+	if got, want := metrics["gw_injected_packets_total"], printed.Underlay.Injected.Packets; got != float64(want) || want == 0 {
+		t.Errorf("metrics have %v packets by way of the kernel, status has %d", got, want)
+	}
 	must(t, b.node2.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: over2.String() + "/24"}))
 	self, far := end{b.host, "gw42", over1, "ens18", under1}, end{b.node2, "vxlan0", over2, "ens18", under2}
 	resolve(t, self, far)

@@ -15,6 +15,7 @@ type tunnelCase struct {
 	// nothing when it is nil.
 	delivered []byte
 	onlyTo    string // where it goes alone, if not to both
+	leftover  bool   // the kernel gets it, and gw from there
 	once      bool   // the second one would find what the first one taught
 	// differs says why the kernel's device does something else with this packet, which
 	// then is not sent to it.
@@ -49,7 +50,11 @@ func (b *malformedBed) runTunnel(t *testing.T, c tunnelCase) {
 	case want != nil || c.verdict == "":
 		n = fewTimes
 	}
-	b.send(t, b.node2, "ens18", craft(b.under, 42, c.inner, c.edits...), n, c.verdict, atKernel)
+	packet := craft(b.under, 42, c.inner, c.edits...)
+	b.send(t, b.node2, "ens18", packet, n, c.verdict, atKernel)
+	if c.leftover {
+		b.expect(atKernel, packet, n, t.Name())
+	}
 	for _, where := range []string{atDevice, atPort} {
 		if c.onlyTo == "" || c.onlyTo == where {
 			b.expect(where, want, n, t.Name())

@@ -96,7 +96,7 @@ func TestMetrics(t *testing.T) {
 		"gw_steered_packets_total", "gw_kicks_total", "gw_foreign_descriptors_total", "gw_kernel_events_total", "gw_frames_total",
 		"gw_flood_copies_total", "gw_worker_rounds_total", "gw_worker_sleeps_total", "gw_unnumbered_sources_total",
 		"gw_icmp_too_big_sent_total", "gw_slow_path_packets_total", "gw_remotes", "gw_fdb_entries", "gw_vni_fdb_entries", "gw_fdb_moves_total", "gw_fdb_refused_total",
-		"gw_fdb_aged_total", "gw_memory_frames", "gw_memory_free_frames", "go_goroutines", "process_open_fds",
+		"gw_injected_packets_total", "gw_injected_bytes_total", "gw_injected_drops_total", "gw_fdb_aged_total", "gw_memory_frames", "gw_memory_free_frames", "go_goroutines", "process_open_fds",
 	} {
 		if _, ok := got[family]; !ok {
 			t.Errorf("the scrape lacks %s", family)
@@ -123,7 +123,8 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for _, none := range []string{`gw_frames_total{drop="true"}`, `gw_kernel_events_total{event="rx_dropped"}`, `gw_kernel_events_total{event="rx_invalid"}`,
-		`gw_kernel_events_total{event="tx_invalid"}`, `gw_kernel_events_total{event="rx_ring_full"}`, "gw_foreign_descriptors_total", "gw_unnumbered_sources_total", "gw_icmp_too_big_sent_total"} {
+		`gw_kernel_events_total{event="tx_invalid"}`, `gw_kernel_events_total{event="rx_ring_full"}`, "gw_foreign_descriptors_total", "gw_unnumbered_sources_total", "gw_icmp_too_big_sent_total",
+		"gw_injected_packets_total", "gw_injected_drops_total"} {
 		if got[none] != 0 {
 			t.Errorf("%s is %v after nothing but pings: %v", none, got[none], g.status().Workers)
 		}

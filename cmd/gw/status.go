@@ -161,6 +161,7 @@ func printVerdicts(w io.Writer, s control.Status) {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", v, frames, copies, v.Sentence())
 		}
 	}
+	printInjected(w, s.Underlay.Injected)
 	var answers uint64
 	for _, worker := range s.Workers {
 		answers += worker.Answers
@@ -168,6 +169,20 @@ func printVerdicts(w io.Writer, s control.Status) {
 	if answers > 0 { // behind the table: they were not received
 		fmt.Fprintf(w, "Senders told by ICMP that a frame was too big: %d (icmp_too_big_sent)\n", answers)
 	}
+}
+
+// printInjected says what came by way of the kernel, and what of it was dropped before
+// it got a verdict.
+func printInjected(w io.Writer, i control.Injected) {
+	lost := i.TooLong + i.QueueFull + i.NoFrame + i.SocketFull
+	if i.Packets+lost == 0 {
+		return
+	}
+	fmt.Fprintf(w, "Received by way of the kernel (fragments, IP options): %d", i.Packets)
+	if lost > 0 {
+		fmt.Fprintf(w, "; lost there: too_long %d, queue_full %d, no_frame %d, socket_full at most %d", i.TooLong, i.QueueFull, i.NoFrame, i.SocketFull)
+	}
+	fmt.Fprintln(w)
 }
 
 func orDash(s string) string {
