@@ -21,15 +21,16 @@ demo: build
 	./gw demo
 
 # Mapped memory is invisible to the race detector, and allocations are counted
-# without it: what depends on either runs both ways.
+# without it: what depends on either runs both ways. Tests in labs mostly wait, so
+# more of them run at a time than there are CPUs.
 test:
 	@if command -v gcc >/dev/null; then \
 		echo "$(GO) test ./fdb ./ring ./vxlan ./dataplane ./gateway" && $(GO) test ./fdb ./ring ./vxlan ./dataplane ./gateway && \
-		echo "$(GO) test -race ./..." && CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...; \
+		echo "$(GO) test -race -parallel 4 ./..." && CGO_ENABLED=1 $(GO) test -race -parallel 4 -timeout 15m ./...; \
 	elif [ "$$CI" = true ]; then \
 		echo "make test: no gcc, so no race detector (apt-get install gcc)" >&2; exit 1; \
 	else \
-		$(GO) test -timeout 15m ./... && echo "make test: no gcc, so the race detector was left out (apt-get install gcc)"; \
+		$(GO) test -parallel 4 -timeout 15m ./... && echo "make test: no gcc, so the race detector was left out (apt-get install gcc)"; \
 	fi
 
 test-arm64:

@@ -9,6 +9,7 @@ import (
 
 // gw that knows nobody says so, makes its device, and learns who speaks first.
 func TestAlone(t *testing.T) {
+	t.Parallel()
 	for _, far := range []string{"kernel", "gw"} {
 		t.Run(far, func(t *testing.T) {
 			s := newSegment(t)
@@ -58,6 +59,7 @@ func TestAlone(t *testing.T) {
 
 // TestOneOfTwoAlone has a VNI that knows nobody beside one that does, by an FDB entry.
 func TestOneOfTwoAlone(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	g := start(t, h, "--config", write(t, `
 underlay: {iface: ens18}

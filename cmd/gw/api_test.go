@@ -17,6 +17,7 @@ import (
 )
 
 func TestNobodyToAsk(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	leaveSocket(t, socketOf(t, h, "veth1"))
 	t.Cleanup(func() { os.Remove(socketOf(t, h, "veth1")) })
@@ -32,6 +33,7 @@ func TestNobodyToAsk(t *testing.T) {
 
 // TestWait asks before there is anything to ask.
 func TestWait(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	c := command(testContext(t), h, "status", "--wait", patience.String(), "-j")
 	var out, errs bytes.Buffer
@@ -50,6 +52,7 @@ func TestWait(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	g := start(t, h, everything()...)
 	pings(t, h, peerAddress)
@@ -128,6 +131,7 @@ func ask(t *testing.T, path, request string) int {
 }
 
 func TestTwoGateways(t *testing.T) {
+	t.Parallel()
 	_, h, peer := newUnderlay(t)
 	must(t, h.AddAddress("veth1", "10.65.133.187/24"))
 	must(t, peer.AddAddress("veth1", "10.65.133.188/24"))
@@ -157,6 +161,7 @@ func TestTwoGateways(t *testing.T) {
 // TestStatusWhileStopping asks all the time: each answer is one, or says that there
 // is no gateway.
 func TestStatusWhileStopping(t *testing.T) {
+	t.Parallel()
 	h, peer := newPoint(t)
 	defer traffic(t, peer, ourAddress)()
 	for range 3 {

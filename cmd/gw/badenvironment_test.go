@@ -19,6 +19,7 @@ import (
 )
 
 func TestNoPrivilege(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	refuse(t, h, []refusal{
 		{name: "nobody", args: on(), nobody: true, status: 1, want: []string{"user 65534", "CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, CAP_PERFMON", "run as root", "AmbientCapabilities"}},
@@ -34,6 +35,7 @@ func TestNoPrivilege(t *testing.T) {
 
 // TestLeastPrivilege starts with what the messages above ask for, and no more.
 func TestLeastPrivilege(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	var others []int
 	for c := range unix.CAP_LAST_CAP + 1 {
@@ -51,6 +53,7 @@ func TestLeastPrivilege(t *testing.T) {
 }
 
 func TestForeignXDP(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	occupied := func(link string, flags int) func(*testing.T, *lab.Host) {
 		return func(t *testing.T, h *lab.Host) { occupy(t, h, link, flags) }
@@ -90,6 +93,7 @@ func occupy(t *testing.T, h *lab.Host, link string, flags int) {
 // TestQueues has a port whose other end sends on more queues than it receives on,
 // which native XDP does not take.
 func TestQueues(t *testing.T) {
+	t.Parallel()
 	l, h, peer := newUnderlay(t)
 	must(t, l.Veth(h, "veth2", peer, "veth2", lab.VethOptions{MTU: 1450, AQueues: 1, BQueues: 4}))
 	refuse(t, h, []refusal{
@@ -98,6 +102,7 @@ func TestQueues(t *testing.T) {
 }
 
 func TestSecondGateway(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	g := start(t, h, on()...)
 	other := func(more ...string) []string {
@@ -129,6 +134,7 @@ func socketOf(t *testing.T, h *lab.Host, iface string) string {
 }
 
 func TestControlTaken(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -172,6 +178,7 @@ func leaveSocket(t *testing.T, path string) {
 }
 
 func TestMetricsTaken(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	var l net.Listener
 	must(t, h.Do(func() (err error) {
@@ -187,6 +194,7 @@ func TestMetricsTaken(t *testing.T) {
 
 // TestGenericFallback starts on an interface whose driver has no XDP.
 func TestGenericFallback(t *testing.T) {
+	t.Parallel()
 	_, h, peer := newUnderlay(t)
 	must(t, h.Bridge("br0", "ens18"))
 	must(t, h.DeleteAddress("ens18", "10.65.132.187/24"))
@@ -215,6 +223,7 @@ func TestGenericFallback(t *testing.T) {
 
 // TestUnderlayDown starts before the underlay is up.
 func TestUnderlayDown(t *testing.T) {
+	t.Parallel()
 	_, h, peer := newUnderlay(t)
 	must(t, peer.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: netip.MustParseAddr("10.65.132.187"), Address: "172.17.1.3/24"}))
 	must(t, h.SetDown("ens18"))

@@ -187,6 +187,7 @@ func on(more ...string) []string {
 }
 
 func TestBadCommandLine(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	refuse(t, h, []refusal{
 		{name: "nothing", status: 2, want: []string{"no underlay interface", "--iface"}},
@@ -225,6 +226,7 @@ func TestBadCommandLine(t *testing.T) {
 }
 
 func TestBadAddresses(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	refuse(t, h, []refusal{
 		{name: "group not multicast", args: on("--group", "10.1.1.1"), status: 2, want: []string{"group 10.1.1.1", "not multicast", "224.1.1.1"}},
@@ -252,6 +254,7 @@ func TestBadAddresses(t *testing.T) {
 }
 
 func TestBadInterfaces(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	iface := func(name string) []string { return []string{"--iface", name, "--vni", "42", "--metrics", ""} }
 	refuse(t, h, []refusal{
@@ -272,6 +275,7 @@ func TestBadInterfaces(t *testing.T) {
 }
 
 func TestBadFiles(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	file := func(text string) []string { return []string{"--config", write(t, text)} }
 	const good = "underlay: {iface: ens18}\nmetrics: {listen: \"\"}\n"

@@ -26,6 +26,7 @@ func addLink(t *testing.T, h *lab.Host, l netlink.Link, second string) {
 }
 
 func TestUnfitInterfaces(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	addLink(t, h, &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: "tun0"}, Mode: netlink.TUNTAP_MODE_TUN}, "tunnel")
 	iface := func(name string) []string {
@@ -49,6 +50,7 @@ func TestUnfitInterfaces(t *testing.T) {
 
 // TestUnderlayMTU has less and more on the underlay than the usual 1,500 bytes.
 func TestUnderlayMTU(t *testing.T) {
+	t.Parallel()
 	h, peer := newPoint(t)
 	set := func(mtu int) func(*testing.T, *lab.Host) {
 		return func(t *testing.T, h *lab.Host) { must(t, h.SetMTU("ens18", mtu)) }

@@ -11,6 +11,7 @@ import (
 // A kernel VXLAN device with another VNI works on the same address and port,
 // whichever comes up first, and stays when gw goes.
 func TestKernelDeviceBeside(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"gw", "kernel"} {
 		t.Run(first+" first", func(t *testing.T) {
 			l := newLab(t)
@@ -53,6 +54,7 @@ func TestKernelDeviceBeside(t *testing.T) {
 
 // TestKernelDeviceTwin has one with the same VNI, left up by who moves over to gw.
 func TestKernelDeviceTwin(t *testing.T) {
+	t.Parallel()
 	_, h, _ := newUnderlay(t)
 	must(t, h.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under2}))
 	must(t, h.KernelVXLAN(lab.VXLANConfig{Name: "vxlan1", VNI: 43, Dev: "ens18", Remote: under2}))

@@ -11,6 +11,7 @@ import (
 
 // The verbs of gw fdb, seen on the wire.
 func TestFDBVerbs(t *testing.T) {
+	t.Parallel()
 	b := newFDBBed(t)
 	far := farMAC.String()
 	b.goesTo(t, farMAC, under2) // flooded
@@ -69,6 +70,7 @@ func TestFDBVerbs(t *testing.T) {
 
 // What is flooded goes to the list as it is now.
 func TestFDBFlood(t *testing.T) {
+	t.Parallel()
 	b := newFDBBed(t)
 	const zero = "00:00:00:00:00:00"
 	b.gw(t, "append "+zero+" dev gw42 dst 10.65.132.189 self permanent")
@@ -103,6 +105,7 @@ func TestFDBFlood(t *testing.T) {
 }
 
 func TestFDBRefusals(t *testing.T) {
+	t.Parallel()
 	b := newFDBBed(t)
 	before := b.fdb()
 	const entry = "02:00:00:00:00:f1 dev gw42 dst 10.65.132.189 "
@@ -144,6 +147,7 @@ func TestFDBRefusals(t *testing.T) {
 
 // The keys are those of `bridge -j fdb show` (iproute2 bridge/fdb.c), and two more.
 func TestFDBJSON(t *testing.T) {
+	t.Parallel()
 	b := newFDBBed(t)
 	b.gw(t, "add 02:00:00:00:00:f1 dev gw42 dst 10.65.132.189")
 	b.gw(t, "add 02:00:00:00:00:f2 dev veth1 master static")

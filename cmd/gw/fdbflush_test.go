@@ -9,6 +9,7 @@ import (
 
 // Each flush takes away what its words choose, and nothing else.
 func TestFDBFlush(t *testing.T) {
+	t.Parallel()
 	b := newFDBBed(t)
 	fill := func() {
 		for _, line := range []string{

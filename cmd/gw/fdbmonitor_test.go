@@ -13,6 +13,7 @@ import (
 
 // The monitor prints what comes, moves and goes, whoever does it.
 func TestFDBMonitor(t *testing.T) {
+	t.Parallel()
 	b := newFDBBed(t)
 	text, plain := listen(t, b)
 	asJSON, lines := listen(t, b, "-j", "self")

@@ -41,6 +41,7 @@ vnis:
 `
 
 func TestSeveralVNIs(t *testing.T) {
+	t.Parallel()
 	s := newSegment(t)
 	file := filepath.Join(t.TempDir(), "gw.yaml")
 	must(t, os.WriteFile(file, []byte(fourVNIs), 0o600))

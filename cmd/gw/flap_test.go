@@ -67,7 +67,7 @@ func (f flap) up(t *testing.T, g *vtep) time.Time {
 // TestFlaps takes each interface down and up under traffic, which ends when the link
 // is up: what is under way then must not keep the ways from opening. On a busy machine
 // a pinned worker may get no CPU for longer than is promised, so one flap out of
-// three has to keep the time.
+// three has to keep the time. Not in parallel.
 func TestFlaps(t *testing.T) {
 	h, peer, guest := newTriangle(t)
 	g := start(t, h, everything()...)
@@ -108,6 +108,7 @@ func TestFlaps(t *testing.T) {
 // TestFirstPingAfterFlap loses none: gw says that all is well, and yet knows no next
 // hop any more, nor does the kernel.
 func TestFirstPingAfterFlap(t *testing.T) {
+	t.Parallel()
 	h, peer, guest := newTriangle(t)
 	g := start(t, h, everything()...)
 	pings(t, h, peerAddress)

@@ -26,6 +26,7 @@ func newTwin(t *testing.T, l *lab.Lab, name string) *lab.Host {
 // namespace which has ended, and whose inode this one has now. Everything that the
 // journal speaks of is here too, and is somebody else's.
 func TestKilledInAnotherNamespace(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	a, b := newTwin(t, l, "node1"), newTwin(t, l, "node2")
 	before := dump(t, a)

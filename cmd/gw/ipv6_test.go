@@ -10,6 +10,7 @@ import (
 // IPv6 on the overlay: neighbour discovery goes to multicast addresses, and TCP and
 // UDP have unfinished checksums of their own.
 func TestIPv6Overlay(t *testing.T) {
+	t.Parallel()
 	six1, six2 := netip.MustParseAddr("fd17::2"), netip.MustParseAddr("fd17::3")
 	for _, far := range []string{"kernel", "gw"} {
 		t.Run(far, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
 	"testing"
@@ -142,6 +141,7 @@ func traffic(t *testing.T, from *lab.Host, addr string) (stop func()) {
 }
 
 func TestStopsClean(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
 	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
@@ -164,10 +164,11 @@ func TestStopsClean(t *testing.T) {
 
 // TestNohup leaves it running when its terminal goes away, as nohup(1) asks.
 func TestNohup(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
-	signal.Ignore(unix.SIGHUP) // which the child takes over
-	g := launch(t, h, everything()...)
-	signal.Reset(unix.SIGHUP)
+	g := prepare(t, h, everything()...)
+	g.cmd.Env = append(g.cmd.Env, likeNohup+"=1")
+	g.begin()
 	g.ready()
 	must(t, g.cmd.Process.Signal(unix.SIGHUP))
 	pings(t, h, peerAddress)
@@ -179,6 +180,7 @@ func TestNohup(t *testing.T) {
 
 // TestStopsWhileStarting sends the signal at any moment of the start.
 func TestStopsWhileStarting(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
 	for after := range 12 {
@@ -194,6 +196,7 @@ func TestStopsWhileStarting(t *testing.T) {
 }
 
 func TestStopsTwice(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
 	g := start(t, h, everything()...)
@@ -211,6 +214,7 @@ func TestStopsTwice(t *testing.T) {
 }
 
 func TestRestarts(t *testing.T) {
+	t.Parallel()
 	h, peer := newPoint(t)
 	before := dump(t, h)
 	defer traffic(t, peer, ourAddress)()
@@ -234,6 +238,7 @@ func kill(t *testing.T, g *vtep, before string) {
 }
 
 func TestKilledThenStarted(t *testing.T) {
+	t.Parallel()
 	h, peer := newPoint(t)
 	before := dump(t, h)
 	g := start(t, h, everything()...)
@@ -256,6 +261,7 @@ func TestKilledThenStarted(t *testing.T) {
 
 // TestKilledThenChanged starts with another device than the killed one had.
 func TestKilledThenChanged(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
 	kill(t, start(t, h, everything()...), before)
@@ -268,6 +274,7 @@ func TestKilledThenChanged(t *testing.T) {
 }
 
 func TestKilledThenCleanedUp(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
 	g := start(t, h, everything()...)
@@ -288,6 +295,7 @@ func TestKilledThenCleanedUp(t *testing.T) {
 
 // TestUnderlayDeleted ends the gateway: its sockets never work again.
 func TestUnderlayDeleted(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	g := start(t, h, everything()...)
 	pings(t, h, peerAddress)
@@ -312,6 +320,7 @@ func TestUnderlayDeleted(t *testing.T) {
 
 // TestPortDeleted goes on with the ports that are left.
 func TestPortDeleted(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	g := start(t, h, everything()...)
 	pings(t, h, peerAddress)
@@ -342,6 +351,7 @@ func (g *vtep) awaitProblem(prefix string) {
 
 // TestLogReaderGone closes the pipe that gw logs into.
 func TestLogReaderGone(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
 	r, w, err := os.Pipe()
@@ -362,6 +372,7 @@ func TestLogReaderGone(t *testing.T) {
 
 // TestNoOutput starts gw as a careless supervisor does, without files 0, 1 and 2.
 func TestNoOutput(t *testing.T) {
+	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

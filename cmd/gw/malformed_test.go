@@ -25,6 +25,7 @@ import (
 //	node1  vxlan43, a kernel device: what it makes of the same packet
 
 func TestMalformed(t *testing.T) {
+	t.Parallel()
 	b := newMalformedBed(t)
 	b.learn(t)
 	free := b.status().Memory.Free

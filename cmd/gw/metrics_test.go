@@ -67,6 +67,7 @@ func samples(t *testing.T, text []byte) map[string]float64 {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s := newSegment(t)
 	g, self := s.gw(t, 0, "--group", group.String())
 	peer := s.kernel(t, 1, lab.VXLANConfig{Group: group})

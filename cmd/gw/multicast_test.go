@@ -67,6 +67,7 @@ func (s *segment) end(i int, dev string) end {
 
 // gw and two kernel devices, then gw three times, in one group. None knows another.
 func TestMulticast(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		gws  int

@@ -13,6 +13,7 @@ import (
 // A flow keeps its order while its packets change between the way through the
 // kernel and the direct one, over and over.
 func TestOrderAcrossSlowPath(t *testing.T) {
+	t.Parallel()
 	s := newSegment(t)
 	g, left := s.gw(t, 0, "--remote", under2.String())
 	right := s.kernel(t, 1, lab.VXLANConfig{Remote: under1})

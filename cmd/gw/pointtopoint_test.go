@@ -20,6 +20,7 @@ var (
 // A kernel VTEP and gw, offloads at their defaults: on one cable the kernel takes
 // the segmentation offloads away from the sender, behind a switch it does not.
 func TestPointToPointWithKernel(t *testing.T) {
+	t.Parallel()
 	for _, between := range []string{"cable", "switch"} {
 		t.Run(between, func(t *testing.T) {
 			l := newLab(t)
@@ -68,6 +69,7 @@ func TestPointToPointWithKernel(t *testing.T) {
 
 // gw at both ends. The switch between them is where a tap can see their packets.
 func TestPointToPointBothGW(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	a, b := newHost(t, l, "node1"), newHost(t, l, "node2")
 	s, err := l.Switch("switch", lab.SwitchPort{Host: a, Link: "ens18"}, lab.SwitchPort{Host: b, Link: "ens18"})

@@ -43,6 +43,7 @@ func newBridged(t *testing.T) *bridged {
 // Containers on two ports of one VNI talk to one another and, through the tunnel,
 // to one behind the other host's bridge.
 func TestPorts(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"auto", "copy"} {
 		t.Run(mode, func(t *testing.T) {
 			b := newBridged(t)
@@ -94,6 +95,7 @@ func checkModes(t *testing.T, g *vtep, xdp string) {
 // In generic mode the kernel leaves the segmentation offloads of a port's other end
 // on. gw switches them off where it can reach them: in its own namespace.
 func TestGenericMode(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	a, b := newHost(t, l, "node1"), newHost(t, l, "node2")
 	must(t, l.Veth(a, "ens18", b, "ens18", lab.VethOptions{MTU: 1550}))
@@ -130,6 +132,7 @@ func TestGenericMode(t *testing.T) {
 
 // A veth cannot do zero-copy. Asked for it, gw fails, says so and leaves nothing.
 func TestZeroCopyOnVeth(t *testing.T) {
+	t.Parallel()
 	b := newBridged(t)
 	before, err := b.node1.Dump()
 	must(t, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -46,6 +47,22 @@ func giveUp() error {
 	if err := os.Unsetenv(lessPrivilege); err != nil {
 		return err
 	}
+	return unix.Exec(os.Args[0], os.Args, os.Environ())
+}
+
+// likeNohup in the environment has the test binary ignore SIGHUP when it becomes gw.
+const likeNohup = "VXGW_TEST_LIKE_NOHUP"
+
+// ignoreHangup starts this program once more as nohup(1) does. A Go program cannot
+// do that for a child alone: what it ignores itself, it ignores for good.
+func ignoreHangup() error {
+	if os.Getenv(likeNohup) == "" {
+		return nil
+	}
+	if err := os.Unsetenv(likeNohup); err != nil {
+		return err
+	}
+	signal.Ignore(unix.SIGHUP)
 	return unix.Exec(os.Args[0], os.Args, os.Environ())
 }
 

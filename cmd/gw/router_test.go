@@ -9,6 +9,7 @@ import (
 
 // The remote is in another subnet, behind a router.
 func TestAcrossRouter(t *testing.T) {
+	t.Parallel()
 	for _, far := range []string{"kernel", "gw"} {
 		t.Run(far, func(t *testing.T) {
 			l := newLab(t)

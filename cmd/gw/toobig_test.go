@@ -20,6 +20,7 @@ import (
 // Containers of MTU 1500 over an underlay of MTU 1500: whoever sends too much is
 // told, and what is told works.
 func TestNarrowUnderlay(t *testing.T) {
+	t.Parallel()
 	for _, far := range []string{byGW, byKernel, byArticle} {
 		t.Run(far, func(t *testing.T) {
 			n := newNarrow(t, byGW, far)
@@ -108,6 +109,7 @@ func tooLarge(t *testing.T, ends [2]end, size int) {
 // with IPv6 extension headers are not compared: the kernel looks for what they carry
 // 14 bytes too early (iptunnel_pmtud_check_icmpv6, net/ipv4/ip_tunnel_core.c).
 func TestTooBigAsKernel(t *testing.T) {
+	t.Parallel()
 	icmp := func(at int, typ byte) edit { return set(at, typ, 0) }
 	flags := func(v uint16) edit { return set16(atFrag, v) }
 	cases := []struct {
@@ -198,6 +200,7 @@ func tagged(t *testing.T, n *narrow) {
 // Datagrams of senders that leave DF to the kernel, or never set it: with gw they
 // adapt after a loss, as those with DF do with the kernel's device.
 func TestTooBigDatagrams(t *testing.T) {
+	t.Parallel()
 	sizes := []int{1472, 1472, 1472, 1472, 1422, 1423, 1473, 4000, 9000}
 	for _, node := range []string{byKernel, byGW} {
 		for name, discover := range map[string]int{"want": unix.IP_PMTUDISC_WANT, "dont": unix.IP_PMTUDISC_DONT} {
