@@ -25,7 +25,8 @@ type Status struct {
 // Underlay is the interface that carries the VXLAN packets.
 type Underlay struct {
 	Interface
-	Local   string `json:"local"`
+	Local   string `json:"local"`             // outer source address, empty while there is none
+	Trouble string `json:"trouble,omitempty"` // why nothing can be sent from it
 	DstPort uint16 `json:"dstport"`
 	MAC     string `json:"mac"`
 

@@ -81,7 +81,7 @@ func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdic
 	switch {
 	case !w.wireUp():
 		v = PortDown
-	case path.State == PathNoRoute:
+	case path.State == PathNoRoute, w.snap.Local == 0:
 		v = NoRoute
 	case int(desc.Len)+innerOverhead > path.MTU:
 		return w.tooBig(i, desc, path.MTU-innerOverhead)

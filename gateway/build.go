@@ -13,6 +13,7 @@ import (
 func (g *Gateway) publish() {
 	old := g.plane.Snapshot()
 	link := g.mirror.Link()
+	g.takeSource(link)
 	s := &dataplane.Snapshot{
 		LocalMAC: macInt(link.MAC[:]),
 		Local:    ipInt(g.local),

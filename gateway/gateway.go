@@ -46,11 +46,11 @@ type Gateway struct {
 	left    *underlay.Leftovers
 	groups  *underlay.Memberships
 	steer   *bpf.Underlay
-	wire    *iface // the underlay
-	local   netip.Addr
-	domains []*domain // by bridge domain index
-	ports   []*port   // by port index
-	tunnels []tunnel  // by set
+	wire    *iface     // the underlay
+	local   netip.Addr // outer source; the steward's once it runs, others read the snapshot
+	domains []*domain  // by bridge domain index
+	ports   []*port    // by port index
+	tunnels []tunnel   // by set
 	given   given
 	workers int
 	frames  frames

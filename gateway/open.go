@@ -69,7 +69,7 @@ func (g *Gateway) openUnderlay() error {
 	if err := g.recordManaged(info); err != nil {
 		return err
 	}
-	g.mirror, err = underlay.Open(underlay.Config{Ifindex: info.Index, Name: u.Iface, Local: g.local, Log: g.log})
+	g.mirror, err = underlay.Open(underlay.Config{Ifindex: info.Index, Name: u.Iface, Local: u.Local, Log: g.log})
 	if err != nil {
 		return err
 	}

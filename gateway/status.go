@@ -32,13 +32,14 @@ func (g *Gateway) Status() control.Status {
 	s.Ready, s.Remotes = true, g.remotes(&v)
 	link := g.mirror.Link()
 	s.Underlay = control.Underlay{
-		Interface: g.describe(g.wire), Local: g.local.String(), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
+		Interface: g.describe(g.wire), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
 		Injected: g.injected(),
 	}
 	// What workers go by, not what is known and not passed on yet: who reads that all
 	// is well may send at once.
 	state := g.plane.Snapshot()
-	s.Underlay.Up, s.Underlay.MTU = state.Underlay, link.MTU
+	s.Underlay.Up, s.Underlay.MTU, s.Underlay.Local = state.Underlay, link.MTU, source(state)
+	s.Underlay.Trouble = link.NoSource
 	for i, p := range g.ports {
 		c := control.Port{Interface: g.describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
@@ -179,6 +180,9 @@ func problems(s *control.Status) []string {
 	if !s.Underlay.Up {
 		out = append(out, fmt.Sprintf("underlay %s is down", s.Underlay.Name))
 	}
+	if s.Underlay.Trouble != "" {
+		out = append(out, fmt.Sprintf("underlay %s: nothing is sent: %s", s.Underlay.Name, s.Underlay.Trouble))
+	}
 	for _, p := range s.Ports {
 		name := "port " + p.Name
 		if p.Device != "" {
@@ -192,6 +196,9 @@ func problems(s *control.Status) []string {
 		}
 	}
 	for _, r := range s.Remotes {
+		if s.Underlay.Trouble != "" && r.Reason == s.Underlay.Trouble {
+			continue // said of all at once
+		}
 		if r.State == underlay.Failed.String() || r.State == underlay.NoRoute.String() {
 			out = append(out, strings.TrimSuffix(fmt.Sprintf("remote %s is %s: %s", r.Address, r.State, r.Reason), ": "))
 		}

@@ -53,8 +53,11 @@ func macText(mac uint64) string {
 	return net.HardwareAddr(b[2:]).String()
 }
 
-// ipInt is an IPv4 address with its first byte highest.
+// ipInt is an IPv4 address with its first byte highest, 0 for the zero Addr.
 func ipInt(a netip.Addr) uint32 {
+	if !a.IsValid() {
+		return 0
+	}
 	b := a.Unmap().As4()
 	return binary.BigEndian.Uint32(b[:])
 }

@@ -58,7 +58,7 @@ func TestAddressChange(t *testing.T) {
 	awaitPath(t, m, "10.0.0.2", "direct", inState(Direct))
 	us.delAddr("u0", "10.0.0.1/24")
 	p := awaitPath(t, m, "10.0.0.2", "without source", inState(NoRoute))
-	if !strings.Contains(p.Reason, "u0 has no address 10.0.0.1") {
+	if !strings.Contains(p.Reason, "local address 10.0.0.1 is on no interface") {
 		t.Errorf("reason %q does not name the lost source", p.Reason)
 	}
 	if got := m.Link().Addrs; !slices.Equal(got, []netip.Prefix{netip.MustParsePrefix("10.9.9.9/24")}) {

@@ -29,7 +29,8 @@ func TestOnLinkRemoteResolves(t *testing.T) {
 		t.Errorf("entry %+v is not managed", n)
 	}
 	link := m.Link()
-	want := Link{Name: "u0", Up: true, Admin: true, MAC: us.mac("u0"), MTU: 1500, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}
+	want := Link{Name: "u0", Up: true, Admin: true, MAC: us.mac("u0"), MTU: 1500, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
+		Source: netip.MustParseAddr("10.0.0.1")}
 	if !link.equal(want) {
 		t.Errorf("link %+v, want %+v", link, want)
 	}
@@ -107,7 +108,7 @@ func TestRefusals(t *testing.T) {
 	us.do(func() error {
 		for name, cfg := range map[string]Config{
 			"IPv6 underlay is not supported": {Ifindex: index, Local: netip.MustParseAddr("fd00::1")},
-			"no outer source address":        {Ifindex: index},
+			"no outer source address":        {Ifindex: index, Local: netip.MustParseAddr("224.1.1.1")},
 			"no such device":                 {Ifindex: 4711, Local: netip.MustParseAddr("10.0.0.1")},
 			"not an Ethernet interface":      {Ifindex: 1, Local: netip.MustParseAddr("10.0.0.1")},
 		} {

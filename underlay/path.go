@@ -62,34 +62,46 @@ type route struct {
 	err     string
 }
 
-// lookup asks for the route to dst. It costs a second request only where the answer is neither a gateway
-// nor one of the interface's own subnets.
-func (c *conn) lookup(link Link, ifindex int, local, dst netip.Addr) route {
-	m, err := c.route(ifindex, local, dst, false)
+// lookup asks for the route from the link's source to dst. It costs a second request where the answer is no gateway:
+// there the kernel may have made up that dst is on the link, also against a route that forbids to send at all.
+func (c *conn) lookup(link Link, ifindex int, dst netip.Addr) route {
+	if link.NoSource != "" {
+		return route{known: true, err: link.NoSource}
+	}
+	m, err := c.route(ifindex, link.Source, dst, false)
 	if err != nil {
-		return route{known: true, err: routeError(link, local, dst, err)}
+		return route{known: true, err: routeError(link, dst, err)}
 	}
 	r := route{known: true, kind: m.kind, gateway: m.gateway, mtu: m.mtu}
-	if m.kind == unix.RTN_UNICAST && !m.gateway.IsValid() && !link.onLink(dst) {
-		_, err := c.route(ifindex, local, dst, true)
+	if m.kind == unix.RTN_UNICAST && !m.gateway.IsValid() {
+		_, err := c.route(ifindex, link.Source, dst, true)
 		r.assumed = errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH)
+	}
+	if r.assumed {
+		_, err := c.route(0, link.Source, dst, false)
+		for errno, name := range forbidding {
+			if errors.Is(err, errno) {
+				return route{known: true, err: routeError(link, dst, name)}
+			}
+		}
 	}
 	return r
 }
 
+// forbidding are the kinds of routes that forbid to send, by what a lookup for any interface answers to them
+// (net/ipv4/fib_semantics.c, fib_props). Without any route it is ENETUNREACH.
+var forbidding = map[unix.Errno]error{
+	unix.EINVAL:       errors.New("the route is a blackhole"),
+	unix.EHOSTUNREACH: errors.New("the route is of type unreachable"),
+	unix.EACCES:       errors.New("the route is of type prohibit"),
+}
+
 // routeError puts a refused route lookup into a sentence for people.
-func routeError(link Link, local, dst netip.Addr, err error) string {
-	why := fmt.Sprintf("no route to %s from %s through %s", dst, local, link.Name)
-	var errno unix.Errno
-	if !errors.As(err, &errno) {
-		return fmt.Sprintf("%s: %v", why, err)
+func routeError(link Link, dst netip.Addr, err error) string {
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		err = errno // without the kernel's remarks
 	}
-	for _, p := range link.Addrs {
-		if p.Addr() == local {
-			return fmt.Sprintf("%s: %v", why, errno)
-		}
-	}
-	return fmt.Sprintf("%s: %v (%s has no address %s)", why, errno, link.Name, local)
+	return fmt.Sprintf("no route to %s from %s through %s: %v (ip route get %s from %s oif %s)", dst, link.Source, link.Name, err, dst, link.Source, link.Name)
 }
 
 // nextHop returns whose MAC a packet to remote needs, or the zero Addr when it needs none or there is no way.
@@ -118,6 +130,9 @@ func pathOf(link Link, remote netip.Addr, r route, n neighbour, trouble string) 
 		return p
 	case !r.known:
 		p.Reason = "route not looked up yet"
+		return p
+	case link.NoSource != "":
+		p.State, p.Reason = NoRoute, link.NoSource
 		return p
 	case remote.IsMulticast():
 		p.State, p.MTU, p.DstMAC = Direct, pathMTU(link, r), groupMAC(remote)

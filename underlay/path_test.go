@@ -31,6 +31,7 @@ func TestPathOf(t *testing.T) {
 		{"not asked", up, remote, route{}, neighbour{}, "", Path{State: Resolving, Reason: "not looked up"}},
 		{"group", up, group, onLink, neighbour{}, "", Path{State: Direct, MTU: 1500, DstMAC: [6]byte{1, 0, 0x5e, 1, 2, 3}}},
 		{"group without route", up, group, route{known: true, err: "none"}, neighbour{}, "", Path{State: Direct, MTU: 1500, DstMAC: [6]byte{1, 0, 0x5e, 1, 2, 3}}},
+		{"no source", Link{Name: "u0", Up: true, NoSource: "no address"}, group, onLink, neighbour{}, "", Path{State: NoRoute, Reason: "no address"}},
 		{"refused", up, remote, route{known: true, err: "no route"}, neighbour{}, "", Path{State: NoRoute, Reason: "no route"}},
 		{"own", up, remote, route{known: true, kind: unix.RTN_LOCAL}, neighbour{}, "", Path{State: NoRoute, Reason: "of this host"}},
 		{"blackhole", up, remote, route{known: true, kind: unix.RTN_BLACKHOLE}, neighbour{}, "", Path{State: NoRoute, Reason: "type 6"}},

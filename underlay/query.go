@@ -28,7 +28,7 @@ func (c *conn) link(ifindex int) (m linkMessage, err error) {
 	return m, err
 }
 
-// addresses reads the IPv4 addresses of the interface in the kernel's order.
+// addresses reads the IPv4 addresses of the interface in the kernel's order, those of every interface for 0.
 func (c *conn) addresses(ifindex int) (list []addressMessage, err error) {
 	body := make([]byte, unix.SizeofIfAddrmsg)
 	body[0] = unix.AF_INET
@@ -36,7 +36,7 @@ func (c *conn) addresses(ifindex int) (list []addressMessage, err error) {
 	for range dumpTries {
 		list = list[:0]
 		err = c.request(unix.RTM_GETADDR, unix.NLM_F_DUMP, body, func(kind uint16, b []byte) {
-			if m, ok := decodeAddress(b); ok && kind == unix.RTM_NEWADDR && m.ifindex == ifindex {
+			if m, ok := decodeAddress(b); ok && kind == unix.RTM_NEWADDR && (m.ifindex == ifindex || ifindex == 0) {
 				list = append(list, m)
 			}
 		})
@@ -50,7 +50,7 @@ func (c *conn) addresses(ifindex int) (list []addressMessage, err error) {
 // route asks which way a packet from local to dst takes out of the interface, as the kernel's vxlan device
 // with `dev` does. With an interface given the kernel takes a destination without any route to be on the
 // link (net/ipv4/route.c, ip_route_output_key_hash_rcu); with match set it names the routing table's entry instead, and
-// answers EHOSTUNREACH when there is none.
+// answers EHOSTUNREACH when there is none. An ifindex of 0 is any interface.
 func (c *conn) route(ifindex int, local, dst netip.Addr, match bool) (m routeMessage, err error) {
 	body := make([]byte, unix.SizeofRtMsg, 64)
 	body[0], body[1], body[2] = unix.AF_INET, 32, 32
@@ -59,7 +59,9 @@ func (c *conn) route(ifindex int, local, dst netip.Addr, match bool) (m routeMes
 	}
 	body = attribute(body, unix.RTA_DST, dst.AsSlice())
 	body = attribute(body, unix.RTA_SRC, local.AsSlice())
-	body = attribute32(body, unix.RTA_OIF, uint32(ifindex))
+	if ifindex != 0 {
+		body = attribute32(body, unix.RTA_OIF, uint32(ifindex))
+	}
 	ok := false
 	err = c.request(unix.RTM_GETROUTE, 0, body, func(kind uint16, b []byte) {
 		if kind == unix.RTM_NEWROUTE {
@@ -163,10 +165,9 @@ func FirstGlobal(ifindex int) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("list addresses of %s: %w", link.name, err)
 	}
-	for _, m := range list {
-		if m.scope == unix.RT_SCOPE_UNIVERSE {
-			return m.prefix.Addr(), nil
-		}
+	source, why, err := c.source(list, link.name, netip.Addr{}, netip.Addr{})
+	if err == nil && why != "" {
+		err = fmt.Errorf("find outer source: %s", why)
 	}
-	return netip.Addr{}, fmt.Errorf("find outer source of %s: no global IPv4 address (ip address add ADDRESS/LEN dev %s, or --local)", link.name, link.name)
+	return source, err
 }

@@ -292,12 +292,17 @@ func BenchmarkLookup(b *testing.B) {
 	var c *conn
 	us.do(func() (err error) { c, err = dial(); return err })
 	defer c.close()
-	index, local, remote := us.index("u0"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("192.0.2.1")
-	b.ReportAllocs()
-	for b.Loop() {
-		if r := c.lookup(Link{}, index, local, remote); !r.gateway.IsValid() {
-			b.Fatalf("%+v", r)
-		}
+	index, remote := us.index("u0"), netip.MustParseAddr("192.0.2.1")
+	link := Link{Source: netip.MustParseAddr("10.0.0.1")}
+	for name, remote := range map[string]netip.Addr{"behind a router": remote, "on the link": netip.MustParseAddr("10.0.0.3")} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := c.lookup(link, index, remote); r.err != "" || r.assumed {
+					b.Fatalf("%+v", r)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/remote")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/remote")
 }

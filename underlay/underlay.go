@@ -30,7 +30,7 @@ var errIPv6 = errors.New("an IPv6 underlay is not supported")
 type Config struct {
 	Ifindex int          // the underlay interface, in the namespace of the thread that calls Open
 	Name    string       // its name in errors until the kernel tells a newer one
-	Local   netip.Addr   // outer source address; routes are looked up from it
+	Local   netip.Addr   // outer source address; the zero Addr: the interface's first global one at any time
 	Log     *slog.Logger // nil for silence
 }
 
@@ -75,7 +75,7 @@ func open(cfg Config, plain bool) (*Mirror, error) {
 	switch {
 	case cfg.Local.Is6():
 		return nil, fmt.Errorf("open underlay %s: outer source %s: %w", cfg.Name, cfg.Local, errIPv6)
-	case !cfg.Local.IsValid(), cfg.Local.IsUnspecified(), cfg.Local.IsMulticast():
+	case cfg.Local.IsUnspecified(), cfg.Local.IsMulticast():
 		return nil, fmt.Errorf("open underlay %s: %s is no outer source address (--local)", cfg.Name, cfg.Local)
 	}
 	if cfg.Log == nil {
@@ -224,7 +224,7 @@ func (w *worker) start() error {
 	if err != nil {
 		return err
 	}
-	w.link, err = w.conn.readLink(w.m.cfg.Ifindex, m.name)
+	w.link, err = w.conn.readLink(w.m.cfg.Ifindex, w.m.cfg.Local, Link{Name: m.name})
 	w.m.link = w.link
 	return err
 }

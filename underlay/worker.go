@@ -111,7 +111,7 @@ func (w *worker) pass(now time.Time) {
 
 // readLink reads the interface and adds to t what its changes entail.
 func (w *worker) readLink(t *todo, now time.Time) {
-	link, err := w.conn.readLink(w.m.cfg.Ifindex, w.link.Name)
+	link, err := w.conn.readLink(w.m.cfg.Ifindex, w.m.cfg.Local, w.link)
 	if err != nil {
 		w.m.cfg.Log.Warn("read underlay interface", "iface", w.link.Name, "err", err)
 		w.m.mu.Lock()
@@ -131,9 +131,21 @@ func (w *worker) readLink(t *todo, now time.Time) {
 		}
 		w.m.cfg.Log.Info("underlay interface", "iface", link.Name, "up", link.Up, "gone", link.Gone, "mtu", link.MTU)
 	}
+	if link.Source != w.link.Source {
+		w.logSource(link)
+	}
 	w.link = link
 	for _, r := range w.remotes {
 		w.touched[r] = struct{}{}
+	}
+}
+
+// logSource tells that the outer source is another one now.
+func (w *worker) logSource(link Link) {
+	if link.NoSource != "" {
+		w.m.cfg.Log.Warn("no outer source address: nothing is sent", "reason", link.NoSource)
+	} else if !link.Gone {
+		w.m.cfg.Log.Info("outer source address", "iface", link.Name, "local", link.Source)
 	}
 }
 
@@ -170,7 +182,7 @@ func (w *worker) changeWatched(changed map[netip.Addr]struct{}) {
 func (w *worker) readRoutes(t todo) {
 	look := func(r *remote) {
 		w.stats.Routes++
-		found := w.conn.lookup(w.link, w.m.cfg.Ifindex, w.m.cfg.Local, r.addr)
+		found := w.conn.lookup(w.link, w.m.cfg.Ifindex, r.addr)
 		if found != r.route {
 			r.route = found
 			w.touched[r] = struct{}{}

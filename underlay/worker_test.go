@@ -138,7 +138,7 @@ func (k *kernel) worker(t *testing.T) *worker {
 	t.Cleanup(func() { unix.Close(pair[0]); <-ended; unix.Close(pair[1]) })
 	m := newMirror(Config{Ifindex: 7, Name: "ens18", Local: netip.MustParseAddr("10.0.0.2"), Log: slog.New(slog.DiscardHandler)})
 	w := newWorker(m, &conn{fd: pair[0], in: make([]byte, bufferSize)}, false)
-	if w.link, err = w.conn.readLink(7, "ens18"); err != nil {
+	if w.link, err = w.conn.readLink(7, m.cfg.Local, Link{Name: "ens18"}); err != nil {
 		t.Fatal(err)
 	}
 	watch(t, m, testRemote.String())

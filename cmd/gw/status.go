@@ -74,7 +74,7 @@ func printStatus(out io.Writer, s control.Status) error {
 		fmt.Fprintf(w, "PROBLEM: %s\n", p)
 	}
 	fmt.Fprintf(w, "\nINTERFACE\tROLE\tSTATE\tXDP\tMODE\tQUEUES\tMTU\tRX\tTX\n")
-	printInterface(w, s.Underlay.Interface, fmt.Sprintf("underlay %s:%d", s.Underlay.Local, s.Underlay.DstPort))
+	printInterface(w, s.Underlay.Interface, fmt.Sprintf("underlay %s:%d", orDash(s.Underlay.Local), s.Underlay.DstPort))
 	for _, p := range s.Ports {
 		role := fmt.Sprintf("port of vni %d", p.VNI)
 		if p.Device != "" {

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vxgw/control"
+	"vxgw/internal/lab"
+)
+
+// A changing world: what happens to the underlay, to neighbours and routes while gw
+// runs. Traffic goes on by itself, and the status says what is wrong meanwhile.
+
+// goesOn is how long traffic may take to flow again when the kernel has told of a
+// change. Two seconds are promised, which TestFlaps keeps; these tests share the CPUs
+// with others, and tell that from waiting for the ten seconds after which all is
+// looked at again.
+const goesOn = 3 * resumption
+
+// world is gw and a kernel VTEP on one cable, or behind switches.
+type world struct {
+	g           *vtep
+	left, right end
+	wire        *lab.Capture // at the far end
+}
+
+// newWorld connects node1 and node2 by a cable and starts gw on node1.
+func newWorld(t *testing.T, args ...string) *world {
+	t.Helper()
+	l := newLab(t)
+	a, b := newHost(t, l, "node1"), newHost(t, l, "node2")
+	cable(t, l, a, b)
+	must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: peerAddress + "/24"}))
+	wire, err := b.Capture("ens18", nil)
+	must(t, err)
+	w := &world{left: end{a, "gw42", over1, "ens18", under1}, right: end{b, "vxlan0", over2, "ens18", under2}, wire: wire}
+	w.start(t, args...)
+	return w
+}
+
+// start starts gw with the far end as its remote.
+func (w *world) start(t *testing.T, args ...string) {
+	t.Helper()
+	w.g = start(t, w.left.host, on(append([]string{"--remote", w.right.under.String(), "--address", ourAddress + "/24"}, args...)...)...)
+	w.goesOn(t, "at first")
+}
+
+// goesOn wants traffic to flow again soon, and all to be well.
+func (w *world) goesOn(t *testing.T, what string) {
+	t.Helper()
+	begin := time.Now()
+	answers(t, w.left.host, peerAddress)
+	if took := time.Since(begin); took > goesOn {
+		t.Errorf("%s: traffic goes on after %v", what, took)
+	}
+	w.g.awaitHealth()
+	pings(t, w.left.host, peerAddress)
+	pings(t, w.right.host, ourAddress)
+}
+
+// remote is what the status says of the far end.
+func (w *world) remote(t *testing.T) control.Remote {
+	t.Helper()
+	all := w.g.status().Remotes
+	i := slices.IndexFunc(all, func(r control.Remote) bool { return r.Address == w.right.under.String() })
+	if i < 0 {
+		t.Fatalf("no remote %s in %+v", w.right.under, all)
+	}
+	return all[i]
+}
+
+// awaitRemote waits until what the status says of the far end satisfies ok.
+func (w *world) awaitRemote(t *testing.T, what string, ok func(control.Remote) bool) {
+	t.Helper()
+	var r control.Remote
+	eventually(t, func() string {
+		if r = w.remote(t); ok(r) {
+			return ""
+		}
+		return what + ": the remote is " + strings.Join([]string{r.State, r.NextHop, r.MAC, r.Reason}, " ")
+	})
+}
+
+// sent returns the VXLAN packets that have arrived at the far end since they were
+// counted before.
+func (w *world) sent(t *testing.T, since int) []outer {
+	t.Helper()
+	var out []outer
+	for _, f := range w.wire.Frames()[since:] {
+		if p, ok := parseOuter(f); ok && !f.Outgoing {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// nothingSent has every host ping the other, while nothing may arrive.
+func (w *world) nothingSent(t *testing.T) {
+	t.Helper()
+	before := len(w.wire.Frames())
+	r, err := w.left.host.Ping(testContext(t), w.right.addr, lab.PingOptions{Count: 5, Interval: 20 * time.Millisecond, Timeout: answerTime})
+	must(t, err)
+	if r.Received > 0 {
+		t.Errorf("%d pings were answered", r.Received)
+	}
+	for _, p := range w.sent(t, before) {
+		t.Errorf("a packet was sent from %s to %s", p.src, p.dst)
+	}
+}
+
+// stream pings until it is stopped, and then tells how many were sent and answered.
+func stream(t *testing.T, from *lab.Host, addr string) (stop func() (sent, received int)) {
+	t.Helper()
+	quit, done := make(chan struct{}), make(chan lab.PingResult, 1)
+	ctx := testContext(t)
+	go func() {
+		var sum lab.PingResult
+		for {
+			r, err := from.Ping(ctx, netip.MustParseAddr(addr), lab.PingOptions{Count: 10, Interval: 10 * time.Millisecond})
+			if err != nil {
+				t.Error(err)
+			}
+			sum.Sent, sum.Received = sum.Sent+r.Sent, sum.Received+r.Received
+			select {
+			case <-quit:
+				done <- sum
+				return
+			default:
+			}
+		}
+	}()
+	return func() (int, int) {
+		close(quit)
+		sum := <-done
+		return sum.Sent, sum.Received
+	}
+}
+
+// TestOwnAndNeighboursMAC changes hardware addresses of the underlay at either end.
+func TestOwnAndNeighboursMAC(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.left.host, w.right.host
+
+	ours := net.HardwareAddr{2, 0, 0, 0, 1, 1}
+	must(t, a.SetMAC("ens18", ours))
+	eventually(t, func() string {
+		if mac := w.g.status().Underlay.MAC; mac != ours.String() {
+			return "the status still has " + mac
+		}
+		return ""
+	})
+	w.goesOn(t, "own MAC")
+
+	theirs := net.HardwareAddr{2, 0, 0, 0, 2, 1}
+	has := func(mac net.HardwareAddr) func(control.Remote) bool {
+		return func(r control.Remote) bool { return r.State == "direct" && r.MAC == mac.String() }
+	}
+	must(t, b.SetSysctl("net.ipv4.conf.ens18.arp_notify", "1")) // a gratuitous ARP tells
+	must(t, b.SetMAC("ens18", theirs))
+	w.awaitRemote(t, "told of another MAC", has(theirs))
+	w.goesOn(t, "neighbour's MAC, told")
+
+	theirs = net.HardwareAddr{2, 0, 0, 0, 2, 2}
+	must(t, b.SetSysctl("net.ipv4.conf.ens18.arp_notify", "0")) // the next ARP request that it makes tells
+	must(t, b.SetMAC("ens18", theirs))
+	answers(t, b, ourAddress)
+	w.awaitRemote(t, "another MAC", has(theirs))
+	w.goesOn(t, "neighbour's MAC")
+
+	wrong := net.HardwareAddr{2, 0, 0, 0, 2, 3}
+	must(t, a.SetNeighbour("ens18", under2, wrong))
+	w.awaitRemote(t, "a wrong static entry", has(wrong))
+	must(t, a.SetNeighbour("ens18", under2, theirs))
+	w.awaitRemote(t, "a right static entry", has(theirs))
+	w.goesOn(t, "static entry")
+	must(t, a.DeleteNeighbour("ens18", under2))
+	w.goesOn(t, "static entry removed")
+	w.awaitRemote(t, "resolved again", has(theirs))
+
+	// What somebody set stays when gw goes.
+	must(t, a.SetNeighbour("ens18", under2, theirs))
+	w.goesOn(t, "static entry")
+	w.g.stop()
+	before := dump(t, a)
+	if !strings.Contains(before, "neighbour ens18 "+under2.String()) && !strings.Contains(before, under2.String()) {
+		t.Error("the static entry is gone with gw")
+	}
+}
