@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// groupsPerSocket is the kernel's default net.ipv4.igmp_max_memberships.
+// groupsPerSocket is the kernel's default net.ipv4.igmp_max_memberships. Where that is less, a socket that refuses
+// one has as many as it takes.
 const groupsPerSocket = 20
 
 // nsPath names the network namespace of the thread that opens it.
@@ -34,6 +35,7 @@ type Memberships struct {
 type groupSocket struct {
 	fd     int
 	groups []netip.Addr
+	full   bool // it has refused one
 }
 
 // OpenMemberships prepares joins on the interface in the calling thread's network namespace. What fails is
@@ -63,25 +65,42 @@ func (m *Memberships) Join(group netip.Addr) error {
 	case slices.ContainsFunc(m.sockets, func(s *groupSocket) bool { return slices.Contains(s.groups, group) }):
 		return nil
 	}
-	i := slices.IndexFunc(m.sockets, func(s *groupSocket) bool { return len(s.groups) < groupsPerSocket })
-	if i < 0 {
-		fd, err := m.socket()
+	for {
+		i, err := m.room()
 		if err != nil {
 			return fmt.Errorf("open socket for group %s: %w", group, err)
 		}
-		i = len(m.sockets)
-		m.sockets = append(m.sockets, &groupSocket{fd: fd})
-	}
-	s := m.sockets[i]
-	if err := unix.SetsockoptIPMreqn(s.fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, m.request(group)); err != nil {
+		s := m.sockets[i]
+		err = unix.SetsockoptIPMreqn(s.fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, m.request(group))
+		full := errors.Is(err, unix.ENOBUFS)
+		switch {
+		case err == nil:
+			s.groups = append(s.groups, group)
+			return nil
+		case full && len(s.groups) > 0:
+			s.full = true
+			continue
+		}
 		m.tidy(i)
-		if errors.Is(err, unix.ENOBUFS) {
+		if full {
 			return fmt.Errorf("join group %s: %w (sysctl net.ipv4.igmp_max_memberships=%d)", group, err, groupsPerSocket)
 		}
 		return fmt.Errorf("join group %s: %w", group, err)
 	}
-	s.groups = append(s.groups, group)
-	return nil
+}
+
+// room returns a socket that may take another group, a new one where there is none.
+func (m *Memberships) room() (int, error) {
+	i := slices.IndexFunc(m.sockets, func(s *groupSocket) bool { return !s.full && len(s.groups) < groupsPerSocket })
+	if i >= 0 {
+		return i, nil
+	}
+	fd, err := m.socket()
+	if err != nil {
+		return 0, err
+	}
+	m.sockets = append(m.sockets, &groupSocket{fd: fd})
+	return len(m.sockets) - 1, nil
 }
 
 // Leave leaves the group; one that was not joined is no error.
@@ -94,7 +113,7 @@ func (m *Memberships) Leave(group netip.Addr) error {
 		if j < 0 {
 			continue
 		}
-		s.groups = slices.Delete(s.groups, j, j+1)
+		s.groups, s.full = slices.Delete(s.groups, j, j+1), false
 		err := unix.SetsockoptIPMreqn(s.fd, unix.IPPROTO_IP, unix.IP_DROP_MEMBERSHIP, m.request(group))
 		m.tidy(i)
 		if err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENODEV) { // both: gone with the interface

@@ -256,8 +256,12 @@ func TestMembershipRefusals(t *testing.T) {
 			t.Errorf("join %s: %v, want %v", addr, err, want)
 		}
 	}
-	if err := m.Join(netip.MustParseAddr("239.1.1.3")); !errors.Is(err, unix.ENOBUFS) {
-		t.Errorf("join beyond the kernel's limit: %v", err)
+	if err := m.Join(netip.MustParseAddr("239.1.1.3")); err != nil || len(m.sockets) != 2 {
+		t.Errorf("join beyond what a socket takes: %v, %d sockets", err, len(m.sockets))
+	}
+	us.sysctl("net/ipv4/igmp_max_memberships", "0")
+	if err := m.Join(netip.MustParseAddr("239.1.1.4")); !errors.Is(err, unix.ENOBUFS) || len(m.sockets) != 2 {
+		t.Errorf("join where no socket may: %v, %d sockets", err, len(m.sockets))
 	}
 	if err := m.Join(netip.MustParseAddr("10.0.0.2")); err == nil {
 		t.Error("join of a unicast address: no error")
