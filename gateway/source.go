@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 
 	"vxgw/dataplane"
@@ -47,4 +48,12 @@ func source(s *dataplane.Snapshot) string {
 		return ""
 	}
 	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, s.Local))).String()
+}
+
+// trouble says why nothing can be sent for lack of an outer source address, or "".
+func trouble(link underlay.Link, s *dataplane.Snapshot) string {
+	if link.NoSource == "" && s.Local == 0 {
+		return fmt.Sprintf("%s has an address again, which workers are about to use", link.Name)
+	}
+	return link.NoSource
 }

@@ -39,7 +39,7 @@ func (g *Gateway) Status() control.Status {
 	// is well may send at once.
 	state := g.plane.Snapshot()
 	s.Underlay.Up, s.Underlay.MTU, s.Underlay.Local = state.Underlay, link.MTU, source(state)
-	s.Underlay.Trouble = link.NoSource
+	s.Underlay.Name, s.Underlay.Trouble = link.Name, trouble(link, state) // it may have been renamed
 	for i, p := range g.ports {
 		c := control.Port{Interface: g.describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -39,7 +43,7 @@ func (t *target) client() (*control.Client, error) {
 		if err := ifaceName(t.iface); err != nil {
 			return nil, err
 		}
-		return control.NewClient(netdev.PathsFor(t.iface).Socket), nil
+		return control.NewClient(netdev.PathsFor(startedAs(t.iface)).Socket), nil
 	}
 	found, err := underlays()
 	switch {
@@ -77,12 +81,34 @@ func underlays() ([]string, error) {
 		if netdev.PathsFor(name).Socket != path {
 			continue
 		}
-		if _, err := netdev.Lookup(name); err != nil || stale(path) {
-			continue
+		if _, err := netdev.Lookup(name); err != nil && foreign.MatchString(name) || stale(path) {
+			continue // of another namespace, or of nobody
 		}
 		here = append(here, name)
 	}
 	return here, nil
+}
+
+// foreign is what the files of other namespaces look like in that of pid 1. Other
+// names may be those of interfaces that were renamed.
+var foreign = regexp.MustCompile(`^\d+-`)
+
+// startedAs returns the name that the underlay called iface had when its gateway was
+// started: files keep it when the interface is renamed.
+func startedAs(iface string) string {
+	if _, err := os.Stat(netdev.PathsFor(iface).Socket); err == nil {
+		return iface
+	}
+	names, _ := underlays()
+	for _, name := range names {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		s, err := control.NewClient(netdev.PathsFor(name).Socket).Status(ctx)
+		cancel()
+		if err == nil && s.Underlay.Name == iface {
+			return name
+		}
+	}
+	return iface
 }
 
 // stale says whether nobody listens on a socket any more.
