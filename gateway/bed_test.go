@@ -28,20 +28,20 @@ func TestMain(m *testing.M) {
 // bed is a gateway in this process: between a container on a port and a remote on
 // the underlay, which is a plain host that speaks no VXLAN.
 type bed struct {
-	t                       *testing.T
+	t                       testing.TB
 	host, remote, container *lab.Host
 	g                       *Gateway
 }
 
 // newBed starts a gateway with VNI 42 on ens18 and the port veth1. The container is
 // at the other end of veth1, on its veth0; the remote has 10.0.0.2 on its ens18.
-func newBed(t *testing.T) *bed {
+func newBed(t testing.TB) *bed {
 	t.Helper()
 	return newBedWith(t, func(g *Gateway) []func() error { return append(g.steps(), g.startSteward) })
 }
 
 // newBedWith is newBed with the steps that start the gateway.
-func newBedWith(t *testing.T, steps func(*Gateway) []func() error) *bed {
+func newBedWith(t testing.TB, steps func(*Gateway) []func() error) *bed {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {

@@ -11,7 +11,7 @@ import (
 // publish builds a snapshot of what is now known and gives it to the workers. Only
 // the steward calls it, and Start before there is one.
 func (g *Gateway) publish() {
-	old := g.plane.Snapshot()
+	begin, old := time.Now(), g.plane.Snapshot()
 	link := g.mirror.Link()
 	g.takeSource(link)
 	s := &dataplane.Snapshot{
@@ -46,6 +46,7 @@ func (g *Gateway) publish() {
 	}
 	g.plane.Publish(s)
 	g.steward.built = time.Now()
+	g.steward.gap = max(minGap, buildShare*g.steward.built.Sub(begin))
 }
 
 // martians lists the addresses of the underlay's subnets that no other host sends
