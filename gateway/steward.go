@@ -84,6 +84,7 @@ func (g *Gateway) keep() {
 			pending = true
 		case u := <-g.steward.ports:
 			pending = g.portChanged(u) || pending
+			pending = g.deviceChanged(u) || pending
 		case <-g.steward.wake:
 			pending = g.watchWanted() || pending
 		case o := <-g.steward.orders:

@@ -155,7 +155,8 @@ func stream(t *testing.T, from *lab.Host, addr string, lost int) (stop func()) {
 	return stop
 }
 
-// TestOwnAndNeighboursMAC changes hardware addresses of the underlay at either end.
+// TestOwnAndNeighboursMAC changes hardware addresses: of the underlay at either end,
+// and of the device.
 func TestOwnAndNeighboursMAC(t *testing.T) {
 	t.Parallel()
 	w := newStillWorld(t)
@@ -204,6 +205,14 @@ func TestOwnAndNeighboursMAC(t *testing.T) {
 	// What somebody set stays when gw goes.
 	must(t, a.SetNeighbour("ens18", under2, theirs))
 	w.goesOn(t, "static entry")
+
+	old := w.left.mac(t)
+	must(t, a.SetMAC("gw42", net.HardwareAddr{2, 0, 0, 0, 3, 1}))
+	w.g.awaitFDB("02:00:00:00:03:01 dev gw42 master gw42 permanent")
+	if own := w.g.fdb(); slices.ContainsFunc(own, func(e string) bool { return strings.HasPrefix(e, old) }) {
+		t.Errorf("the device's old address %s is still in the table: %q", old, own)
+	}
+	resolve(t, w.left, w.right)
 	w.g.stop()
 	neighs, err := a.Neighbours("ens18")
 	must(t, err)

@@ -1,0 +1,37 @@
+package gateway
+
+import (
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"vxgw/fdb"
+)
+
+// deviceChanged follows the hardware address of the host's side of a device, which
+// its owner may change: its permanent entry moves with it, and so does what gives a
+// loop away. It reports whether there is something to publish.
+func (g *Gateway) deviceChanged(u netlink.LinkUpdate) bool {
+	for _, p := range g.ports {
+		if p.pair == nil || p.pair.Index != int(u.Index) || u.Header.Type != unix.RTM_NEWLINK || len(u.Attrs().HardwareAddr) != 6 {
+			continue
+		}
+		d, mac := p.domain, macInt(u.Attrs().HardwareAddr)
+		if mac == d.plane.DeviceMAC {
+			return false
+		}
+		key, old := fdb.MakeKey(d.index, mac), fdb.MakeKey(d.index, d.plane.DeviceMAC)
+		if err := g.enter(key, fdb.PortDest(p.number), fdb.Static, permanent); err != nil {
+			g.log.Error("cannot enter the device's new address", "device", p.label(), "mac", macText(mac), "err", err)
+		}
+		if err := g.leave(old, g.plane.FDB.Lookup(old)); err != nil {
+			g.log.Error("cannot remove the device's old address", "device", p.label(), "mac", macText(old.MAC()), "err", err)
+		}
+		g.log.Info("the device has another address", "device", p.label(), "mac", macText(mac))
+		next := *d.plane
+		next.DeviceMAC = mac
+		d.plane = &next
+		g.steward.redrawn = true
+		return true
+	}
+	return false
+}
