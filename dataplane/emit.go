@@ -56,6 +56,9 @@ func (w *Worker) emit(n int) {
 			v = w.send(i, to, b.desc[i], original)
 		}
 		w.tally.verdicts[v]++
+		if v.Drop() {
+			w.lost(i, v)
+		}
 	}
 }
 
@@ -63,10 +66,16 @@ func (w *Worker) emit(n int) {
 // The frame is gone afterwards, whatever the verdict; gone itself is the verdict
 // that another worker gives.
 func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc, kind kind) Verdict {
-	if to.IsRemote() {
-		return w.toRemote(i, to.Index(), desc, kind)
+	v := undecided
+	if !to.IsRemote() {
+		v = w.toPort(to.Index(), desc, kind)
+	} else if v = w.toRemote(i, to.Index(), desc, kind); !v.Drop() {
+		w.forwarded(i, to.Index(), desc.Len)
 	}
-	return w.toPort(to.Index(), desc, kind)
+	if v.Drop() {
+		w.stuck(to, v)
+	}
+	return v
 }
 
 // toPort sends a frame to a local port.
@@ -130,6 +139,7 @@ func (w *Worker) copyTo(i int, to fdb.Dest) {
 	addr, ok := w.pool.Get()
 	if !ok {
 		w.copied(NoFrame)
+		w.stuck(to, NoFrame)
 		return
 	}
 	desc := w.batch.desc[i]

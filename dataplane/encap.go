@@ -17,11 +17,17 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 		return 0
 	}
 	paths, fresh := w.snap.Paths[t.Set], fdb.Seen(from, w.now)
+	ledger := w.ledger.Remotes[:len(paths)]
 	for i := range n {
 		to := b.values[n+i].Dest()
 		number := int(to.Index())
-		if !to.IsRemote() || number >= len(paths) || b.values[i] != fresh && !w.nothingNew(i) { // dropped rows have no value
+		if !to.IsRemote() || number >= len(paths) { // dropped rows have no value
 			continue
+		}
+		if b.values[i] != fresh { // nested: of one condition the compiler would first store the result
+			if !w.nothingNew(i) {
+				continue
+			}
 		}
 		path, desc := &paths[number], b.desc[i]
 		if desc.Len > path.room || desc.Addr&w.offsets < vxlan.Overhead {
@@ -35,6 +41,8 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 		if !w.wires[wayOf(b.flow[i])].socket.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
 			continue
 		}
+		ledger[number].TxPackets++
+		ledger[number].TxBytes += uint64(desc.Len)
 		path.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), d.VNI, b.flow[i], w.nextID())
 		b.verdict[i] = gone
 		sent++

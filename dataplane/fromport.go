@@ -14,6 +14,7 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 	b, n := &w.batch, min(n, BatchSize)
 	d, from := w.snap.Domains[w.snap.Ports[port].Domain], fdb.PortDest(port)
 	domain := fdb.MakeKey(d.Index, 0)
+	w.from = port
 	for i := range n {
 		desc := &b.desc[i]
 		bytes += uint64(desc.Len)
@@ -33,6 +34,9 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
 	sent := w.encapAll(d, from, n)
 	w.tally.verdicts[ToRemote] += uint32(sent)
+	if sent > 0 {
+		w.encapped(d, sent, n, bytes)
+	}
 	if sent < n {
 		w.settle(n, false)
 	}

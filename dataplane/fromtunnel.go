@@ -33,6 +33,7 @@ var outerVerdicts = [...]Verdict{
 func (w *Worker) fromTunnel(n int) (bytes uint64) {
 	b, n := &w.batch, min(n, BatchSize)
 	mac := w.snap.LocalMAC
+	w.from = Underlay
 	for i := range n {
 		desc := &b.desc[i]
 		bytes += uint64(desc.Len)
@@ -44,6 +45,8 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 				if ok && source != m.deviceMAC {
 					desc.Addr += vxlan.Overhead
 					desc.Len = uint32(end - vxlan.Overhead)
+					m.packets++
+					m.bytes += uint64(desc.Len)
 					b.parsed(i, n, m.domain, m.from, dst, source, flow)
 					continue
 				}
@@ -84,6 +87,16 @@ func (w *Worker) open(i, n int) Verdict {
 	frame := pkt[o.HeaderLen:o.Len]
 	desc.Addr += uint64(o.HeaderLen)
 	desc.Len = uint32(len(frame))
+	v := w.unwrap(i, n, &o, pkt, w.snap.Domains[index])
+	if v != undecided {
+		w.ledger.Domains[index].Dropped++
+	}
+	return v
+}
+
+// unwrap judges the inner frame of a packet to d.
+func (w *Worker) unwrap(i, n int, o *vxlan.Outer, pkt []byte, d *Domain) Verdict {
+	frame := pkt[o.HeaderLen:o.Len]
 	var in vxlan.Inner
 	if vxlan.ParseInner(frame, &in) != vxlan.OK {
 		return InnerShort
@@ -98,7 +111,6 @@ func (w *Worker) open(i, n int) Verdict {
 	if v := admit(in.Dst, in.Src); v != undecided {
 		return v
 	}
-	d := w.snap.Domains[index]
 	if in.Src == d.DeviceMAC {
 		return OwnMACLoop
 	}
@@ -106,7 +118,8 @@ func (w *Worker) open(i, n int) Verdict {
 	if !ok {
 		return Martian
 	}
-	w.batch.parsed(i, n, fdb.MakeKey(index, 0), from, in.Dst, in.Src, in.Flow())
+	w.heard(o.Src, d, len(frame))
+	w.batch.parsed(i, n, fdb.MakeKey(d.Index, 0), from, in.Dst, in.Src, in.Flow())
 	return undecided
 }
 

@@ -93,6 +93,13 @@ func (w *Worker) leave(c crossing, desc ring.Desc) {
 		w.pool.Put(desc.Addr)
 	}
 	w.count(v, c.kind())
+	if v.Drop() {
+		if port := c.port(); port == underlayCrossing {
+			w.ledger.Underlay.Leaving[v]++
+		} else if port < uint32(len(w.ledger.Ports)) {
+			w.ledger.Ports[port].Leaving[v]++
+		}
+	}
 }
 
 // count notes what became of a frame or of a copy.

@@ -16,6 +16,8 @@ type meeting struct {
 	deviceMAC uint64
 	domain    fdb.Key // of address 0 in the VNI's bridge domain
 	from      fdb.Dest
+
+	packets, bytes uint64 // heard, since they were last folded into the ledger
 }
 
 func meetingID(src, vni uint32) uint64 { return uint64(src)<<32 | uint64(vni) }
@@ -50,7 +52,8 @@ func (w *Worker) remote(src uint32, d *Domain) (_ fdb.Dest, ok bool) {
 			return nobody, true
 		}
 	}
-	*m = meeting{meetingID(src, d.VNI), d.DeviceMAC, fdb.MakeKey(d.Index, 0), fdb.RemoteDest(number)}
+	w.fold(m)
+	*m = meeting{id: meetingID(src, d.VNI), deviceMAC: d.DeviceMAC, domain: fdb.MakeKey(d.Index, 0), from: fdb.RemoteDest(number)}
 	return m.from, true
 }
 

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,10 @@ type Plane struct {
 	clock    atomic.Uint32
 	turn     atomic.Uint64 // rises when it matters that lanes are empty, see Quiesce
 	workers  []*Worker
+
+	books sync.Mutex
+	said  []Ledger // by worker, as of its last answer; under books
+	gone  Traffic  // of forgotten remotes; under books
 }
 
 // NewPlane returns a plane without workers. Its first snapshot is empty.

@@ -128,6 +128,13 @@ func (r *Remotes) Release(numbers []uint32) {
 	r.free = append(r.free, numbers...)
 }
 
+// count returns how many numbers were ever given out: they are the lowest.
+func (r *Remotes) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.used
+}
+
 // Addrs returns the address of each number, the zero Addr for numbers that are
 // not in use. Any goroutine.
 func (r *Remotes) Addrs() []netip.Addr {

@@ -116,4 +116,4 @@ func (v Verdict) String() string { return verdictTexts[v].name }
 func (v Verdict) Sentence() string { return verdictTexts[v].sentence }
 
 // Drop reports whether v means that the frame went nowhere.
-func (v Verdict) Drop() bool { return v >= Short }
+func (v Verdict) Drop() bool { return v >= Short && v < gone }

@@ -39,6 +39,9 @@ type Worker struct {
 	Slow     *SlowPath
 	Inject   *Inject
 
+	asked  atomic.Pointer[census]
+	ledger Ledger
+
 	plane      *Plane
 	mem        *ring.Memory
 	pool       *ring.Pool
@@ -48,6 +51,7 @@ type Worker struct {
 	beyond     [ways][]beyond // likewise
 	wires      [ways]wire
 	way        uint32  // of the batch
+	from       uint32  // of the batch: the port, or Underlay
 	lanes      []*lane // by worker
 	arriving   []*Exchange[ring.Desc]
 	now        uint32
@@ -68,7 +72,7 @@ type Worker struct {
 
 func newWorker(p *Plane, id, cpu int) (*Worker, error) {
 	w := &Worker{ID: id, CPU: cpu, plane: p, mem: p.Memory, pool: p.Depot.NewPool(), snap: &Snapshot{},
-		offsets: uint64(p.Memory.FrameSize() - 1), id: uint16(id)}
+		offsets: uint64(p.Memory.FrameSize() - 1), id: uint16(id), ledger: Ledger{Remotes: make([]Traffic, len(p.Remotes.slots))}}
 	if err := w.bed.open(); err != nil {
 		return nil, err
 	}
@@ -136,6 +140,11 @@ func (w *Worker) Round() int {
 	if s := w.plane.snapshot.Load(); s != w.snap {
 		w.adopt(s)
 	}
+	if w.asked.Load() != nil {
+		if c := w.asked.Swap(nil); c != nil { // not taken back meanwhile
+			w.tell(c)
+		}
+	}
 	w.now = w.plane.clock.Load()
 	work := 0
 	if len(w.arriving) > 0 {
@@ -176,7 +185,9 @@ func (w *Worker) Round() int {
 func (w *Worker) adopt(s *Snapshot) {
 	w.publishCounters() // while the queues are there
 	w.snap = s
+	w.foldAll()
 	w.met = [meetings]meeting{}
+	w.ledger.grow(s)
 	w.queues = nil
 	if w.ID < len(s.Queues) {
 		w.queues = s.Queues[w.ID]

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"vxgw/dataplane"
 	"vxgw/fdb"
 )
 
@@ -67,6 +68,7 @@ func (g *Gateway) evict() {
 			time.Sleep(time.Millisecond) // the slow path has the last frames to it, and never stops
 		}
 	}
+	g.plane.Forget(dataplane.Leaving{Remotes: gone})
 	g.plane.Remotes.Release(gone)
 	g.log.Info("forgot VTEPs that no entry names any more", "count", len(gone))
 }

@@ -1,0 +1,163 @@
+package dataplane
+
+import "vxgw/fdb"
+
+// Where frames went: by remote, by bridge domain, and what was dropped by interface.
+//
+// A worker keeps its ledger in memory of its own, with plain additions, since there are
+// too many numbers to publish them as Counters are. It copies them out when it is asked
+// (census.go), at the start of a round.
+
+// Traffic counts inner frames, and their bytes from the Ethernet header on.
+type Traffic struct {
+	RxPackets, RxBytes uint64 // taken out of a tunnel; of a remote's, once it is known whose they are
+	TxPackets, TxBytes uint64 // put into a tunnel, or handed to the kernel, which does that
+}
+
+// Add adds what u has.
+func (t *Traffic) Add(u Traffic) {
+	t.RxPackets += u.RxPackets
+	t.RxBytes += u.RxBytes
+	t.TxPackets += u.TxPackets
+	t.TxBytes += u.TxBytes
+}
+
+// DomainTraffic is what a bridge domain exchanged with tunnels.
+type DomainTraffic struct {
+	Traffic
+	Dropped uint64 // received frames, from the domain's ports and from tunnels once the VNI was known
+}
+
+// Drops counts the dropped frames of one interface by verdict.
+type Drops struct {
+	// Received frames. One that another worker was to send is not among them.
+	Received [VerdictCount]uint64
+	// Leaving is frames, and copies of them, that could not leave by the interface.
+	Leaving [VerdictCount]uint64
+}
+
+func (d *Drops) add(e *Drops) {
+	for v := range d.Received {
+		d.Received[v] += e.Received[v]
+		d.Leaving[v] += e.Leaving[v]
+	}
+}
+
+// Ledger is what workers have counted since their start.
+type Ledger struct {
+	Remotes  []Traffic       // by number
+	Domains  []DomainTraffic // by bridge domain index
+	Ports    []Drops         // by port index
+	Underlay Drops
+	Gone     Traffic // of remotes that were forgotten
+}
+
+// add adds what m has.
+func (l *Ledger) add(m *Ledger) {
+	l.Remotes = atLeast(l.Remotes, len(m.Remotes))
+	for i := range m.Remotes {
+		l.Remotes[i].Add(m.Remotes[i])
+	}
+	l.Domains = atLeast(l.Domains, len(m.Domains))
+	for i := range m.Domains {
+		l.Domains[i].Add(m.Domains[i].Traffic)
+		l.Domains[i].Dropped += m.Domains[i].Dropped
+	}
+	l.Ports = atLeast(l.Ports, len(m.Ports))
+	for i := range m.Ports {
+		l.Ports[i].add(&m.Ports[i])
+	}
+	l.Underlay.add(&m.Underlay)
+}
+
+func atLeast[T any](s []T, n int) []T {
+	if n <= len(s) {
+		return s
+	}
+	return append(s, make([]T, n-len(s))...)
+}
+
+// fold enters what was heard of a VTEP since the last time.
+func (w *Worker) fold(m *meeting) {
+	if m.packets == 0 {
+		return
+	}
+	heard := Traffic{RxPackets: m.packets, RxBytes: m.bytes}
+	w.ledger.Remotes[m.from.Index()].Add(heard)
+	w.ledger.Domains[m.domain.Domain()].Add(heard)
+	m.packets, m.bytes = 0, 0
+}
+
+// heard counts a frame of a VTEP that the quick path did not take.
+func (w *Worker) heard(src uint32, d *Domain, bytes int) {
+	if m := w.meeting(src, d.VNI); m.is(src, d.VNI) {
+		m.packets++
+		m.bytes += uint64(bytes)
+		return
+	}
+	w.ledger.Domains[d.Index].Add(Traffic{RxPackets: 1, RxBytes: uint64(bytes)})
+}
+
+// encapped counts the frames of a batch from a port of d that the quick path sent,
+// sent of n; all n have bytes.
+func (w *Worker) encapped(d *Domain, sent, n int, bytes uint64) {
+	if b := &w.batch; sent < n {
+		bytes = 0
+		for i := range n {
+			if b.verdict[i] == gone {
+				bytes += uint64(b.desc[i].Len)
+			}
+		}
+	}
+	w.ledger.Domains[d.Index].Add(Traffic{TxPackets: uint64(sent), TxBytes: bytes})
+}
+
+// forwarded counts row i's frame, or a copy of it, that went to a remote.
+func (w *Worker) forwarded(i int, number uint32, bytes uint32) {
+	t := Traffic{TxPackets: 1, TxBytes: uint64(bytes)}
+	w.ledger.Remotes[number].Add(t)
+	w.ledger.Domains[w.batch.keys[i].Domain()].Add(t)
+}
+
+// lost counts row i's frame as dropped where it was received. Those that were dropped
+// before they had a key are of the port's domain; open has counted those of tunnels.
+func (w *Worker) lost(i int, v Verdict) {
+	drops := &w.ledger.Underlay
+	if w.from != Underlay {
+		drops = &w.ledger.Ports[w.from]
+		w.ledger.Domains[w.snap.Ports[w.from].Domain].Dropped++
+	} else if k := w.batch.keys[i]; k != 0 {
+		w.ledger.Domains[k.Domain()].Dropped++
+	}
+	drops.Received[v]++
+}
+
+// stuck counts a frame, or a copy, as dropped where it should have left.
+func (w *Worker) stuck(to fdb.Dest, v Verdict) {
+	if to.IsRemote() {
+		w.ledger.Underlay.Leaving[v]++
+	} else {
+		w.ledger.Ports[to.Index()].Leaving[v]++
+	}
+}
+
+// foldAll makes the ledger complete.
+func (w *Worker) foldAll() {
+	for i := range w.met {
+		w.fold(&w.met[i])
+	}
+}
+
+// copyTo writes the ledger down, remotes up to the number known.
+func (l *Ledger) copyTo(into *Ledger, known int) {
+	into.Remotes = append(into.Remotes[:0], l.Remotes[:min(known, len(l.Remotes))]...)
+	into.Domains = append(into.Domains[:0], l.Domains...)
+	into.Ports = append(into.Ports[:0], l.Ports...)
+	into.Underlay = l.Underlay
+}
+
+// grow makes room for what a snapshot has.
+func (l *Ledger) grow(s *Snapshot) {
+	l.Domains = atLeast(l.Domains, len(s.Domains))
+	l.Ports = atLeast(l.Ports, len(s.Ports))
+}
