@@ -117,6 +117,7 @@ func TestConservation(t *testing.T) {
 	if delivered += r.worker.Inject.Packets.Load(); sum != delivered {
 		t.Errorf("%d verdicts for %d frames: %v", sum, delivered, r.nonzero())
 	}
+	checkBalance(t, r)
 	if r.worker.Counters.Answers.Load() == 0 {
 		t.Error("the traffic never was answered")
 	}
