@@ -17,6 +17,9 @@ type Status struct {
 	Ports    []Port   `json:"ports"`
 	VNIs     []VNI    `json:"vnis"`
 	Remotes  []Remote `json:"remotes"`
+	// Forgotten is the traffic of VTEPs that spoke first and that nothing leads to any more.
+	Forgotten Traffic `json:"forgotten"`
+
 	FDB      FDBStats `json:"fdb"`
 	Workers  []Worker `json:"workers"`
 	Memory   Memory   `json:"memory"`
@@ -55,6 +58,20 @@ type Interface struct {
 	Fallback string  `json:"fallback,omitempty"` // why it is not bound in a better mode
 	Steering Steer   `json:"steering"`
 	Queues   []Queue `json:"queues"`
+
+	// Received frames that went nowhere, and frames and copies that could not leave, by
+	// verdict. A frame that another worker was to send is among the latter only.
+	Drops   map[string]uint64 `json:"drops,omitempty"`
+	TxDrops map[string]uint64 `json:"tx_drops,omitempty"`
+}
+
+// Traffic counts inner frames, and their bytes from the Ethernet header on, that came out
+// of tunnels (rx) and went into them (tx), those that the kernel was left to send among them.
+type Traffic struct {
+	RxPackets uint64 `json:"rx_packets"`
+	RxBytes   uint64 `json:"rx_bytes"`
+	TxPackets uint64 `json:"tx_packets"`
+	TxBytes   uint64 `json:"tx_bytes"`
 }
 
 // Steer counts what the XDP program did with the interface's packets.
@@ -105,6 +122,8 @@ type VNI struct {
 	Remotes []string `json:"remotes,omitempty"` // configured ones
 	Ports   []string `json:"ports"`
 	FDB     int      `json:"fdb"` // entries that count towards maxaddress
+	Traffic
+	Dropped uint64 `json:"dropped"` // received frames, from ports and from tunnels once the VNI was known
 }
 
 // Remote is another VTEP, or a group.
@@ -116,6 +135,8 @@ type Remote struct {
 	MAC        string `json:"mac,omitempty"`
 	MTU        int    `json:"mtu,omitempty"`
 	Reason     string `json:"reason,omitempty"`
+	Number     int    `json:"number"` // stands for it while it is known, then for another one
+	Traffic
 }
 
 // FDBStats is the state of the MAC table.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -84,9 +85,15 @@ func TestFramesSurviveLinkFlaps(t *testing.T) {
 // packet is an inner frame as the remote would send it.
 func (b *bed) packet(inner []byte) []byte {
 	b.t.Helper()
+	return b.packetFrom(remoteAddr, inner)
+}
+
+// packetFrom is an inner frame as another VTEP would send it.
+func (b *bed) packetFrom(vtep netip.Addr, inner []byte) []byte {
+	b.t.Helper()
 	link := b.g.mirror.Link()
 	tpl, err := vxlan.NewTemplate(vxlan.TemplateConfig{
-		SrcMAC: [6]byte{2, 0, 0, 0, 0, 99}, DstMAC: link.MAC, Src: remoteAddr, Dst: b.g.local, DstPort: 4789, TTL: 64,
+		SrcMAC: [6]byte{2, 0, 0, 0, 0, 99}, DstMAC: link.MAC, Src: vtep, Dst: b.g.local, DstPort: 4789, TTL: 64,
 	})
 	must(b.t, err)
 	p := make([]byte, vxlan.Overhead+len(inner))

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"vxgw/control"
 	"vxgw/fdb"
 )
 
@@ -23,6 +24,12 @@ func TestEvict(t *testing.T) {
 	if _, ok := g.mirror.Path(netip.MustParseAddr("10.0.0.7")); !ok {
 		t.Fatal("the way to a remote that is sent to is not followed")
 	}
+	wire := packetSocket(t, b.remote, "ens18", 0)
+	send(t, wire, b.packetFrom(netip.MustParseAddr("10.0.0.7"), frame(0xff, 7, 60)))
+	b.await("the frame is counted for its VTEP", func() bool {
+		return b.traffic("10.0.0.7") == control.Traffic{RxPackets: 1, RxBytes: 60}
+	})
+	g.plane.FDB.FlushIf(func(_ fdb.Key, v fdb.Value) bool { return v.Dest() == fdb.RemoteDest(silent) })
 	key := fdb.MakeKey(0, 0x020000000008)
 	g.plane.FDB.Learn(key, fdb.RemoteDest(speaking), 1)
 
@@ -48,9 +55,22 @@ func TestEvict(t *testing.T) {
 	if n := number("10.0.0.9"); n != silent {
 		t.Errorf("the next stranger has number %d, want %d again", n, silent)
 	}
+	if s := g.Status(); s.Forgotten.RxPackets != 1 || b.traffic("10.0.0.9") != (control.Traffic{}) {
+		t.Errorf("forgotten traffic is %+v, that of the number's new owner %+v", s.Forgotten, b.traffic("10.0.0.9"))
+	}
 	g.want(silent)
 	g.watchWanted()
 	if _, ok := g.mirror.Path(netip.MustParseAddr("10.0.0.9")); !ok {
 		t.Error("the way to the number's new owner is not followed")
 	}
+}
+
+// traffic is what the status has for a remote.
+func (b *bed) traffic(addr string) (t control.Traffic) {
+	for _, r := range b.g.Status().Remotes {
+		if r.Address == addr {
+			t = r.Traffic
+		}
+	}
+	return t
 }

@@ -43,12 +43,13 @@ type view struct {
 	domains []*dataplane.Domain
 	addrs   []netip.Addr // of remotes
 	now     uint32
+	ledger  dataplane.Ledger // Status alone asks the workers for it
 }
 
 // view looks at the snapshot first, so that the remotes it names have addresses.
 func (g *Gateway) view() view {
 	domains := g.plane.Snapshot().Domains
-	return view{g, domains, g.plane.Remotes.Addrs(), g.plane.Now()}
+	return view{g: g, domains: domains, addrs: g.plane.Remotes.Addrs(), now: g.plane.Now()}
 }
 
 // addr is the address of a remote, the zero one if it has been forgotten.

@@ -15,8 +15,8 @@ import (
 // Version is what the program calls itself; set at build time.
 var Version = "devel"
 
-// Status describes the gateway as it is now. It costs the workers nothing: they
-// publish their counters anyhow. From Close on it is not ready and empty.
+// Status describes the gateway as it is now. Each worker is asked for its ledger, which
+// costs it some microseconds. From Close on it is not ready and empty.
 func (g *Gateway) Status() control.Status {
 	s := control.Status{
 		Version: Version, PID: os.Getpid(), Uptime: time.Since(g.started).Seconds(),
@@ -29,6 +29,8 @@ func (g *Gateway) Status() control.Status {
 		return s
 	}
 	v := g.view()
+	v.ledger = g.plane.Ledger()
+	s.Forgotten = v.forgotten()
 	s.Ready, s.Remotes = true, g.remotes(&v)
 	link := g.mirror.Link()
 	s.Underlay = control.Underlay{
@@ -40,9 +42,11 @@ func (g *Gateway) Status() control.Status {
 	state := g.plane.Snapshot()
 	s.Underlay.Up, s.Underlay.MTU, s.Underlay.Local = state.Underlay, link.MTU, source(state)
 	s.Underlay.Name, s.Underlay.Trouble = link.Name, trouble(link, state) // it may have been renamed
+	s.Underlay.Drops, s.Underlay.TxDrops = drops(v.ledger.Underlay)
 	for i, p := range g.ports {
 		c := control.Port{Interface: g.describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
+		c.Drops, c.TxDrops = drops(entry(v.ledger.Ports, int(p.number)))
 		if p.pair != nil {
 			c.Device = p.pair.Name
 		}
@@ -106,6 +110,8 @@ func queue(q *dataplane.Queue) control.Queue {
 func (g *Gateway) vni(index int, view *view) control.VNI {
 	d := g.domains[index]
 	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: g.plane.FDB.DomainLen(uint16(index))}
+	counts := entry(view.ledger.Domains, index)
+	v.Traffic, v.Dropped = control.Traffic(counts.Traffic), counts.Dropped
 	if d.cfg.Group.IsValid() {
 		v.Group = d.cfg.Group.String()
 	}
@@ -137,7 +143,8 @@ func (g *Gateway) remotes(v *view) []control.Remote {
 		if !addr.IsValid() {
 			continue
 		}
-		r := control.Remote{Address: addr.String(), State: "idle", Reason: "nobody has sent to it yet", Configured: named[uint32(n)] > 0}
+		r := control.Remote{Address: addr.String(), State: "idle", Reason: "nobody has sent to it yet", Configured: named[uint32(n)] > 0,
+			Number: n, Traffic: control.Traffic(entry(v.ledger.Remotes, n))}
 		if way, ok := g.mirror.Path(addr); ok {
 			r.State, r.Reason, r.MTU = way.State.String(), way.Reason, way.MTU
 			if way.NextHop.IsValid() {
