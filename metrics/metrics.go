@@ -43,6 +43,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	e.gauge(uptime, s.Uptime)
 	e.iface(s.Underlay.Interface, "underlay", "")
 	e.injected(s.Underlay.Name, s.Underlay.Injected)
+	e.traffic(&s)
 	for _, p := range s.Ports {
 		e.iface(p.Interface, "port", strconv.FormatUint(uint64(p.VNI), 10))
 	}

@@ -38,6 +38,17 @@ var (
 	answers    = describe("icmp_too_big_sent_total", "Senders told by ICMP or ICMPv6 that their frame was larger than the way to its remote carries.", "worker")
 	slowPath   = describe("slow_path_packets_total", "Packets that the kernel sent, or refused to send, while their next hop was unresolved.", "worker", "result")
 
+	portPackets = describe("port_packets_total", "Frames received from (rx) and sent to (tx) the port, a device under the name that the host has for it.", "port", "vni", "direction")
+	portBytes   = describe("port_bytes_total", "Bytes of these frames, from the Ethernet header on.", "port", "vni", "direction")
+	dropped     = describe("interface_dropped_frames_total", "Frames received from the interface that were dropped (rx), and frames and copies of them that could not leave by it (tx), by verdict; there is no series for what has not happened.", "interface", "vni", "direction", "verdict")
+
+	vniPackets = describe("vni_packets_total", "Inner frames of the VNI that came out of tunnels (rx) and went into them (tx).", "vni", "direction")
+	vniBytes   = describe("vni_bytes_total", "Bytes of these frames, from the inner Ethernet header on.", "vni", "direction")
+	vniDropped = describe("vni_dropped_frames_total", "Received frames of the VNI that were dropped, from its ports and from tunnels once the VNI was known.", "vni")
+
+	remotePackets = describe("remote_packets_total", "Inner frames that came from the remote (rx) and went to it (tx); of VTEPs that spoke first, all but some hundred together are called other.", "remote", "direction")
+	remoteBytes   = describe("remote_bytes_total", "Bytes of these frames, from the inner Ethernet header on.", "remote", "direction")
+
 	remotes    = describe("remotes", "Remote VTEPs and groups by the state of the way to them.", "state")
 	fdbEntries = describe("fdb_entries", "Entries in the MAC table of all VNIs.")
 	vniEntries = describe("vni_fdb_entries", "Entries of the VNI that count towards its maxaddress.", "vni")

@@ -97,7 +97,9 @@ func TestMetrics(t *testing.T) {
 		"gw_steered_packets_total", "gw_kicks_total", "gw_foreign_descriptors_total", "gw_kernel_events_total", "gw_frames_total",
 		"gw_flood_copies_total", "gw_worker_rounds_total", "gw_worker_sleeps_total", "gw_unnumbered_sources_total",
 		"gw_icmp_too_big_sent_total", "gw_slow_path_packets_total", "gw_remotes", "gw_fdb_entries", "gw_vni_fdb_entries", "gw_fdb_moves_total", "gw_fdb_refused_total",
-		"gw_injected_packets_total", "gw_injected_bytes_total", "gw_injected_drops_total", "gw_fdb_aged_total", "gw_memory_frames", "gw_memory_free_frames", "go_goroutines", "process_open_fds",
+		"gw_injected_packets_total", "gw_injected_bytes_total", "gw_injected_drops_total",
+		"gw_fdb_aged_total", "gw_memory_frames", "gw_memory_free_frames", "gw_port_packets_total", "gw_port_bytes_total", "gw_vni_packets_total", "gw_vni_bytes_total",
+		"gw_vni_dropped_frames_total", "gw_remote_packets_total", "gw_remote_bytes_total", "go_goroutines", "process_open_fds",
 	} {
 		if _, ok := got[family]; !ok {
 			t.Errorf("the scrape lacks %s", family)
@@ -116,6 +118,9 @@ func TestMetrics(t *testing.T) {
 		`gw_queue_mode{mode="copy"}`:                    2,
 		`gw_vni_fdb_entries{vni="42"}`:                  1,
 		"gw_fdb_entries":                                2,
+		`gw_port_packets_total{port="gw42"}`:            40,
+		`gw_vni_packets_total{direction="tx"}`:          20,
+		`gw_remote_packets_total{direction="rx"}`:       20,
 		`gw_remotes{state="direct"}`:                    2,
 		`gw_link_up`:                                    2,
 	} {
@@ -123,7 +128,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want at least %v", series, got[series], least)
 		}
 	}
-	for _, none := range []string{`gw_frames_total{drop="true"}`, `gw_kernel_events_total{event="rx_dropped"}`, `gw_kernel_events_total{event="rx_invalid"}`,
+	for _, none := range []string{`gw_frames_total{drop="true"}`, "gw_interface_dropped_frames_total", `gw_remote_packets_total{remote="other"}`, `gw_kernel_events_total{event="rx_dropped"}`, `gw_kernel_events_total{event="rx_invalid"}`,
 		`gw_kernel_events_total{event="tx_invalid"}`, `gw_kernel_events_total{event="rx_ring_full"}`, "gw_foreign_descriptors_total", "gw_unnumbered_sources_total", "gw_icmp_too_big_sent_total",
 		"gw_injected_packets_total", "gw_injected_drops_total"} {
 		if got[none] != 0 {
