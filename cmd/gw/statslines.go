@@ -1,0 +1,260 @@
+package main
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"vxgw/control"
+	"vxgw/dataplane"
+)
+
+// stats is what gw stats shows, and its JSON.
+type stats struct {
+	PID        int          `json:"pid"`
+	Uptime     float64      `json:"uptime"`             // seconds
+	Interval   float64      `json:"interval,omitempty"` // seconds that the rates are of; without, there are none
+	Interfaces []statLine   `json:"interfaces"`         // the underlay first
+	VNIs       []statLine   `json:"vnis"`
+	Remotes    []statLine   `json:"remotes"`
+	Drops      []dropLine   `json:"drops"`
+	Kernel     []kernelLine `json:"kernel"`
+}
+
+// statLine is what went through one thing.
+type statLine struct {
+	Interface string `json:"interface,omitempty"`
+	Queue     *int   `json:"queue,omitempty"`
+	Worker    *int   `json:"worker,omitempty"`
+	VNI       uint32 `json:"vni,omitempty"`
+	Remote    string `json:"remote,omitempty"`
+	control.Traffic
+	Dropped   uint64     `json:"dropped"`              // of what was received
+	TxDropped uint64     `json:"tx_dropped,omitempty"` // frames and copies that could not leave
+	Rates     *rates     `json:"rates,omitempty"`
+	Queues    []statLine `json:"queues,omitempty"`
+}
+
+// rates are per second.
+type rates struct {
+	RxPackets float64 `json:"rx_packets"`
+	RxBits    float64 `json:"rx_bits"`
+	TxPackets float64 `json:"tx_packets"`
+	TxBits    float64 `json:"tx_bits"`
+	Dropped   float64 `json:"dropped"`
+}
+
+// dropLine is one reason to drop.
+type dropLine struct {
+	Reason   string   `json:"reason"`
+	Frames   uint64   `json:"frames"` // received ones
+	Copies   uint64   `json:"copies"` // that flooding made
+	Rate     *float64 `json:"rate,omitempty"`
+	Where    []place  `json:"where"`
+	Sentence string   `json:"sentence"`
+}
+
+// place is an interface that frames came from, or should have left by.
+type place struct {
+	Interface string `json:"interface"`
+	Direction string `json:"direction"` // rx: received there; tx: should have left
+	Packets   uint64 `json:"packets"`
+}
+
+// kernelLine is what was lost outside the workers.
+type kernelLine struct {
+	Event     string   `json:"event"`
+	Interface string   `json:"interface,omitempty"`
+	Queue     *int     `json:"queue,omitempty"`
+	Count     uint64   `json:"count"`
+	Rate      *float64 `json:"rate,omitempty"`
+	Sentence  string   `json:"sentence"`
+}
+
+// makeStats compares a status with an earlier one of the same process, or nil.
+func makeStats(now, before *control.Status) stats {
+	s := stats{PID: now.PID, Uptime: now.Uptime, Interfaces: []statLine{}, VNIs: []statLine{}, Remotes: []statLine{}, Drops: []dropLine{}, Kernel: []kernelLine{}}
+	s.Interfaces = append(s.Interfaces, ofInterface(now.Underlay.Interface, now.Underlay.Name, 0))
+	for _, p := range now.Ports {
+		s.Interfaces = append(s.Interfaces, ofInterface(p.Interface, cmp.Or(p.Device, p.Name), p.VNI))
+	}
+	for _, v := range now.VNIs {
+		s.VNIs = append(s.VNIs, statLine{VNI: v.VNI, Traffic: v.Traffic, Dropped: v.Dropped})
+	}
+	for _, r := range now.Remotes {
+		s.Remotes = append(s.Remotes, statLine{Remote: r.Address, Traffic: r.Traffic})
+	}
+	s.Drops, s.Kernel = dropsOf(now), kernelOf(now)
+	if before == nil || before.PID != now.PID || before.Uptime >= now.Uptime {
+		return s
+	}
+	old := makeStats(before, nil)
+	s.Interval = now.Uptime - before.Uptime
+	rate(s.Interfaces, old.Interfaces, s.Interval)
+	rate(s.VNIs, old.VNIs, s.Interval)
+	rate(s.Remotes, old.Remotes, s.Interval)
+	for i := range s.Drops {
+		d := &s.Drops[i]
+		d.Rate = perSecond(d.Frames+d.Copies, old.dropped(d.Reason), s.Interval)
+	}
+	for i := range s.Kernel {
+		k := &s.Kernel[i]
+		k.Rate = perSecond(k.Count, old.event(k), s.Interval)
+	}
+	return s
+}
+
+func ofInterface(i control.Interface, name string, vni uint32) statLine {
+	l := statLine{Interface: name, VNI: vni, Dropped: sum(i.Drops), TxDropped: sum(i.TxDrops)}
+	for _, q := range i.Queues {
+		t := control.Traffic{RxPackets: q.RxPackets, RxBytes: q.RxBytes, TxPackets: q.TxPackets, TxBytes: q.TxBytes}
+		l.Queues = append(l.Queues, statLine{Queue: &q.Queue, Worker: &q.Worker, Traffic: t})
+		l.RxPackets, l.RxBytes = l.RxPackets+t.RxPackets, l.RxBytes+t.RxBytes
+		l.TxPackets, l.TxBytes = l.TxPackets+t.TxPackets, l.TxBytes+t.TxBytes
+	}
+	return l
+}
+
+func sum(counts map[string]uint64) (n uint64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+// id tells lines of one table apart.
+func (l *statLine) id() any {
+	if l.Queue != nil {
+		return *l.Queue
+	}
+	return cmp.Or(l.Interface, l.Remote) + " " + decimal(uint64(l.VNI))
+}
+
+// rate fills in the rates of lines that were there before.
+func rate(lines, before []statLine, seconds float64) {
+	old := map[any]*statLine{}
+	for i := range before {
+		old[before[i].id()] = &before[i]
+	}
+	for i := range lines {
+		l := &lines[i]
+		o := old[l.id()]
+		if o == nil {
+			o = new(statLine) // it is new: all that it has came since
+		}
+		l.Rates = &rates{
+			RxPackets: *perSecond(l.RxPackets, o.RxPackets, seconds), RxBits: 8 * *perSecond(l.RxBytes, o.RxBytes, seconds),
+			TxPackets: *perSecond(l.TxPackets, o.TxPackets, seconds), TxBits: 8 * *perSecond(l.TxBytes, o.TxBytes, seconds),
+			Dropped: *perSecond(l.Dropped+l.TxDropped, o.Dropped+o.TxDropped, seconds),
+		}
+		rate(l.Queues, o.Queues, seconds)
+	}
+}
+
+// perSecond is 0 where a count went back: its owner is another one now.
+func perSecond(now, before uint64, seconds float64) *float64 {
+	r := 0.0
+	if now > before {
+		r = float64(now-before) / seconds
+	}
+	return &r
+}
+
+// dropsOf lists the reasons that there were, in the order of the one list.
+func dropsOf(s *control.Status) []dropLine {
+	out := []dropLine{}
+	for v := range dataplane.VerdictCount {
+		v := dataplane.Verdict(v)
+		if !v.Drop() {
+			continue
+		}
+		d := dropLine{Reason: v.String(), Sentence: v.Sentence(), Where: []place{}}
+		for _, w := range s.Workers {
+			d.Frames += w.Verdicts[d.Reason]
+			d.Copies += w.Copies[d.Reason]
+		}
+		if d.Frames+d.Copies == 0 {
+			continue
+		}
+		d.at(s.Underlay.Interface, s.Underlay.Name)
+		for _, p := range s.Ports {
+			d.at(p.Interface, cmp.Or(p.Device, p.Name))
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+func (d *dropLine) at(i control.Interface, name string) {
+	if n := i.Drops[d.Reason]; n > 0 {
+		d.Where = append(d.Where, place{name, "rx", n})
+	}
+	if n := i.TxDrops[d.Reason]; n > 0 {
+		d.Where = append(d.Where, place{name, "tx", n})
+	}
+}
+
+func (s *stats) dropped(reason string) uint64 {
+	for _, d := range s.Drops {
+		if d.Reason == reason {
+			return d.Frames + d.Copies
+		}
+	}
+	return 0
+}
+
+func (s *stats) event(k *kernelLine) uint64 {
+	same := func(o kernelLine) bool {
+		return o.Event == k.Event && o.Interface == k.Interface && (o.Queue == nil || *o.Queue == *k.Queue)
+	}
+	if i := slices.IndexFunc(s.Kernel, same); i >= 0 {
+		return s.Kernel[i].Count
+	}
+	return 0
+}
+
+// kernelSentences say what is lost where no worker sees it.
+var kernelSentences = map[string]string{
+	"rx_ring_full":    "Packets that found the queue's rx ring full: its worker did not keep up.",
+	"rx_dropped":      "Packets that the kernel had no frame for, or that were longer than a frame.",
+	"fill_ring_empty": "Times that the kernel looked for a frame to receive into and the fill ring was empty.",
+	"rx_invalid":      "Frames to receive into that the kernel refused.",
+	"tx_invalid":      "Frames to send that the kernel refused.",
+	"no_socket":       "Packets for gw on a queue of the interface that gw has no socket on.",
+	"foreign":         "Descriptors from the kernel of frames that it did not own.",
+	"slow_failed":     "Packets of to_kernel that the kernel then refused to send.",
+	"unnumbered":      "Packets of unknown VTEPs that found the table of remotes full: nothing was learned of them.",
+}
+
+// kernelOf lists what happened of that.
+func kernelOf(s *control.Status) []kernelLine {
+	out := []kernelLine{}
+	add := func(event, iface string, queue *int, n uint64) {
+		if n > 0 {
+			out = append(out, kernelLine{Event: event, Interface: iface, Queue: queue, Count: n, Sentence: kernelSentences[event]})
+		}
+	}
+	iface := func(i control.Interface, name string) {
+		add("no_socket", name, nil, i.Steering.NoSocket)
+		for _, q := range i.Queues {
+			counts := map[string]uint64{
+				"rx_ring_full": q.Kernel.RxRingFull, "rx_dropped": q.Kernel.RxDropped, "fill_ring_empty": q.Kernel.FillRingEmpty,
+				"rx_invalid": q.Kernel.RxInvalid, "tx_invalid": q.Kernel.TxInvalid, "foreign": q.Foreign,
+			}
+			for _, event := range slices.Sorted(maps.Keys(counts)) {
+				add(event, name, &q.Queue, counts[event])
+			}
+		}
+	}
+	iface(s.Underlay.Interface, s.Underlay.Name)
+	for _, p := range s.Ports {
+		iface(p.Interface, cmp.Or(p.Device, p.Name))
+	}
+	var failed, unnumbered uint64
+	for _, w := range s.Workers {
+		failed, unnumbered = failed+w.SlowFailed, unnumbered+w.Unnumbered
+	}
+	add("slow_failed", "", nil, failed)
+	add("unnumbered", "", nil, unnumbered)
+	return out
+}
