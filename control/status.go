@@ -20,9 +20,9 @@ type Status struct {
 	// Forgotten is the traffic of VTEPs that spoke first and that nothing leads to any more.
 	Forgotten Traffic `json:"forgotten"`
 
-	FDB      FDBStats `json:"fdb"`
-	Workers  []Worker `json:"workers"`
-	Memory   Memory   `json:"memory"`
+	FDB     FDBStats `json:"fdb"`
+	Workers []Worker `json:"workers"`
+	Memory  Memory   `json:"memory"`
 }
 
 // Underlay is the interface that carries the VXLAN packets.
