@@ -22,7 +22,14 @@ func newStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show what a running gateway is bound to, whom it can reach and what it did",
-		Args:  noArgs,
+		Long: `Show what a running gateway is bound to, whom it can reach and what it did. Of many ports, VNIs or remotes the tables
+have fifty, those in trouble first; -j has all.
+
+  gw status
+  gw status --iface ens18            of several gateways
+  gw status --wait 5s                returns when frames can flow, for scripts; fails after that time
+  gw status -j | jq -r '.problems[]?'`,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := awaitStatus(c.Context(), &t, wait)
 			if err != nil {
@@ -70,12 +77,14 @@ func awaitStatus(ctx context.Context, t *target, wait time.Duration) (control.St
 func printStatus(out io.Writer, s control.Status) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "gw %s, pid %d, up %s\n", s.Version, s.PID, (time.Duration(s.Uptime) * time.Second).String())
-	for _, p := range s.Problems {
+	for _, p := range s.Problems[:min(len(s.Problems), mostProblems)] {
 		fmt.Fprintf(w, "PROBLEM: %s\n", p)
 	}
+	sayMore(w, len(s.Problems)-mostProblems, "problems")
 	fmt.Fprintf(w, "\nINTERFACE\tROLE\tSTATE\tXDP\tMODE\tQUEUES\tMTU\tRX\tTX\n")
 	printInterface(w, s.Underlay.Interface, fmt.Sprintf("underlay %s:%d", orDash(s.Underlay.Local), s.Underlay.DstPort))
-	for _, p := range s.Ports {
+	ports, more := urgent(s.Ports, portTrouble)
+	for _, p := range ports {
 		role := fmt.Sprintf("port of vni %d", p.VNI)
 		if p.Device != "" {
 			role = fmt.Sprintf("device %s of vni %d", p.Device, p.VNI)
@@ -86,15 +95,15 @@ func printStatus(out io.Writer, s control.Status) error {
 		printInterface(w, p.Interface, role)
 	}
 	// Behind the table: a line without its columns would break it in two.
-	printFallback(w, s.Underlay.Interface)
-	for _, p := range s.Ports {
-		printFallback(w, p.Interface)
-	}
+	sayMore(w, more, "ports")
+	printFallbacks(w, s)
 	fmt.Fprintf(w, "\nVNI\tNAME\tPORTS\tFLOODS TO\tFDB\n")
-	for _, v := range s.VNIs {
-		to := strings.Join(append(v.Remotes, v.Group), " ")
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\n", v.VNI, v.Name, strings.Join(v.Ports, " "), orDash(strings.TrimSpace(to)), v.FDB)
+	vnis, more := urgent(s.VNIs, nil)
+	for _, v := range vnis {
+		to := strings.TrimSpace(fewNames(v.Remotes) + " " + v.Group)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\n", v.VNI, v.Name, fewNames(v.Ports), orDash(to), v.FDB)
 	}
+	sayMore(w, more, "VNIs")
 	printRemotes(w, s.Remotes)
 	printVerdicts(w, s)
 	if s.Hint != "" {
@@ -113,37 +122,6 @@ func printInterface(w io.Writer, i control.Interface, role string) {
 		rx, tx = rx+q.RxPackets, tx+q.TxPackets
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", i.Name, role, state, i.XDP, modes(i.Queues), len(i.Queues), i.MTU, rx, tx)
-}
-
-// printFallback says why an interface is not bound in the best mode.
-func printFallback(w io.Writer, i control.Interface) {
-	if i.Fallback != "" {
-		fmt.Fprintf(w, "%s: %s\n", i.Name, i.Fallback)
-	}
-}
-
-// mostLearned is how many VTEPs that spoke first the text shows: anybody on the
-// underlay can forge 65,000 of them.
-const mostLearned = 100
-
-func printRemotes(w io.Writer, remotes []control.Remote) {
-	if len(remotes) > 0 {
-		fmt.Fprintf(w, "\nREMOTE\tSTATE\tNEXT HOP\tMAC\tMTU\tKNOWN BY\tREASON\n")
-	}
-	learned := 0
-	for _, r := range remotes {
-		by := "configuration"
-		if !r.Configured {
-			by = "its traffic"
-			if learned++; learned > mostLearned {
-				continue
-			}
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Address, r.State, orDash(r.NextHop), orDash(r.MAC), r.MTU, by, r.Reason)
-	}
-	if more := learned - mostLearned; more > 0 {
-		fmt.Fprintf(w, "and %d more known by their traffic (gw status -j has them)\n", more)
-	}
 }
 
 // printVerdicts adds up the workers' verdicts, in the order of the one list, and
