@@ -145,7 +145,7 @@ func TestEveryVerdict(t *testing.T) {
 // the account of the interface that received it and of the one it should have left by.
 func checkBalance(t *testing.T, r *rig) {
 	t.Helper()
-	var received, verdicts uint64
+	received, verdicts := r.worker.Inject.Packets.Load(), uint64(0)
 	for _, e := range r.ends() {
 		received += e.queue.Stats.RxPackets.Load()
 	}

@@ -15,8 +15,8 @@ import (
 // Version is what the program calls itself; set at build time.
 var Version = "devel"
 
-// Status describes the gateway as it is now. Each worker is asked for its ledger, which
-// costs it some microseconds. From Close on it is not ready and empty.
+// Status describes the gateway as it is now. Each worker is asked for a copy of its
+// ledger, between two rounds. From Close on it is not ready and empty.
 func (g *Gateway) Status() control.Status {
 	s := control.Status{
 		Version: Version, PID: os.Getpid(), Uptime: time.Since(g.started).Seconds(),

@@ -1,5 +1,5 @@
 // Package metrics shows a gateway's counters to Prometheus. Everything comes from
-// the status that the gateway keeps anyhow, so a scrape costs the data path nothing.
+// the status, so a scrape costs the data path a copy of each worker's ledger.
 package metrics
 
 import (

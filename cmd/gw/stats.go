@@ -68,7 +68,7 @@ With --watch it looks again and again, and shows rates; until Ctrl-C. On a termi
 	return c
 }
 
-// leastWatch is the shortest interval: each look costs the workers some microseconds.
+// leastWatch is the shortest interval: each look interrupts the workers.
 const leastWatch = 100 * time.Millisecond
 
 func showStats(ctx context.Context, t *target, out io.Writer) error {

@@ -26,8 +26,18 @@ import (
 // JSON and the metrics tell the same.
 func TestStats(t *testing.T) {
 	t.Parallel()
+	for _, workers := range []string{"1", "2"} {
+		t.Run(workers+" workers", func(t *testing.T) {
+			t.Parallel()
+			testStats(t, workers)
+		})
+	}
+}
+
+func testStats(t *testing.T, workers string) {
 	b := newBridged(t)
-	g := start(t, b.node1, "--iface", "ens18", "--vni", "42", "--group", group.String(), "--port", "veth1", "--port", "veth2", "--device", "gw42", "--address", "172.17.1.1/24")
+	g := start(t, b.node1, "--iface", "ens18", "--vni", "42", "--group", group.String(), "--port", "veth1", "--port", "veth2", "--device", "gw42",
+		"--address", "172.17.1.1/24", "--workers", workers)
 	resolve(t, b.one, b.far)
 	resolve(t, b.two, b.one)
 	resolve(t, end{host: b.node1, dev: "gw42", addr: netip.MustParseAddr("172.17.1.1")}, b.far)
