@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 )
 
 // Mode says where in the kernel a program runs.
@@ -42,7 +43,8 @@ func (m Mode) flags() (link.XDPAttachFlags, error) {
 // seconds. ifname is for errors; ifindex decides.
 //
 // Errors can be told apart with errors.Is:
-//   - [unix.EOPNOTSUPP]: the driver has no native XDP; try Generic.
+//   - [unix.EOPNOTSUPP]: the driver has no native XDP; try Generic. A program
+//     that reads tags (PortConfig.TagsOf) can't: load one that does not.
 //   - [unix.EBUSY], [unix.EEXIST]: another XDP program is there; the text names it.
 //   - [unix.ENOSPC]: a veth whose peer has more tx queues than it has rx
 //     queues; the text gives both counts.
@@ -56,6 +58,8 @@ func (s *steering) Attach(ifindex int, ifname string, mode Mode) error {
 	case err != nil:
 	case s.owned == nil:
 		err = os.ErrClosed
+	case s.bound && mode == Generic:
+		err = fmt.Errorf("what reads VLAN tags runs in the driver only: %w", unix.EOPNOTSUPP)
 	case s.link != nil:
 		err = fmt.Errorf("it is attached to %s already (detach it first)", s.device)
 	}

@@ -28,6 +28,7 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 )
@@ -37,6 +38,7 @@ import (
 //
 //go:generate go tool bpf2go -target bpfel,bpfeb -no-global-types -output-dir "$BPF_OUT" -output-stem underlay -cflags "-mcpu=v3 -Wall -Wextra -Werror" underlayProg underlay.c
 //go:generate go tool bpf2go -target bpfel,bpfeb -no-global-types -output-dir "$BPF_OUT" -output-stem port -cflags "-mcpu=v3 -Wall -Wextra -Werror" portProg port.c
+//go:generate go tool bpf2go -target bpfel,bpfeb -no-global-types -output-dir "$BPF_OUT" -output-stem porttags -cflags "-mcpu=v3 -Wall -Wextra -Werror" portTagsProg porttags.c
 
 // maxQueues is far more than any NIC has.
 const maxQueues = 1 << 16
@@ -54,6 +56,7 @@ type Counters struct {
 type steering struct {
 	name   string // of the program, for errors
 	queues int
+	bound  bool // to one interface, natively
 
 	mu       sync.Mutex // guards all below: closing a map while it is used is a data race
 	prog     *ebpf.Program
@@ -66,7 +69,8 @@ type steering struct {
 
 // load puts spec into the kernel with room for a socket per queue, and assigns
 // its programs and maps to objs as [ebpf.CollectionSpec.LoadAndAssign] does.
-func load(name string, spec *ebpf.CollectionSpec, queues int, objs any) error {
+// types are the kernel's, nil where the programs need none.
+func load(name string, spec *ebpf.CollectionSpec, queues int, types *btf.Cache, objs any) error {
 	if queues < 1 || queues > maxQueues {
 		return fmt.Errorf("load XDP program %s: %d queues, must be 1 to %d", name, queues, maxQueues)
 	}
@@ -74,7 +78,7 @@ func load(name string, spec *ebpf.CollectionSpec, queues int, objs any) error {
 	// Kernels before 5.11 count maps against RLIMIT_MEMLOCK. Where the limit
 	// can't be raised they may fit all the same, so loading decides.
 	_ = rlimit.RemoveMemlock()
-	if err := spec.LoadAndAssign(objs, nil); err != nil {
+	if err := spec.LoadAndAssign(objs, &ebpf.CollectionOptions{Cache: types}); err != nil {
 		return fmt.Errorf("load XDP program %s: %w", name, withCure(err))
 	}
 	return nil

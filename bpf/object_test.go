@@ -31,6 +31,7 @@ func TestObjects(t *testing.T) {
 		".rodata":  {ebpf.Array, 4, 2},
 	}
 	port := map[string]ebpf.ProgramType{"port": ebpf.XDP}
+	tags := map[string]ebpf.ProgramType{"porttags": ebpf.XDP}
 	both := map[string]ebpf.ProgramType{"underlay": ebpf.XDP, "leftover": ebpf.SocketFilter}
 	for _, tt := range []struct {
 		file     string
@@ -42,6 +43,8 @@ func TestObjects(t *testing.T) {
 		{"underlay_bpfeb.o", both, binary.BigEndian, underlay},
 		{"port_bpfel.o", port, binary.LittleEndian, steer},
 		{"port_bpfeb.o", port, binary.BigEndian, steer},
+		{"porttags_bpfel.o", tags, binary.LittleEndian, steer},
+		{"porttags_bpfeb.o", tags, binary.BigEndian, steer},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			raw, err := os.ReadFile(tt.file)
@@ -85,7 +88,7 @@ func TestObjects(t *testing.T) {
 // TestCountersLayout holds the Go struct against the C one in BTF.
 func TestCountersLayout(t *testing.T) {
 	for name, load := range map[string]func() (*ebpf.CollectionSpec, error){
-		"underlay": loadUnderlayProg, "port": loadPortProg,
+		"underlay": loadUnderlayProg, "port": loadPortProg, "porttags": loadPortTagsProg,
 	} {
 		spec, err := load()
 		if err != nil {
@@ -132,5 +135,15 @@ func TestGenerated(t *testing.T) {
 	}
 	if len(spec.Maps) != len([]*ebpf.MapSpec{p.Counters, p.Xsks}) || len(spec.Programs) != 1 {
 		t.Errorf("port: the object has %v, %v", spec.Maps, spec.Programs)
+	}
+	if spec, err = loadPortTagsProg(); err != nil {
+		t.Fatal(err)
+	}
+	var tags portTagsProgSpecs
+	if err := spec.Assign(&tags); err != nil {
+		t.Error(err)
+	}
+	if len(spec.Maps) != len([]*ebpf.MapSpec{tags.Counters, tags.Xsks}) || len(spec.Programs) != 1 {
+		t.Errorf("porttags: the object has %v, %v", spec.Maps, spec.Programs)
 	}
 }

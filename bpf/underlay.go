@@ -61,7 +61,7 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 		underlayProgPrograms
 		underlayProgMaps
 	}
-	if err := load("underlay", spec, cfg.Queues, &objs); err != nil {
+	if err := load("underlay", spec, cfg.Queues, nil, &objs); err != nil {
 		return nil, err
 	}
 	return &Underlay{
