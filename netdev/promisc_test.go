@@ -1,0 +1,59 @@
+package netdev
+
+import (
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+func TestHoldPromisc(t *testing.T) {
+	t.Parallel()
+	enter(t)
+	addVeth(t, "va", "vb")
+	index := lookup(t, "va").Index
+	count := func(when string, want int) {
+		t.Helper()
+		if got := link(t, "va").Attrs().Promisc; got != want {
+			t.Errorf("promiscuity %d %s, want %d", got, when, want)
+		}
+	}
+	before := dump(t)
+	must(t, netlink.SetPromiscOn(link(t, "va"))) // its owner wants it too
+	first, err := HoldPromisc(index, "va")
+	must(t, err)
+	second, err := HoldPromisc(index, "va")
+	must(t, err)
+	count("held twice beside the owner", 3)
+	must(t, first.Close())
+	count("held beside the owner", 2)
+	must(t, netlink.SetPromiscOff(link(t, "va")))
+	count("held", 1)
+	must(t, second.Close())
+	same(t, before)
+
+	third, err := HoldPromisc(index, "va")
+	must(t, err)
+	must(t, netlink.LinkDel(link(t, "va")))
+	must(t, third.Close())
+	_, err = HoldPromisc(index, "va")
+	if want := "put va into promiscuous mode: " + unix.ENODEV.Error(); err == nil || err.Error() != want {
+		t.Errorf("without the interface: %v, want %s", err, want)
+	}
+}
+
+func TestTellsVLANTag(t *testing.T) {
+	t.Parallel()
+	enter(t)
+	addVeth(t, "va", "vb")
+	for name, want := range map[string]bool{"va": true, "lo": false} {
+		tells, err := TellsVLANTag(lookup(t, name).Index)
+		must(t, err)
+		if tells != want {
+			t.Errorf("%s: %t, want %t (veth tells since Linux 6.8)", name, tells, want)
+		}
+	}
+	if _, err := TellsVLANTag(9999); err == nil {
+		t.Error("an interface that is not there tells")
+	}
+}
