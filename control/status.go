@@ -112,7 +112,18 @@ type Port struct {
 	VNI    uint32 `json:"vni"`
 	Device string `json:"device,omitempty"` // the host's side, when gw made the pair
 	Gone   bool   `json:"gone,omitempty"`   // removed or moved away since the start
+	// VLAN is what becomes of the VLAN tags of frames from there: one of the words
+	// below.
+	VLAN       string `json:"vlan"`
+	VLANReason string `json:"vlan_reason,omitempty"` // why it is not metadata
 }
+
+// What becomes of a VLAN tag that would travel beside its frame.
+const (
+	TagsMetadata = "metadata" // XDP reads it and puts it back
+	TagsOffloads = "offloads" // none does: the offloads that take tags out are off
+	TagsLost     = "lost"     // the frame arrives without it
+)
 
 // VNI is one bridge domain.
 type VNI struct {
@@ -156,7 +167,7 @@ type Worker struct {
 	Unnumbered uint64            `json:"unnumbered"`        // packets of strangers that found the table of remotes full
 	Verdicts   map[string]uint64 `json:"verdicts"`          // of received frames, one each
 	Copies     map[string]uint64 `json:"copies"`            // of the copies that flooding made
-	Answers    uint64            `json:"icmp_too_big_sent"` // to senders whose frames did not fit the way to their remote
+	Answers    uint64            `json:"icmp_too_big_sent"` // to senders whose frames did not fit their way
 	SlowSent   uint64            `json:"slow_sent"`         // packets the kernel sent for us
 	SlowFailed uint64            `json:"slow_failed"`
 }

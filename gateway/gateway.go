@@ -24,6 +24,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cilium/ebpf/btf"
+
 	"vxgw/bpf"
 	"vxgw/config"
 	"vxgw/dataplane"
@@ -55,6 +57,8 @@ type Gateway struct {
 	workers int
 	frames  frames
 	serving bool // workers run: what opens now comes later
+
+	kernelTypes btf.Cache // shared by the programs of ports
 
 	listeners atomic.Int32 // of WatchFDB
 

@@ -31,6 +31,8 @@ type iface struct {
 	queues   []*dataplane.Queue // in order
 	rings    uint32             // descriptors of each of its rings, 0 until frames are claimed
 	first    int                // worker of queue 0, counted on without end
+	tags     vlanTags           // of a port
+	promisc  *netdev.Promisc    // of a port that gw did not make
 }
 
 // openIface attaches p to an interface and binds a socket to each of its queues.
@@ -121,6 +123,12 @@ func (g *Gateway) closeIface(f *iface) error {
 	}
 	if f.device != nil {
 		errs = append(errs, f.device.Close())
+	}
+	if f.promisc != nil {
+		errs = append(errs, f.promisc.Close())
+	}
+	if f.tags.off != "" {
+		errs = append(errs, g.journal.UndoLink(f.tags.off)...)
 	}
 	errs = append(errs, f.program.Close())
 	g.frames.giveBack(f.info.RxQueues, f.rings)

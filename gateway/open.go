@@ -170,17 +170,13 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) e
 			"port", name, "mtu", info.MTU, "tunnel", mtu,
 			"cure", fmt.Sprintf("ip link set dev %s mtu %d, and at its other end; or give the underlay %d", name, mtu, info.MTU+innerOverhead))
 	}
-	prog, err := bpf.LoadPort(bpf.PortConfig{Queues: info.RxQueues})
-	if err != nil {
-		return err
-	}
 	p := &port{domain: d, pair: pair, number: uint32(len(g.ports))}
 	mode := g.cfg.Underlay.Mode
 	if mode == config.ModeZeroCopy || pair != nil {
 		mode = config.ModeAuto // what is asked of the underlay's NIC is not asked of every port
 	}
 	p.up, p.mtu = info.Up, info.MTU
-	if p.iface, err = g.openIface(info, prog, mode, p.number); err != nil {
+	if p.iface, err = g.takePort(info, mode, pair != nil, p.number); err != nil {
 		return err
 	}
 	g.onClose(func() error { return g.closeIface(p.iface) })

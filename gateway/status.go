@@ -47,6 +47,7 @@ func (g *Gateway) Status() control.Status {
 		c := control.Port{Interface: g.describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
 		c.Drops, c.TxDrops = drops(entry(v.ledger.Ports, int(p.number)))
+		c.VLAN, c.VLANReason = p.tags.how, p.tags.why
 		if p.pair != nil {
 			c.Device = p.pair.Name
 		}

@@ -35,7 +35,7 @@ var (
 	rounds     = describe("worker_rounds_total", "Rounds in which a worker moved something.", "worker")
 	sleeps     = describe("worker_sleeps_total", "Times a worker had nothing to do and slept.", "worker")
 	unnumbered = describe("unnumbered_sources_total", "Packets of unknown VTEPs that found the table of remotes full, so that nothing was learned of them.", "worker")
-	answers    = describe("icmp_too_big_sent_total", "Senders told by ICMP or ICMPv6 that their frame was larger than the way to its remote carries.", "worker")
+	answers    = describe("icmp_too_big_sent_total", "Senders told by ICMP or ICMPv6 that their frame was larger than its way carries.", "worker")
 	slowPath   = describe("slow_path_packets_total", "Packets that the kernel sent, or refused to send, while their next hop was unresolved.", "worker", "result")
 
 	portPackets = describe("port_packets_total", "Frames received from (rx) and sent to (tx) the port, a device under the name that the host has for it.", "port", "vni", "direction")

@@ -73,18 +73,23 @@ func fewNames(names []string) string {
 func printFallbacks(w io.Writer, s control.Status) {
 	names := map[string][]string{}
 	var reasons []string
-	add := func(i control.Interface) {
-		if i.Fallback == "" {
-			return
+	add := func(i control.Interface, reason string) {
+		if names[reason] == nil {
+			reasons = append(reasons, reason)
 		}
-		if names[i.Fallback] == nil {
-			reasons = append(reasons, i.Fallback)
-		}
-		names[i.Fallback] = append(names[i.Fallback], i.Name)
+		names[reason] = append(names[reason], i.Name)
 	}
-	add(s.Underlay.Interface)
+	addFallback := func(i control.Interface) {
+		if i.Fallback != "" {
+			add(i, i.Fallback)
+		}
+	}
+	addFallback(s.Underlay.Interface)
 	for _, p := range s.Ports {
-		add(p.Interface)
+		addFallback(p.Interface)
+		if p.VLAN == control.TagsLost {
+			add(p.Interface, "VLAN tags are lost: "+p.VLANReason)
+		}
 	}
 	for _, r := range reasons {
 		fmt.Fprintf(w, "%s: %s\n", fewNames(names[r]), r)
