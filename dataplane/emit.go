@@ -68,7 +68,7 @@ func (w *Worker) emit(n int) {
 func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc, kind kind) Verdict {
 	v := undecided
 	if !to.IsRemote() {
-		v = w.toPort(to.Index(), desc, kind)
+		v = w.toPort(i, to.Index(), desc, kind)
 	} else if v = w.toRemote(i, to.Index(), desc, kind); !v.Drop() {
 		w.forwarded(i, to.Index(), desc.Len)
 	}
@@ -78,15 +78,15 @@ func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc, kind kind) Verdict {
 	return v
 }
 
-// toPort sends a frame to a local port.
-func (w *Worker) toPort(port uint32, desc ring.Desc, kind kind) Verdict {
+// toPort sends row i's frame, or a copy of it, to a local port.
+func (w *Worker) toPort(i int, port uint32, desc ring.Desc, kind kind) Verdict {
 	e, b := &w.exits[w.way][port], &w.beyond[w.way][port]
 	v := ToPort
 	switch {
 	case e.socket == nil && b.lane == nil:
 		v = PortDown
 	case desc.Len > e.limit+b.limit: // one of them is 0
-		v = TooBig
+		return w.tooBigForPort(i, desc, e.limit+b.limit, kind)
 	case b.lane != nil:
 		return w.cross(b.lane, port, w.way, kind, desc)
 	case !e.socket.Send(desc):

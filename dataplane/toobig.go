@@ -5,7 +5,7 @@ import (
 	"vxgw/vxlan"
 )
 
-// Too big for the way to a remote: the frame is lost, and its memory carries the
+// Too big for the way to a remote or another port: the frame is lost, and its memory carries the
 // answer back to its sender, out of the port that it came from.
 
 // answersPerSecond is how many answers a port gets from one worker in a second: what
@@ -25,6 +25,20 @@ func (w *Worker) tooBig(i int, desc ring.Desc, most int) Verdict {
 		w.pool.Put(desc.Addr)
 	}
 	return TooBig
+}
+
+// tagLen is the part of a port's limit that is for a VLAN tag (ethernetAndTag), which
+// an answer does not promise to packets without one.
+const tagLen = 4
+
+// tooBigForPort ends one that is longer than a port's limit. A copy gets no answer:
+// the frame was meant for somebody else, whom another copy may have reached.
+func (w *Worker) tooBigForPort(i int, desc ring.Desc, limit uint32, kind kind) Verdict {
+	if kind == duplicate {
+		w.pool.Put(desc.Addr)
+		return TooBig
+	}
+	return w.tooBig(i, desc, int(limit)-tagLen)
 }
 
 // answer sends a frame back as the answer to itself. It reports false when there is
