@@ -8,8 +8,6 @@ import (
 	"strconv"
 
 	"github.com/safchain/ethtool"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // Offloads returns the features of an interface by the kernel's names
@@ -96,45 +94,4 @@ func onOff(on bool) string {
 		return "on"
 	}
 	return "off"
-}
-
-// SetPromisc switches promiscuous mode, recorded in j before, and returns
-// whether it was on.
-func SetPromisc(j *Journal, name string, on bool) (old bool, err error) {
-	info, err := Lookup(name)
-	if err != nil {
-		return false, err
-	}
-	if info.Promisc == on {
-		return on, nil
-	}
-	c := Change{
-		Kind: KindPromisc, Link: info.ID(),
-		Old: strconv.FormatBool(info.Promisc), New: strconv.FormatBool(on),
-	}
-	if err := j.Record(c); err != nil {
-		return info.Promisc, err
-	}
-	link, err := c.Link.Find()
-	if err == nil && link == nil {
-		err = fmt.Errorf("set promiscuous mode of %s: %w", name, unix.ENODEV)
-	}
-	if err == nil {
-		err = setPromisc(link, on)
-	}
-	if err != nil {
-		return info.Promisc, errors.Join(append([]error{err}, j.takeBack(c)...)...)
-	}
-	return info.Promisc, nil
-}
-
-func setPromisc(link netlink.Link, on bool) error {
-	set := netlink.SetPromiscOff
-	if on {
-		set = netlink.SetPromiscOn
-	}
-	if err := set(link); err != nil && !gone(err) {
-		return fmt.Errorf("set promiscuous mode of %s: %w", link.Attrs().Name, withCure(err))
-	}
-	return nil
 }

@@ -21,7 +21,6 @@ type Kind string
 const (
 	KindPair    Kind = "pair"    // a veth pair was made: Link.Name, and MAC of its far end
 	KindOffload Kind = "offload" // Feature of Link
-	KindPromisc Kind = "promisc" // promiscuous mode of Link
 	KindSysfs   Kind = "sysfs"   // the file Path, of Link where that is set
 )
 

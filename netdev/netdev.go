@@ -36,7 +36,6 @@ type Info struct {
 	MAC     net.HardwareAddr
 	Up      bool // set up by its owner (IFF_UP)
 	Carrier bool // has a link (IFF_LOWER_UP)
-	Promisc bool // put into promiscuous mode by a user, not by a bridge or tap
 	// RxQueues is how many receive queues are in use, at least 1: the limit
 	// for binding sockets, often below what the driver could have.
 	RxQueues int
@@ -76,7 +75,6 @@ func describe(link netlink.Link) (Info, error) {
 		Name: a.Name, Index: a.Index, MTU: a.MTU, MAC: a.HardwareAddr, Permanent: a.PermHWAddr,
 		Up:       a.RawFlags&unix.IFF_UP != 0,
 		Carrier:  a.RawFlags&unix.IFF_LOWER_UP != 0,
-		Promisc:  a.RawFlags&unix.IFF_PROMISC != 0,
 		Ethernet: a.EncapType == "ether", Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
 		Kind: link.Type(), IsVeth: link.Type() == "veth", Master: a.MasterIndex,
 	}

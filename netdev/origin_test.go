@@ -55,8 +55,6 @@ func TestJournalOfAnotherNamespace(t *testing.T) {
 	must(t, err)
 	_, err = SetOffloads(j, "va", map[string]bool{"tx-tcp-segmentation": false})
 	must(t, err)
-	_, err = SetPromisc(j, "va", true)
-	must(t, err)
 	must(t, j.Record(Change{Kind: "neigh", Link: LinkID{Name: "va"}}))
 	far := link(t, pair.Far).Attrs().HardwareAddr
 
@@ -67,7 +65,6 @@ func TestJournalOfAnotherNamespace(t *testing.T) {
 	veth.PeerName, veth.PeerHardwareAddr = "gw42-x", far
 	must(t, netlink.LinkAdd(veth))
 	must(t, change("va", map[string]bool{"tx-tcp-segmentation": false}))
-	must(t, netlink.SetPromiscOn(link(t, "va")))
 	for _, c := range j.Pending() {
 		if c.Link.Index == 0 {
 			continue
@@ -81,7 +78,7 @@ func TestJournalOfAnotherNamespace(t *testing.T) {
 	same(t, before)
 
 	// What is recorded from now on is of this namespace.
-	_, err = SetPromisc(next, "va", false)
+	_, err = SetOffloads(next, "va", map[string]bool{"tx-tcp-segmentation": true})
 	must(t, err)
 	noErrors(t, open(t, j.path, nil).Undo())
 	same(t, before)

@@ -74,8 +74,6 @@ func (j *Journal) undoOne(c Change) error {
 		return undoPair(c)
 	case KindOffload:
 		return undoOffload(c)
-	case KindPromisc:
-		return undoPromisc(c)
 	case KindSysfs:
 		return undoSysfs(c)
 	}
@@ -118,18 +116,6 @@ func undoOffload(c Change) error {
 		return nil
 	}
 	return change(name, map[string]bool{c.Feature: c.Old == "true"})
-}
-
-func undoPromisc(c Change) error {
-	link, err := c.Link.Find()
-	if link == nil {
-		return err
-	}
-	on := link.Attrs().RawFlags&unix.IFF_PROMISC != 0
-	if strconv.FormatBool(on) != c.New {
-		return nil
-	}
-	return setPromisc(link, c.Old == "true")
 }
 
 // undoSysfs writes the old value back. A file of an interface is touched only
