@@ -15,7 +15,7 @@ func (r *rig) account() {
 	c := r.plane.Memory.Census()
 	user := r.plane.Depot.Len()
 	for _, w := range r.workers {
-		user += w.pool.Len() + w.Slow.pool.Len() + waiting(w.Slow.queue) +
+		user += w.pool.Len() + len(w.hold.frames) + w.Slow.pool.Len() + waiting(w.Slow.queue) +
 			w.Inject.pool.Len() + waiting(w.Inject.queue)
 		for _, l := range w.arriving {
 			user += waiting(l)

@@ -53,7 +53,7 @@ func (w *Worker) Wake() {
 func (w *Worker) sleep() error {
 	timeout := -1
 	for _, q := range w.queues {
-		if q.dirty || w.pool.Len() == 0 {
+		if q.dirty || w.pool.Len() == 0 || len(w.hold.frames) > 0 {
 			timeout = RetryMillis
 		}
 	}

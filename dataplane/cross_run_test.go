@@ -112,6 +112,8 @@ func (s *sequences) check(inner []byte) {
 // kernelSender is a kernel that sends what the slow path gives it at once.
 type kernelSender func(packet []byte)
 
+func (k kernelSender) Unsent() int { return 0 }
+
 func (k kernelSender) Send(ip []byte) error {
 	k(append(make([]byte, 14, 14+len(ip)), ip...))
 	return nil

@@ -54,12 +54,9 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 // underlay. Row i is what is known of the inner frame.
 func (w *Worker) toRemote(i int, number uint32, desc ring.Desc, kind kind) Verdict {
 	d := w.domain(i)
-	t, path := d.Tunnel, &unbuilt
-	if paths := w.snap.Paths[t.Set]; number < uint32(len(paths)) {
-		path = &paths[number]
-	}
+	t, path := d.Tunnel, w.path(d, number)
 	if !w.wireUp() || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&w.offsets < vxlan.Overhead || !w.isOpen(path, number) {
-		return w.detour(i, number, desc, path)
+		return w.detour(i, number, desc, path, kind)
 	}
 	desc.Addr -= vxlan.Overhead
 	desc.Len += vxlan.Overhead
@@ -77,14 +74,24 @@ func (w *Worker) toRemote(i int, number uint32, desc ring.Desc, kind kind) Verdi
 	return ToRemote
 }
 
+// path is the way to a remote with a domain's tunnel options.
+func (w *Worker) path(d *Domain, number uint32) *Path {
+	if paths := w.snap.Paths[d.Tunnel.Set]; number < uint32(len(paths)) {
+		return &paths[number]
+	}
+	return &unbuilt
+}
+
 // isOpen reports whether frames may take the direct way to a remote.
 func (w *Worker) isOpen(p *Path, number uint32) bool {
-	return p.State == PathDirect || p.State == PathDraining && w.Slow.pending[number].Load() == 0
+	return p.State == PathDirect ||
+		p.State == PathDraining && w.Slow.pending[number].Load() == 0 && (w.hold.counts[number] == 0 || w.releasing)
 }
 
 // detour takes a frame that cannot be sent directly: it goes through the kernel
-// while the next hop is unresolved, or is dropped, with an answer if it is too big.
-func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdict {
+// while the next hop is unresolved, waits for earlier ones that are there, or is
+// dropped, with an answer if it is too big.
+func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path, kind kind) Verdict {
 	v := undecided
 	switch {
 	case !w.wireUp():
@@ -95,6 +102,8 @@ func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path) Verdic
 		return w.tooBig(i, desc, path.MTU-innerOverhead)
 	case desc.Addr&w.offsets < vxlan.Overhead:
 		v = NoHeadroom
+	case path.State == PathDraining:
+		return w.keep(i, number, desc, kind)
 	default:
 		d := w.domain(i)
 		return w.toKernel(SlowFrame{Desc: desc, Tunnel: d.Tunnel, Remote: number, VNI: d.VNI, Flow: w.batch.flow[i]})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"vxgw/fdb"
 	"vxgw/vxlan"
@@ -13,7 +14,11 @@ import (
 type recorder struct {
 	packets [][]byte
 	err     error
+	unsent  int
 }
+
+// Unsent is what the test says.
+func (r *recorder) Unsent() int { return r.unsent }
 
 // Send keeps a copy of the packet.
 func (r *recorder) Send(packet []byte) error {
@@ -26,11 +31,7 @@ func (r *rig) runSlow(out Sender) {
 	if out == nil {
 		out = &recorder{}
 	}
-	s := r.worker.Slow
-	for n := s.queue.Take(s.incoming[:]); n > 0; n = s.queue.Take(s.incoming[:]) {
-		for _, f := range s.incoming[:n] {
-			s.forward(out, f)
-		}
+	for r.worker.Slow.carry(out, func(uint32) {}, time.Now()) > 0 {
 	}
 }
 
@@ -67,8 +68,8 @@ func TestSlowPathBytes(t *testing.T) {
 	r.account()
 }
 
-// No frame overtakes one that is still with the kernel: the direct way opens when
-// the slow one has run dry.
+// No frame overtakes one that is still with the kernel: later ones wait, and leave
+// directly, in order, when the slow way has run dry.
 func TestNoReordering(t *testing.T) {
 	r := newRig(t, 1)
 	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostR), fdb.RemoteDest(0), fdb.Static, 1))
@@ -79,18 +80,27 @@ func TestNoReordering(t *testing.T) {
 	r.path(0, PathDraining)
 	r.publish()
 	send()
+	kernel := &recorder{unsent: 1000}
+	r.runSlow(kernel)
+	send()
 	if n := len(r.take(r.wire)); n != 0 {
 		t.Fatal("a frame went directly while one was with the kernel")
 	}
-	if n := r.plane.Pending(0); n != 2 {
-		t.Fatalf("%d frames pending, want 2", n)
+	if n := r.plane.Pending(0); n != 1 || len(kernel.packets) != 1 {
+		t.Fatalf("%d frames pending, %d with the kernel, want 1 and 1", n, len(kernel.packets))
 	}
-	r.runSlow(nil)
+	r.account()
+	kernel.unsent = 0
+	r.runSlow(kernel)
 	send()
-	if n := len(r.take(r.wire)); n != 1 {
-		t.Fatal("the direct way did not open")
+	if n := len(r.take(r.wire)); n != 3 || len(kernel.packets) != 1 {
+		t.Fatalf("%d frames went directly, %d through the kernel, want 3 and 1", n, len(kernel.packets))
 	}
 	r.run()
+	if n, _ := r.verdicts(ToRemote); n != 3 {
+		t.Errorf("verdicts %v", r.nonzero())
+	}
+	checkBalance(t, r)
 	r.account()
 }
 
@@ -149,6 +159,9 @@ func TestSlowPathRun(t *testing.T) {
 }
 
 type signaller chan struct{}
+
+// Unsent is nothing.
+func (s signaller) Unsent() int { return 0 }
 
 // Send tells that a packet came.
 func (s signaller) Send([]byte) error { s <- struct{}{}; return nil }

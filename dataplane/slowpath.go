@@ -29,9 +29,11 @@ type SlowPath struct {
 
 	plane    *Plane
 	queue    *Exchange[SlowFrame]
-	pending  []atomic.Int32 // frames in the queue and in Run's hands, by number of the remote
+	pending  []atomic.Int32 // frames that have not left yet, by number of the remote
+	underway []underway     // those that the kernel has
 	pool     *ring.Pool     // of the goroutine that runs Run
 	asleep   atomic.Bool
+	stopped  atomic.Bool
 	event    int      // eventfd
 	wake     *os.File // the same, for the sleeper
 	incoming [BatchSize]SlowFrame
@@ -44,6 +46,8 @@ const slowQueue = 256
 // Sender sends finished packets, from the IP header on, by way of the kernel.
 type Sender interface {
 	Send(packet []byte) error
+	// Unsent returns how many bytes of what Send took have not left this host.
+	Unsent() int
 }
 
 func newSlowPath(p *Plane) (*SlowPath, error) {

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,53 +20,100 @@ func (s *SlowPath) publish() {
 	}
 }
 
+// underway is a frame that the kernel has taken, and when.
+type underway struct {
+	remote uint32
+	since  time.Time
+}
+
+// The kernel keeps a packet until it has left, or waits for its next hop for seconds
+// and gives up. After linger a frame counts as gone even if others are still there;
+// every lingerPause it is asked.
+const (
+	linger      = 10 * time.Millisecond
+	lingerPause = 100 * time.Microsecond
+)
+
 // Run sends what the worker hands over through out until the worker is closed.
 // wanted is told the number of each remote that a frame went to: the control side
 // then finds its next hop. One goroutine.
 func (s *SlowPath) Run(out Sender, wanted func(remote uint32)) {
 	for {
-		if n := s.queue.Take(s.incoming[:]); n > 0 {
-			for _, f := range s.incoming[:n] {
-				wanted(f.Remote)
-				s.forward(out, f)
+		switch {
+		case s.carry(out, wanted, time.Now()) > 0:
+		case len(s.underway) > 0:
+			if s.stopped.Load() {
+				return
 			}
-			continue
+			time.Sleep(lingerPause)
+		case !s.rest():
+			return
 		}
-		s.asleep.Store(true)
-		if s.queue.Empty() {
-			var count [8]byte
-			if _, err := s.wake.Read(count[:]); err != nil {
-				return // closed
-			}
-		}
-		s.asleep.Store(false)
 	}
 }
 
-// forward sends one frame and takes it off the list of frames under way.
-func (s *SlowPath) forward(out Sender, f SlowFrame) {
-	defer func() {
-		s.pending[f.Remote].Add(-1)
-		s.pool.Put(f.Desc.Addr)
-	}()
+// carry sends what waits now, takes off the list what has left, and returns how many
+// frames it took.
+func (s *SlowPath) carry(out Sender, wanted func(remote uint32), now time.Time) int {
+	n := s.queue.Take(s.incoming[:])
+	for _, f := range s.incoming[:n] {
+		wanted(f.Remote)
+		s.forward(out, f, now)
+	}
+	s.settle(out, now)
+	return n
+}
+
+// rest returns when there is something to do, and false when the worker is closed.
+func (s *SlowPath) rest() bool {
+	s.asleep.Store(true)
+	defer s.asleep.Store(false)
+	if !s.queue.Empty() {
+		return true
+	}
+	var count [8]byte
+	_, err := s.wake.Read(count[:])
+	return err == nil
+}
+
+// forward sends one frame.
+func (s *SlowPath) forward(out Sender, f SlowFrame, now time.Time) {
+	defer s.pool.Put(f.Desc.Addr)
 	t, err := f.Tunnel.Template(s.plane.Remotes.slots[f.Remote].key.addr(), [6]byte{})
+	if err == nil {
+		packet := s.plane.Memory.Bytes(f.Desc.Addr-vxlan.Overhead, f.Desc.Len+vxlan.Overhead)
+		encap(packet, &t, f.Tunnel, f.VNI, f.Flow, 0)
+		err = out.Send(packet[ethernet:])
+	}
 	if err != nil {
 		s.Failed.Add(1)
-		return
-	}
-	packet := s.plane.Memory.Bytes(f.Desc.Addr-vxlan.Overhead, f.Desc.Len+vxlan.Overhead)
-	encap(packet, &t, f.Tunnel, f.VNI, f.Flow, 0)
-	if err := out.Send(packet[ethernet:]); err != nil {
-		s.Failed.Add(1)
+		s.pending[f.Remote].Add(-1)
 		return
 	}
 	s.Sent.Add(1)
+	s.underway = append(s.underway, underway{f.Remote, now})
+}
+
+// settle takes off the list what has left.
+func (s *SlowPath) settle(out Sender, now time.Time) {
+	if len(s.underway) == 0 {
+		return
+	}
+	all, left := out.Unsent() == 0, 0
+	for left < len(s.underway) && (all || now.Sub(s.underway[left].since) > linger) {
+		s.pending[s.underway[left].remote].Add(-1)
+		left++
+	}
+	s.underway = append(s.underway[:0], s.underway[left:]...)
 }
 
 const ethernet = 14 // bytes of an untagged Ethernet header
 
 // Stop makes Run return. The worker no longer runs.
-func (s *SlowPath) Stop() { s.wake.Close() }
+func (s *SlowPath) Stop() {
+	s.stopped.Store(true)
+	s.wake.Close()
+}
 
 // drain frees what still waits. Run has returned.
 func (s *SlowPath) drain() {

@@ -27,6 +27,22 @@ type Snapshot struct {
 	Queues  [][]*Queue // by worker
 }
 
+// domain is the bridge domain with an index, nil if there is none.
+func (s *Snapshot) domain(index uint16) *Domain {
+	if int(index) >= len(s.Domains) {
+		return nil
+	}
+	return s.Domains[index]
+}
+
+// port is the port with an index, nil if there is none.
+func (s *Snapshot) port(index uint32) *Port {
+	if int(index) >= len(s.Ports) {
+		return nil
+	}
+	return s.Ports[index]
+}
+
 // Domain is one VNI with its ports, remotes, flood list and settings.
 type Domain struct {
 	Index     uint16
@@ -63,8 +79,8 @@ const (
 	// PathSlow: through the kernel, which resolves the next hop.
 	PathSlow PathState = iota
 	// PathDraining: the next hop is known, but frames that were handed to the
-	// kernel may still be on their way. A worker goes on handing frames to the kernel
-	// while one of its own is, so that no flow is reordered.
+	// kernel may still be on their way. A worker holds frames back while one of its
+	// own is, so that no flow is reordered.
 	PathDraining
 	// PathDirect: from our own tx ring.
 	PathDirect

@@ -234,5 +234,8 @@ func TestNoAllocations(t *testing.T) {
 
 type discardSender struct{}
 
+// Unsent is nothing.
+func (discardSender) Unsent() int { return 0 }
+
 // Send does nothing.
 func (discardSender) Send([]byte) error { return nil }

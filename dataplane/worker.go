@@ -13,7 +13,7 @@ import (
 //
 //	adopt the snapshot in force
 //	send what other workers have handed over
-//	work on what came by way of the kernel
+//	send what waited for a way to drain, work on what came by way of the kernel
 //	for each queue: receive a batch -> parse all -> look up all -> decide all -> emit all
 //	publish and kick what was sent, show what was handed over
 //	take back completed frames, refill
@@ -59,6 +59,8 @@ type Worker struct {
 	id, idStep uint16 // of IPv4 headers, see nextID
 	met        [meetings]meeting
 	batch      batch
+	hold       hold
+	releasing  bool // of what was held, now
 	tally      tally
 
 	passed  atomic.Uint64 // Seq of the snapshot in use
@@ -81,7 +83,7 @@ func newWorker(p *Plane, id, cpu int) (*Worker, error) {
 		w.bed.close()
 		return nil, err
 	}
-	w.Slow, w.Inject = slow, newInject(w)
+	w.Slow, w.Inject, w.hold = slow, newInject(w), newHold(len(slow.pending))
 	return w, nil
 }
 
@@ -128,6 +130,7 @@ func (w *Worker) Stop() {
 // depot. Run, Slow.Run and Inject.Run of every worker have returned.
 func (w *Worker) Close() {
 	w.drainLanes()
+	w.dropHeld()
 	w.Slow.Stop()
 	w.Slow.drain()
 	w.Inject.drain()
@@ -151,6 +154,9 @@ func (w *Worker) Round() int {
 		turn := w.plane.turn.Load()
 		work = w.takeOver()
 		w.turn.Store(turn)
+	}
+	if len(w.hold.frames) > 0 {
+		work += w.release()
 	}
 	work += w.injected()
 	for _, q := range w.queues {

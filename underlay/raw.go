@@ -67,6 +67,16 @@ func (r *Raw) Send(packet []byte) error {
 	}
 }
 
+// Unsent returns how many bytes of memory hold packets that the kernel has taken and that have not left this host: they
+// wait for their neighbour, in a queue, or for the driver; on a veth for the other end to receive them.
+func (r *Raw) Unsent() int {
+	n, err := unix.IoctlGetInt(r.fd, unix.SIOCOUTQ) // sk_wmem_alloc (net/ipv4/raw.c, raw_ioctl)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // Close closes the socket; packets that wait for a neighbour are still sent.
 func (r *Raw) Close() error {
 	if err := unix.Close(r.fd); err != nil {
