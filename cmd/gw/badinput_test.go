@@ -195,7 +195,7 @@ func TestBadCommandLine(t *testing.T) {
 		{name: "unknown flag of status", args: []string{"status", "--wiat", "5s"}, status: 2, want: []string{"--wiat", "gw status --help"}},
 		{name: "flag without value", args: []string{"--iface"}, status: 2, want: []string{"--iface"}},
 		{name: "unknown command", args: []string{"frobnicate"}, status: 2, want: []string{`"frobnicate"`, "gw --help"}},
-		{name: "command misspelt", args: []string{"staus"}, status: 2, want: []string{`"staus"`, "did you mean gw status?"}},
+		{name: "command misspelt", args: []string{"staus"}, status: 2, want: []string{`"staus"`, "did you mean gw stats or gw status?"}},
 		{name: "command of fdb misspelt", args: []string{"fdb", "shwo"}, status: 2, want: []string{`"shwo"`, "did you mean gw fdb show?"}},
 		{name: "underlay twice", args: on("--iface", "veth1"), status: 2, want: []string{`"veth1"`, "--iface", "twice"}},
 		{name: "group twice", args: on("--group", "239.1.1.1", "--group", "239.1.1.2"), status: 2, want: []string{`"239.1.1.2"`, "--group", "twice"}},

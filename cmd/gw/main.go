@@ -89,7 +89,8 @@ func noArgs(c *cobra.Command, args []string) error {
 	}
 	advice := c.CommandPath() + " --help lists what there is"
 	if near := config.Nearest(args[0], names); len(near) > 0 {
-		advice = "did you mean " + c.CommandPath() + " " + near[0] + "?"
+		path := c.CommandPath() + " "
+		advice = "did you mean " + path + strings.Join(near, " or "+path) + "?"
 	}
 	return usageError{fmt.Errorf("unknown command or argument %q (%s)", args[0], advice)}
 }
