@@ -192,9 +192,9 @@ func TestInjectWakes(t *testing.T) {
 	go func() { ended <- r.worker.Inject.Run(feed(in)) }()
 	p := tunnelled(t, remote, 42, 0, ipFrame(hostA, hostR, 7, 100))
 	for i := range 200 {
+		slept := r.worker.Counters.Sleeps.Load()
 		in <- p[ethernet:]
 		if i%20 == 0 {
-			slept := r.worker.Counters.Sleeps.Load()
 			for deadline := time.Now().Add(20 * time.Second); r.worker.Counters.Sleeps.Load() == slept; time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("the worker does not go to sleep again")
