@@ -17,7 +17,8 @@ type side struct {
 	end   end
 	feed  func(n uint64) []byte // nil: it receives nothing
 	check func(frame []byte)
-	sent  uint64 // what it has received; read when it has ended
+	sent  uint64        // what it has received; read when it has ended
+	steps atomic.Uint64 // each hands over all that was sent before it
 }
 
 // crowd is workers that run and the kernel's sides of their queues.
@@ -25,7 +26,6 @@ type crowd struct {
 	*rig
 	sides          []*side
 	paused, ended  atomic.Bool
-	moved          atomic.Uint64 // frames that came out
 	kernels, inner sync.WaitGroup
 }
 
@@ -47,11 +47,12 @@ func (c *crowd) start(out Sender) {
 }
 
 func (c *crowd) step(d *side) {
-	work := d.end.kernel.Take(func(_ uint64, f []byte) { d.check(f); c.moved.Add(1) })
+	work := d.end.kernel.Take(func(_ uint64, f []byte) { d.check(f) })
 	if d.feed != nil && !c.paused.Load() && d.end.kernel.Deliver(d.feed(d.sent)) {
 		d.sent++
 		work++
 	}
+	d.steps.Add(1)
 	if work > 0 {
 		c.workers[d.end.worker].Wake()
 	} else {
@@ -59,14 +60,26 @@ func (c *crowd) step(d *side) {
 	}
 }
 
-// settle pauses the traffic and waits until nothing comes out any more.
+// settle pauses the traffic and waits until all of it has come out.
 func (c *crowd) settle() {
 	c.paused.Store(true)
-	for last, since := c.moved.Load(), time.Now(); time.Since(since) < 10*time.Millisecond; time.Sleep(time.Millisecond) {
-		if n := c.moved.Load(); n != last {
-			last, since = n, time.Now()
+	kernels := func() {
+		for _, d := range c.sides {
+			for n := d.steps.Load(); d.steps.Load() < n+2; {
+				runtime.Gosched()
+			}
 		}
 	}
+	kernels() // nothing is received any more
+	for range 2 * len(c.workers) {
+		for _, w := range c.workers { // it sleeps when it has nothing to do, and has handed over what it had
+			for n := w.Counters.Sleeps.Load(); w.Counters.Sleeps.Load() < n+2; {
+				w.Wake()
+				runtime.Gosched()
+			}
+		}
+	}
+	kernels()
 }
 
 // end stops the kernel's sides, workers and slow paths, and returns how many frames were received.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,8 +41,9 @@ func newQueued(t *testing.T) *queued {
 	return q
 }
 
-// Many flows between all of them, while next hops are forgotten and found again: every
-// queue receives and sends, frames cross from worker to worker, no flow is reordered.
+// Many flows between all of them, that start again and again with next hops to be
+// found: every queue receives and sends, frames cross from worker to worker, and no
+// flow is reordered, also when it goes over from the kernel's way to the direct one.
 func TestManyQueues(t *testing.T) {
 	t.Parallel()
 	q := newQueued(t)
@@ -51,15 +53,19 @@ func TestManyQueues(t *testing.T) {
 	converse(t, q.two, q.one)
 
 	var flows sync.WaitGroup
-	more := make(chan struct{})
+	traffic := &tide{end: make(chan struct{})}
 	for _, pair := range [][2]end{{q.one, q.far}, {q.far, q.one}, {q.two, q.far}, {q.far, q.two}, {q.one, q.two}, {q.two, q.one}} {
-		for range 8 {
+		for range 16 {
 			f := newFlow(t, pair[0], pair[1])
-			flows.Go(func() { f.run(more) })
+			flows.Go(func() { f.run(traffic) })
 		}
 	}
 	eventually(t, func() string {
+		traffic.paused.Store(true)
+		time.Sleep(20 * time.Millisecond)
 		must(t, q.node1.FlushNeighbours("ens18"))
+		time.Sleep(20 * time.Millisecond) // the way is the kernel's by now
+		traffic.paused.Store(false)
 		time.Sleep(20 * time.Millisecond)
 		s := g.status()
 		for _, i := range append([]control.Interface{s.Underlay.Interface}, s.Ports[0].Interface, s.Ports[1].Interface) {
@@ -74,7 +80,7 @@ func TestManyQueues(t *testing.T) {
 		}
 		return ""
 	})
-	close(more)
+	close(traffic.end)
 	flows.Wait()
 	s := g.status()
 	if len(s.Workers) != 2 || s.Workers[0].Verdicts["to_port"] == 0 || s.Workers[1].Verdicts["to_port"] == 0 {
@@ -112,8 +118,14 @@ func newFlow(t *testing.T, from, to end) *flow {
 	return f
 }
 
-// run sends until more is closed, then the last number until it is there.
-func (f *flow) run(more <-chan struct{}) {
+// tide is what flows are told.
+type tide struct {
+	paused atomic.Bool
+	end    chan struct{} // closed
+}
+
+// run sends until the end, then the last number until it is there.
+func (f *flow) run(traffic *tide) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -124,11 +136,14 @@ func (f *flow) run(more <-chan struct{}) {
 		select {
 		case <-ended:
 			return
-		case <-more:
+		case <-traffic.end:
 			f.client.Write(binary.BigEndian.AppendUint64(nil, sent|endOfFlow))
 			time.Sleep(10 * time.Millisecond)
 		default:
 			for range 8 {
+				if traffic.paused.Load() {
+					break
+				}
 				sent++
 				f.client.Write(binary.BigEndian.AppendUint64(nil, sent))
 			}
