@@ -80,7 +80,7 @@ func ascending(t *testing.T, server *net.UDPConn) {
 		}
 		number := binary.BigEndian.Uint64(buf)
 		if number <= before {
-			t.Errorf("number %d came after %d", number, before)
+			t.Errorf("number %d came after %d, at %v", number, before, server.LocalAddr())
 		}
 		if before = number; number >= endOfFlow {
 			return
