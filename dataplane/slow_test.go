@@ -31,8 +31,7 @@ func (r *rig) runSlow(out Sender) {
 	if out == nil {
 		out = &recorder{}
 	}
-	for now := time.Now(); r.worker.Slow.carry(out, func(uint32) {}, now) > 0 || len(r.worker.Slow.underway) > 0 && out.Unsent() == 0; {
-		now = now.Add(grace)
+	for r.worker.Slow.carry(out, func(uint32) {}, time.Now()) > 0 {
 	}
 }
 

@@ -28,11 +28,8 @@ type underway struct {
 
 // The kernel keeps a packet until it has left, or waits for its next hop for seconds
 // and gives up. After linger a frame counts as gone even if others are still there;
-// every lingerPause it is asked. Not before grace: where the far end is on this
-// machine, what has left may wait on another CPU than what comes next (gro_cells of
-// the kernel's vxlan device).
+// every lingerPause it is asked.
 const (
-	grace       = 2 * time.Millisecond
 	linger      = 10 * time.Millisecond
 	lingerPause = 100 * time.Microsecond
 )
@@ -102,11 +99,8 @@ func (s *SlowPath) settle(out Sender, now time.Time) {
 	if len(s.underway) == 0 {
 		return
 	}
-	wait, left := linger, 0
-	if out.Unsent() == 0 {
-		wait = grace
-	}
-	for left < len(s.underway) && now.Sub(s.underway[left].since) > wait {
+	all, left := out.Unsent() == 0, 0
+	for left < len(s.underway) && (all || now.Sub(s.underway[left].since) > linger) {
 		s.pending[s.underway[left].remote].Add(-1)
 		left++
 	}
