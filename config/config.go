@@ -24,12 +24,15 @@ type Config struct {
 	Underlay Underlay `yaml:"underlay" json:"underlay"`
 	// Tunnel is the default of every VNI of a file. Once a Config is
 	// decoded each VNI carries its own whole Tunnel: read that one.
-	Tunnel    Tunnel    `yaml:"tunnel" json:"tunnel"`
-	Dataplane Dataplane `yaml:"dataplane" json:"dataplane"`
-	VNIs      []VNI     `yaml:"vnis" json:"vnis"`
-	Metrics   Metrics   `yaml:"metrics" json:"metrics"`
-	Control   Control   `yaml:"control" json:"control"`
-	Log       Log       `yaml:"log" json:"log"`
+	Tunnel Tunnel `yaml:"tunnel" json:"tunnel"`
+	// Remotes is the default of every VNI of a file that has no group, so that
+	// thousands of VNIs need not repeat, nor keep, the same list. Default none.
+	Remotes   []netip.Addr `yaml:"remotes,omitempty" json:"remotes,omitempty"`
+	Dataplane Dataplane    `yaml:"dataplane" json:"dataplane"`
+	VNIs      []VNI        `yaml:"vnis" json:"vnis"`
+	Metrics   Metrics      `yaml:"metrics" json:"metrics"`
+	Control   Control      `yaml:"control" json:"control"`
+	Log       Log          `yaml:"log" json:"log"`
 }
 
 // Underlay is the interface that carries the UDP/VXLAN packets.
@@ -87,11 +90,13 @@ type VNI struct {
 	// Group is the multicast group for BUM frames, IPv4. Default none. Not
 	// beside Remotes: a flooded frame would arrive twice.
 	Group netip.Addr `yaml:"group" json:"group,omitzero"`
-	// Remotes are the VTEPs that get a copy of each BUM frame. Default none:
-	// then only VTEPs that speak first are known.
-	Remotes []netip.Addr `yaml:"remotes,omitempty" json:"remotes,omitempty"`
+	// Remotes are the VTEPs that get a copy of each BUM frame. Default: those of
+	// the whole file; with none, only VTEPs that speak first are known. Equal
+	// lists may share their memory: replace one, never change it.
+	Remotes []netip.Addr `yaml:"remotes" json:"remotes"`
 	// Device is the interface to make for the host itself, nil for none.
-	// Default: one, called gw<VNI>, where no port is given.
+	// Default: one, called gw<VNI>, where no port is given. A VNI that has
+	// neither, by device: null, waits for ports to be added.
 	Device *Device `yaml:"device" json:"device"`
 	// Ports are interfaces that exist already and are bridged. Default none.
 	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
@@ -176,14 +181,15 @@ func Default() Config {
 	}
 }
 
-// NewVNI returns a VNI with every default, the tunnel section of c among
-// them, and neither port nor device.
+// NewVNI returns a VNI with every default, the tunnel section and the remotes of
+// c among them, and neither port nor device.
 func (c *Config) NewVNI(vni uint32) VNI {
 	return VNI{
 		VNI:        vni,
 		Learning:   true,
 		Ageing:     Duration(300 * time.Second),
 		MaxAddress: 100_000,
+		Remotes:    c.Remotes,
 		Tunnel:     c.Tunnel,
 	}
 }
@@ -194,9 +200,13 @@ func (v *VNI) DomainName() string {
 	return "gw" + strconv.FormatUint(uint64(v.VNI), 10)
 }
 
-// complete fills in what depends on other settings: a device where none is
-// spoken of and there is no port, and the name of one that has none.
-func (v *VNI) complete(deviceGiven bool) {
+// complete fills in what depends on other settings: no remotes beside a group but
+// those that are given, a device where none is spoken of and there is no port, and
+// the name of one that has none.
+func (v *VNI) complete(deviceGiven, remotesGiven bool) {
+	if v.Group.IsValid() && !remotesGiven {
+		v.Remotes = nil
+	}
 	if !deviceGiven && v.Device == nil && len(v.Ports) == 0 {
 		v.Device = &Device{}
 	}

@@ -111,6 +111,7 @@ func TestDevice(t *testing.T) {
 		"{vni: 7}":                                            {Name: "gw7"},
 		"{vni: 7, device: {}}":                                {Name: "gw7"},
 		"{vni: 7, device: {name: br}}":                        {Name: "br"},
+		"{vni: 7, device: null}":                              nil,
 		"{vni: 7, ports: [a]}":                                nil,
 		"{vni: 7, ports: [a], device: null}":                  nil,
 		"{vni: 7, ports: [a], device: {}}":                    {Name: "gw7"},

@@ -65,8 +65,9 @@ func (d *decoder) vni(path string, node ast.Node, dst reflect.Value) error {
 	if err := d.mapping(path, node, reflect.ValueOf(&v).Elem()); err != nil {
 		return err
 	}
-	_, given := d.lines[path+".device"]
-	v.complete(given)
+	_, device := d.lines[path+".device"]
+	_, remotes := d.lines[path+".remotes"]
+	v.complete(device, remotes)
 	dst.Set(reflect.ValueOf(v))
 	return nil
 }
@@ -135,6 +136,7 @@ func (d *decoder) key(path string, kv *ast.MappingValueNode, names []string) (st
 func (d *decoder) sequence(path string, node ast.Node, dst reflect.Value) error {
 	s, ok := node.(*ast.SequenceNode)
 	if _, null := node.(*ast.NullNode); null && dst.Kind() == reflect.Slice {
+		dst.SetZero()
 		return nil
 	} else if !ok {
 		return d.errorf(node, "%s is %s, not a list (write [a, b])", path, kind(node))
@@ -142,8 +144,11 @@ func (d *decoder) sequence(path string, node ast.Node, dst reflect.Value) error 
 	if dst.Kind() == reflect.Array && dst.Len() != len(s.Values) {
 		return d.errorf(node, "%s has %d values, not %d", path, len(s.Values), dst.Len())
 	}
-	if dst.Kind() == reflect.Slice && len(s.Values) > 0 {
-		dst.Set(reflect.MakeSlice(dst.Type(), len(s.Values), len(s.Values)))
+	if dst.Kind() == reflect.Slice {
+		dst.SetZero()
+		if len(s.Values) > 0 {
+			dst.Set(reflect.MakeSlice(dst.Type(), len(s.Values), len(s.Values)))
+		}
 	}
 	for i, n := range s.Values {
 		if err := d.value(fmt.Sprintf("%s[%d]", path, i), n, dst.Index(i)); err != nil {

@@ -16,21 +16,25 @@ const (
 
 // check validates one bridge domain. seen holds the names of all interfaces
 // that came before, over all domains.
-func (v *VNI) check(path string, u *Underlay, seen names) *problem {
+// right is the last list of remotes that was found so.
+func (v *VNI) check(path string, u *Underlay, seen names, right *[]netip.Addr) *problem {
 	if v.VNI == 0 || v.VNI > MaxVNI {
 		return wrong(path+".vni", "vni %d is out of range (give 1-%d)", v.VNI, MaxVNI)
 	}
-	if p := v.checkRemotes(path, u); p != nil {
+	if p := v.checkGroup(path); p != nil {
 		return p
+	}
+	if !sameMemory(v.Remotes, *right) {
+		if p := checkRemotes(path, fmt.Sprintf("vni %d: ", v.VNI), v.Remotes, u); p != nil {
+			return p
+		}
+		*right = v.Remotes
 	}
 	if p := v.checkDevice(path+".device", seen); p != nil {
 		return p
 	}
 	if p := v.checkPorts(path, seen); p != nil {
 		return p
-	}
-	if v.Device == nil && len(v.Ports) == 0 {
-		return wrong(path, "vni %d has neither a port nor a device (name one, or leave device out to get %s)", v.VNI, v.DomainName())
 	}
 	if v.Ageing < 0 {
 		return wrong(path+".ageing", "vni %d: ageing is negative (give one like 300s, or 0s for never)", v.VNI)
@@ -41,23 +45,28 @@ func (v *VNI) check(path string, u *Underlay, seen names) *problem {
 	return v.Tunnel.check(path+".tunnel", fmt.Sprintf("vni %d", v.VNI))
 }
 
-func (v *VNI) checkRemotes(path string, u *Underlay) *problem {
-	if v.Group.IsValid() {
-		if len(v.Remotes) > 0 {
-			return wrong(path+".group", "vni %d has a group and remotes (give one of them; VTEPs that speak first are learned)", v.VNI)
-		}
-		if why := badGroup(v.Group); why != "" {
-			return wrong(path+".group", "vni %d: group %s %s", v.VNI, v.Group, why)
-		}
+func (v *VNI) checkGroup(path string) *problem {
+	if !v.Group.IsValid() {
+		return nil
 	}
-	first := make(map[netip.Addr]bool, len(v.Remotes))
-	for i, r := range v.Remotes {
-		at := fmt.Sprintf("%s.remotes[%d]", path, i)
+	if len(v.Remotes) > 0 {
+		return wrong(path+".group", "vni %d has a group and remotes (give one of them; VTEPs that speak first are learned)", v.VNI)
+	}
+	if why := badGroup(v.Group); why != "" {
+		return wrong(path+".group", "vni %d: group %s %s", v.VNI, v.Group, why)
+	}
+	return nil
+}
+
+// checkRemotes checks a list of remotes. whose begins what is said about it.
+func checkRemotes(path, whose string, remotes []netip.Addr, u *Underlay) *problem {
+	first := make(map[netip.Addr]bool, len(remotes))
+	for i, r := range remotes {
 		if why := badRemote(r, u.Local); why != "" {
-			return wrong(at, "vni %d: remote %s %s", v.VNI, r, why)
+			return wrong(fmt.Sprintf("%s.remotes[%d]", path, i), "%sremote %s %s", whose, r, why)
 		}
 		if first[r] {
-			return wrong(at, "vni %d: remote %s is given twice (leave one out)", v.VNI, r)
+			return wrong(fmt.Sprintf("%s.remotes[%d]", path, i), "%sremote %s is given twice (leave one out)", whose, r)
 		}
 		first[r] = true
 	}

@@ -16,6 +16,7 @@ type Flags struct {
 	Group        string
 	Ports        []string
 	Device       string
+	NoDevice     bool
 	Addresses    []string // for the device, with prefix length
 	Mode         string
 	Workers      uint   // 0: as many as fit
@@ -58,6 +59,9 @@ func FromFlags(f Flags) (*Config, error) {
 			return nil, flagError("--local: %v", err)
 		}
 	}
+	if f.NoDevice && (f.Device != "" || len(f.Addresses) > 0) {
+		return nil, flagError("--no-device does not go with --device and --address (leave it out)")
+	}
 	if len(f.VNIs) > 1 && (len(f.Ports) > 0 || f.Device != "" || len(f.Addresses) > 0) {
 		return nil, flagError("--port, --device and --address go with one --vni (describe several in a file: --config)")
 	}
@@ -98,7 +102,7 @@ func (f *Flags) vni(c *Config, n uint) (VNI, error) {
 	if f.Device != "" {
 		v.Device = &Device{Name: f.Device}
 	}
-	v.complete(false)
+	v.complete(f.NoDevice, true)
 	for _, s := range f.Addresses {
 		if v.Device == nil {
 			return VNI{}, flagError("--address %s needs a device (add --device %s)", s, v.DomainName())

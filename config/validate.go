@@ -41,14 +41,18 @@ func (c *Config) check() *problem {
 	}
 	seen := make(names)
 	seen.take(c.Underlay.Iface, "the underlay")
-	first := make(map[uint32]bool)
+	if p := checkRemotes("", "", c.Remotes, &c.Underlay); p != nil {
+		p.path = p.path[1:]
+		return p
+	}
+	first, right := make(map[uint32]bool), c.Remotes
 	for i := range c.VNIs {
 		v, path := &c.VNIs[i], fmt.Sprintf("vnis[%d]", i)
 		if first[v.VNI] {
 			return wrong(path+".vni", "vni %d is given twice (join the two, or renumber one)", v.VNI)
 		}
 		first[v.VNI] = true
-		if p := v.check(path, &c.Underlay, seen); p != nil {
+		if p := v.check(path, &c.Underlay, seen, &right); p != nil {
 			return p
 		}
 	}
