@@ -22,7 +22,7 @@ const localAddrs = 64
 type UnderlayConfig struct {
 	Port    uint16 // UDP port of VXLAN, not 0
 	Queues  int    // rx queues of the interface, 1 to 65536
-	MaxVNIs int    // VNIs at one time, at least 1; memory is taken for all of them (about 80 bytes each)
+	MaxVNIs int    // VNIs at one time, at least 1; each takes its memory when it is added
 }
 
 // Underlay is the program for the interface that carries VXLAN. It takes
@@ -53,6 +53,9 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 	}
 	spec.Maps["vnis"].MaxEntries = uint32(cfg.MaxVNIs)
 	spec.Maps["addrs"].MaxEntries = uint32(cfg.MaxVNIs + localAddrs)
+	for _, name := range []string{"vnis", "addrs"} {
+		spec.Maps[name].Flags |= unix.BPF_F_NO_PREALLOC // only user space ever adds to them
+	}
 	if err := spec.Variables["dstport"].Set(cfg.Port); err != nil {
 		return nil, fmt.Errorf("load XDP program underlay: set port %d: %w", cfg.Port, err)
 	}

@@ -70,6 +70,18 @@ func (c *Client) FlushFDB(ctx context.Context, f FDBFilter) (removed int, err er
 	return flushed.Removed, err
 }
 
+// VNIs returns the VNIs in force, as elements of the list vnis of a file.
+func (c *Client) VNIs(ctx context.Context) ([]json.RawMessage, error) {
+	var v []json.RawMessage
+	return v, c.get(ctx, "vni", &v)
+}
+
+// Change carries out a verb of VNIs, remotes or ports, such as vni/add, with its body.
+// The error is a *Refused when the gateway does not do it.
+func (c *Client) Change(ctx context.Context, verb string, body any) error {
+	return c.post(ctx, verb, body, &Done{})
+}
+
 func (c *Client) get(ctx context.Context, what string, into any) error {
 	return c.ask(ctx, http.MethodGet, what, nil, into)
 }

@@ -59,7 +59,7 @@ func flushFDB(w http.ResponseWriter, r *http.Request, g Gateway) {
 }
 
 // mostBody is how long a request may be, in bytes.
-const mostBody = 64 << 10
+const mostBody = 1 << 20
 
 // read decodes the body of a request, in which an unknown key is an error.
 func read(w http.ResponseWriter, r *http.Request, into any) error {

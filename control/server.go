@@ -23,6 +23,13 @@ type Gateway interface {
 	GetFDB(FDBChange) ([]FDBEntry, error)
 	ChangeFDB(verb string, c FDBChange) error
 	FlushFDB(FDBFilter) (removed int, err error)
+	VNIs() []json.RawMessage
+	AddVNI(json.RawMessage) error
+	DeleteVNI(vni uint32) error
+	AddRemote(RemoteChange) error
+	DeleteRemote(RemoteChange) error
+	AddPort(PortChange) error
+	DeletePort(PortChange) error
 	WatchFDB(ctx context.Context, started func(), send func([]FDBEvent) error) error
 }
 
@@ -86,6 +93,7 @@ func (s *Server) Serve(g Gateway) {
 	mux.HandleFunc("GET /v1/fdb/monitor", func(w http.ResponseWriter, r *http.Request) { monitorFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/{verb}", func(w http.ResponseWriter, r *http.Request) { changeFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/flush", func(w http.ResponseWriter, r *http.Request) { flushFDB(w, r, g) })
+	changes(mux, g)
 	s.http.Handler = mux
 	s.http.ReadHeaderTimeout = 10 * time.Second
 	go s.http.Serve(s.listener) // returns when Close closes the listener

@@ -111,7 +111,8 @@ type Port struct {
 	Interface
 	VNI    uint32 `json:"vni"`
 	Device string `json:"device,omitempty"` // the host's side, when gw made the pair
-	Gone   bool   `json:"gone,omitempty"`   // removed or moved away since the start
+	Gone   bool   `json:"gone,omitempty"`   // configured, and not there now
+	Reason string `json:"reason,omitempty"` // why it is gone
 	// VLAN is what becomes of the VLAN tags of frames from there: one of the words
 	// below.
 	VLAN       string `json:"vlan"`

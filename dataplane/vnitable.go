@@ -16,14 +16,32 @@ func NewVNITable(domains []*Domain) *VNITable {
 		}
 		page := &t.pages[d.VNI>>12&0xfff]
 		if *page == nil {
-			*page = new([1 << 12]uint16)
-			for i := range *page {
-				(*page)[i] = NoDomain
-			}
+			*page = emptyPage()
 		}
 		(*page)[d.VNI&0xfff] = d.Index
 	}
 	return t
+}
+
+func emptyPage() *[1 << 12]uint16 {
+	page := new([1 << 12]uint16)
+	for i := range page {
+		page[i] = NoDomain
+	}
+	return page
+}
+
+// With returns a table that differs from t in one VNI, which has the bridge domain
+// index, or NoDomain for none. It shares everything else with t.
+func (t *VNITable) With(vni uint32, index uint16) *VNITable {
+	next := *t
+	page := emptyPage()
+	if old := t.pages[vni>>12&0xfff]; old != nil {
+		*page = *old
+	}
+	page[vni&0xfff] = index
+	next.pages[vni>>12&0xfff] = page
+	return &next
 }
 
 // Domain returns the index of vni's bridge domain, or NoDomain.

@@ -23,30 +23,100 @@ func (g *Gateway) publish() {
 		Domains:  old.Domains,
 		Queues:   old.Queues,
 	}
-	fresh := len(s.Domains) != len(g.domains)
-	if fresh || g.steward.redrawn {
-		s.Domains = make([]*dataplane.Domain, len(g.domains))
-		for i, d := range g.domains {
-			s.Domains[i] = d.plane
-		}
+	if g.steward.redrawn {
+		s.Domains = g.planes()
+		s.VNIs = g.steward.renumber(s)
 		g.steward.redrawn = false
 	}
-	if fresh {
-		s.VNIs = dataplane.NewVNITable(s.Domains)
+	if g.steward.requeued {
 		s.Queues = g.queues()
+		g.steward.requeued = false
 	}
-	for _, p := range g.ports {
-		s.Ports = append(s.Ports, &dataplane.Port{
-			Index: p.number, Domain: p.domain.plane.Index, Name: p.label(), MTU: p.mtu, Up: p.up,
-		})
+	s.Ports = make([]*dataplane.Port, len(g.ports))
+	for i, p := range g.ports {
+		if p != nil {
+			s.Ports[i] = p.picture(old)
+		}
 	}
-	g.steward.draining = false
-	for _, t := range g.tunnels {
-		s.Paths = append(s.Paths, g.pathsOf(t.plane, link, old))
-	}
+	g.ways(s, old, link)
 	g.plane.Publish(s)
 	g.steward.built = time.Now()
 	g.steward.gap = max(minGap, buildShare*g.steward.built.Sub(begin))
+}
+
+// planes are the bridge domains by index, as workers see them.
+func (g *Gateway) planes() []*dataplane.Domain {
+	all := make([]*dataplane.Domain, len(g.domains))
+	for i, d := range g.domains {
+		if d != nil {
+			all[i] = d.plane
+		}
+	}
+	return all
+}
+
+// picture is p as workers see it; the one that old has where nothing is different.
+func (p *port) picture(old *dataplane.Snapshot) *dataplane.Port {
+	now := dataplane.Port{Index: p.number, Domain: p.domain.index, Name: p.label(), MTU: p.mtu, Up: p.up}
+	if int(p.number) < len(old.Ports) && old.Ports[p.number] != nil && *old.Ports[p.number] == now {
+		return old.Ports[p.number]
+	}
+	return &now
+}
+
+// renumbering is a VNI that has another bridge domain index than before.
+type renumbering struct {
+	vni   uint32
+	index uint16
+}
+
+// redraw notes that a VNI has another index from the next snapshot on.
+func (s *steward) redraw(vni uint32, index uint16) {
+	s.vnis = append(s.vnis, renumbering{vni, index})
+	s.redrawn = true
+}
+
+// fewVNIs is up to how many of them it costs less to copy the table for each than to
+// make another one.
+const fewVNIs = 64
+
+// renumber returns the table of s, which has its domains and the table of the last snapshot.
+func (s *steward) renumber(next *dataplane.Snapshot) *dataplane.VNITable {
+	changed := s.vnis
+	s.vnis = nil
+	if len(changed) > fewVNIs {
+		return dataplane.NewVNITable(next.Domains)
+	}
+	table := next.VNIs
+	for _, c := range changed {
+		table = table.With(c.vni, c.index)
+	}
+	return table
+}
+
+// ways builds the ways to all remotes, or takes those of the old snapshot where only
+// domains and ports are different.
+func (g *Gateway) ways(s, old *dataplane.Snapshot, link underlay.Link) {
+	again := g.steward.repath
+	if again {
+		g.steward.draining, g.steward.repath = false, false
+	}
+	s.Paths = make([][]dataplane.Path, len(g.tunnels))
+	for i := range g.tunnels {
+		t := &g.tunnels[i]
+		switch {
+		case t.plane == nil:
+		case !again && !t.fresh:
+			s.Paths[i] = old.Paths[i]
+		default:
+			var before []dataplane.Path
+			if !t.fresh {
+				before = old.Paths[i]
+			}
+			s.Paths[i] = g.pathsOf(t.plane, link, before, old.Seq)
+			t.fresh = false
+		}
+	}
 }
 
 // martians lists the addresses of the underlay's subnets that no other host sends
@@ -74,7 +144,9 @@ func (g *Gateway) queues() [][]*dataplane.Queue {
 	}
 	deal(g.wire)
 	for _, p := range g.ports {
-		deal(p.iface)
+		if p != nil {
+			deal(p.iface)
+		}
 	}
 	return all
 }
@@ -82,12 +154,9 @@ func (g *Gateway) queues() [][]*dataplane.Queue {
 // workerOf is the worker that has a queue of an interface.
 func (g *Gateway) workerOf(f *iface, queue int) int { return (f.first + queue) % g.workers }
 
-// pathsOf builds the ways to all remotes with one set of tunnel options.
-func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, old *dataplane.Snapshot) []dataplane.Path {
-	var before []dataplane.Path
-	if t.Set < len(old.Paths) {
-		before = old.Paths[t.Set]
-	}
+// pathsOf builds the ways to all remotes with one set of tunnel options. before are
+// those of the last snapshot, whose number is seq.
+func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []dataplane.Path, seq uint64) []dataplane.Path {
 	addrs := g.plane.Remotes.Addrs()
 	paths := make([]dataplane.Path, len(addrs))
 	for n, addr := range addrs {
@@ -108,7 +177,7 @@ func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, old *dataplan
 				g.log.Error("cannot build outer headers", "remote", addr, "err", err)
 				continue
 			}
-			p.State = g.drained(uint32(n), before, old.Seq)
+			p.State = g.drained(uint32(n), before, seq)
 			if p.State == dataplane.PathDraining {
 				g.steward.draining = true
 			}

@@ -4,6 +4,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"vxgw/dataplane"
 	"vxgw/fdb"
 )
 
@@ -12,7 +13,7 @@ import (
 // loop away. It reports whether there is something to publish.
 func (g *Gateway) deviceChanged(u netlink.LinkUpdate) bool {
 	for _, p := range g.ports {
-		if p.pair == nil || p.pair.Index != int(u.Index) || u.Header.Type != unix.RTM_NEWLINK || len(u.Attrs().HardwareAddr) != 6 {
+		if p == nil || p.pair == nil || p.pair.Index != int(u.Index) || u.Header.Type != unix.RTM_NEWLINK || len(u.Attrs().HardwareAddr) != 6 {
 			continue
 		}
 		d, mac := p.domain, macInt(u.Attrs().HardwareAddr)
@@ -27,10 +28,8 @@ func (g *Gateway) deviceChanged(u netlink.LinkUpdate) bool {
 			g.log.Error("cannot remove the device's old address", "device", p.label(), "mac", macText(old.MAC()), "err", err)
 		}
 		g.log.Info("the device has another address", "device", p.label(), "mac", macText(mac))
-		next := *d.plane
-		next.DeviceMAC = mac
-		d.plane = &next
-		g.steward.redrawn = true
+		p.mac.Store(mac)
+		g.redraw(d, func(p *dataplane.Domain) { p.DeviceMAC = mac })
 		return true
 	}
 	return false

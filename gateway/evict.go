@@ -23,11 +23,12 @@ func (g *Gateway) evict() {
 		}
 		return true
 	})
-	for _, d := range g.domains {
-		for _, n := range d.plane.FloodRemotes {
+	g.forgetLists()
+	eachList(g.planes(), func(list []uint32) {
+		for _, n := range list {
 			used[n] = true
 		}
-	}
+	})
 	s := &g.steward
 	addrs := g.plane.Remotes.Addrs()
 	unused := map[uint32]bool{}
@@ -51,6 +52,7 @@ func (g *Gateway) evict() {
 	// Nobody finds them any more; then nobody holds them any more; then the FDB has
 	// what was learned of them in between, which goes too.
 	g.plane.Remotes.Retire(gone)
+	g.steward.repath = true
 	g.publish()
 	g.plane.Quiesce()
 	g.plane.FDB.FlushIf(func(_ fdb.Key, v fdb.Value) bool {

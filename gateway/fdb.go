@@ -26,7 +26,7 @@ func (g *Gateway) FDB() []control.FDBEntry {
 	}
 	first := len(out)
 	g.plane.FDB.Range(func(k fdb.Key, value fdb.Value) bool {
-		if int(k.Domain()) < len(g.domains) {
+		if v.knows(k, value.Dest()) {
 			out = append(out, v.entry(k, value))
 		}
 		return true
@@ -40,16 +40,47 @@ func (g *Gateway) FDB() []control.FDBEntry {
 // view is what numbers stand for at one moment: entries are described with it.
 type view struct {
 	g       *Gateway
-	domains []*dataplane.Domain
+	domains []*dataplane.Domain // those that workers have, nil for others
+	owners  []*domain
+	ports   []*port
 	addrs   []netip.Addr // of remotes
 	now     uint32
 	ledger  dataplane.Ledger // Status alone asks the workers for it
 }
 
-// view looks at the snapshot first, so that the remotes it names have addresses.
+// view looks at the snapshot first, so that the remotes it names have addresses. The
+// steward calls it, or who holds asking.
 func (g *Gateway) view() view {
-	domains := g.plane.Snapshot().Domains
-	return view{g: g, domains: domains, addrs: g.plane.Remotes.Addrs(), now: g.plane.Now()}
+	v := view{g: g, domains: g.plane.Snapshot().Domains, owners: g.domains, ports: g.ports}
+	v.addrs, v.now = g.plane.Remotes.Addrs(), g.plane.Now()
+	for i, d := range v.domains {
+		if d != nil && (i >= len(v.owners) || v.owners[i] == nil) { // about to go
+			v.domains = slices.Clone(v.domains)
+			v.domains[i] = nil
+		}
+	}
+	return v
+}
+
+// knows says whether an entry can be described: what it names may be about to go, or to
+// come.
+func (v *view) knows(k fdb.Key, dest fdb.Dest) bool {
+	d := int(k.Domain())
+	return d < len(v.domains) && v.domains[d] != nil && v.names(k, dest)
+}
+
+// names says whether there are names for what an entry names.
+func (v *view) names(k fdb.Key, dest fdb.Dest) bool {
+	d := int(k.Domain())
+	return d < len(v.owners) && v.owners[d] != nil && (dest.IsRemote() || v.port(dest) != nil)
+}
+
+// port is the one with the number that dest has, or nil.
+func (v *view) port(dest fdb.Dest) *port {
+	if n := dest.Index(); int(n) < len(v.ports) {
+		return v.ports[n]
+	}
+	return nil
 }
 
 // addr is the address of a remote, the zero one if it has been forgotten.
@@ -63,6 +94,9 @@ func (v *view) addr(n uint32) netip.Addr {
 // floodsTo lists the remotes or the group that a bridge domain floods to.
 func (v *view) floodsTo(domain int) []netip.Addr {
 	var out []netip.Addr
+	if v.domains[domain] == nil {
+		return nil
+	}
 	for _, n := range v.domains[domain].FloodRemotes {
 		out = append(out, v.addr(n))
 	}
@@ -79,7 +113,7 @@ func (v *view) floods(domain int) []control.FDBEntry {
 }
 
 func (v *view) flood(domain int, to netip.Addr) control.FDBEntry {
-	d := v.g.domains[domain]
+	d := v.owners[domain]
 	return control.FDBEntry{
 		MAC: control.ZeroMAC, Ifname: d.cfg.DomainName(), Dst: to.String(), Via: v.g.cfg.Underlay.Iface,
 		Flags: []string{"self"}, State: permanent.String(), VNI: d.cfg.VNI,
@@ -96,9 +130,9 @@ func (v *view) entry(k fdb.Key, value fdb.Value) control.FDBEntry {
 	return e
 }
 
-// describe is entry without the age.
+// describe is entry without the age, of an entry that v knows.
 func (v *view) describe(k fdb.Key, dest fdb.Dest, kind fdb.Kind, s state) control.FDBEntry {
-	d := v.g.domains[k.Domain()]
+	d := v.owners[k.Domain()]
 	e := control.FDBEntry{MAC: macText(k.MAC()), VNI: d.cfg.VNI, Flags: []string{}, State: s.String()}
 	if dest.IsRemote() {
 		e.Ifname = d.cfg.DomainName()
@@ -107,7 +141,7 @@ func (v *view) describe(k fdb.Key, dest fdb.Dest, kind fdb.Kind, s state) contro
 			e.Dst = a.String()
 		}
 	} else {
-		e.Ifname, e.Master = v.g.ports[dest.Index()].label(), d.cfg.DomainName()
+		e.Ifname, e.Master = v.port(dest).label(), d.cfg.DomainName()
 	}
 	if kind == fdb.Extern {
 		e.Flags = append(e.Flags, "extern_learn")

@@ -43,11 +43,20 @@ func (g *Gateway) named(dev string) (*domain, *port, error) {
 	var have []string
 	var d *domain
 	for _, one := range g.domains {
+		if one == nil {
+			continue
+		}
+		if a := one.absence(member{name: dev}); a != nil { // a device's VNI may have its name
+			return nil, nil, fmt.Errorf("%s is gone: %s", a.member, a.reason())
+		}
 		if have = append(have, one.cfg.DomainName()); one.cfg.DomainName() == dev {
 			d = one
 		}
 	}
 	for _, p := range g.ports {
+		if p == nil {
+			continue
+		}
 		if p.label() == dev && (d == nil || p.domain == d) {
 			return p.domain, p, nil
 		}
@@ -93,8 +102,7 @@ func (g *Gateway) changeEntry(verb string, d *domain, p *port, c *control.FDBCha
 		}
 		return g.leave(k, old)
 	}
-	if verb == "add" && old.Found() {
-		v := g.view()
+	if v := g.view(); verb == "add" && old.Found() && v.knows(k, old.Dest()) {
 		return fmt.Errorf("%w: %s (use replace)", control.ErrExists, v.entry(k, old))
 	}
 	dest, err := g.place(d, p, c)
@@ -160,10 +168,10 @@ func (g *Gateway) place(d *domain, p *port, c *control.FDBChange) (fdb.Dest, err
 
 // find makes sure that the entry v is there, and where c says it is.
 func (g *Gateway) find(c *control.FDBChange, k fdb.Key, v fdb.Value) error {
-	if !v.Found() {
+	view := g.view()
+	if !v.Found() || !view.knows(k, v.Dest()) {
 		return fmt.Errorf("%w in %s (gw fdb show lists those there are)", control.ErrNotFound, c.Dev)
 	}
-	view := g.view()
 	e := view.entry(k, v)
 	atPort := e.Master != ""
 	if e.Ifname != c.Dev || c.Dst.IsValid() && e.Dst != c.Dst.String() || c.Self != c.Master && c.Master != atPort {

@@ -24,6 +24,14 @@ func (g *Gateway) FlushFDB(f control.FDBFilter) (int, error) {
 
 func (g *Gateway) flush(f control.FDBFilter) (removed int, err error) {
 	chosen, err := g.choose(f)
+	if err != nil {
+		return 0, err
+	}
+	return g.leaveAll(chosen)
+}
+
+// leaveAll takes entries away that are still where they were.
+func (g *Gateway) leaveAll(chosen []chosenEntry) (removed int, err error) {
 	for len(chosen) > 0 && err == nil {
 		step := chosen[:min(flushStep, len(chosen))]
 		chosen = chosen[len(step):]
@@ -66,9 +74,14 @@ func (g *Gateway) choose(f control.FDBFilter) (chosen []chosenEntry, err error) 
 		f.Br, f.Dev = f.Dev, ""
 	}
 	v := g.view()
-	own := fdb.MakeKey(d.index, v.domains[d.index].DeviceMAC)
+	own := fdb.MakeKey(d.index, 0)
+	for _, p := range d.ports {
+		if p.pair != nil {
+			own = fdb.MakeKey(d.index, p.mac.Load())
+		}
+	}
 	g.plane.FDB.Range(func(k fdb.Key, value fdb.Value) bool {
-		if k.Domain() != d.index || k == own {
+		if k.Domain() != d.index || k == own || !v.knows(k, value.Dest()) {
 			return true
 		}
 		if e := v.entry(k, value); f.Match(&e) {

@@ -2,10 +2,12 @@ package gateway
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"vxgw/config"
 	"vxgw/control"
+	"vxgw/dataplane"
 )
 
 // changeFlood adds a destination to the flood list of d, or takes one or all away.
@@ -16,8 +18,8 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 	switch {
 	case c.Dev != name:
 		return false, fmt.Errorf("%s is a port (the flood list is that of dev %s)", c.Dev, name)
-	case len(d.groups) > 0:
-		return false, fmt.Errorf("%s floods to the multicast group %s and has no list of VTEPs (start it with --remote in place of --group)", name, d.groups[0])
+	case d.cfg.Group.IsValid():
+		return false, fmt.Errorf("%s floods to the multicast group %s and has no list of VTEPs (give it --remote in place of --group)", name, d.cfg.Group)
 	case verb == "del":
 		return g.unflood(d, c)
 	case verb == "add" && len(list) > 0:
@@ -30,7 +32,7 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 	if err != nil || slices.Contains(list, n) {
 		return false, err
 	}
-	g.setFlood(d, append(slices.Clone(list), n))
+	g.setFlood(d, append(slices.Clone(list), n), append(slices.Clone(d.flood.addrs), c.Dst))
 	return true, nil
 }
 
@@ -38,21 +40,20 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 func (g *Gateway) unflood(d *domain, c *control.FDBChange) (publish bool, err error) {
 	list := d.plane.FloodRemotes
 	if !c.Dst.IsValid() && len(list) > 0 {
-		g.setFlood(d, nil)
+		g.setFlood(d, nil, nil)
 		return true, nil
 	}
 	n, known := g.plane.Remotes.Find(c.Dst)
 	if i := slices.Index(list, n); c.Dst.IsValid() && known && i >= 0 {
-		g.setFlood(d, slices.Delete(slices.Clone(list), i, i+1))
+		g.setFlood(d, slices.Delete(slices.Clone(list), i, i+1), slices.Delete(slices.Clone(d.flood.addrs), i, i+1))
 		return true, nil
 	}
 	return false, fmt.Errorf("%w in the flood list of %s (gw fdb show lists those there are)", control.ErrNotFound, d.cfg.DomainName())
 }
 
 // setFlood gives d another flood list from the next snapshot on.
-func (g *Gateway) setFlood(d *domain, list []uint32) {
-	next := *d.plane
-	next.FloodRemotes = list
-	d.plane = &next
-	g.steward.redrawn = true
+func (g *Gateway) setFlood(d *domain, numbers []uint32, addrs []netip.Addr) {
+	list := g.share(numbers, addrs)
+	g.redraw(d, func(p *dataplane.Domain) { p.FloodRemotes = list.numbers })
+	g.alter(func() { d.flood = list })
 }

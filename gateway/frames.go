@@ -32,7 +32,7 @@ const (
 const laterShare = 4
 
 // frames is what becomes of the frame memory. It belongs to Start and then to the
-// steward.
+// builder.
 type frames struct {
 	total, free int
 	wire, port  uint32 // largest rings of an underlay's and a port's queue, in descriptors

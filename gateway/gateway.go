@@ -5,14 +5,14 @@
 //
 //	lock and journal    one gateway per underlay interface; undo what a killed one left
 //	underlay            address, link, memory, XDP program, sockets
-//	ports               devices are made, programs attached, sockets bound
-//	groups              multicast memberships
-//	tables              remotes numbered, static FDB entries
+//	domains             groups joined, devices made, programs attached, sockets bound,
+//	                    remotes numbered, static FDB entries
 //	workers             first snapshot, then frames flow
 //	leftovers           what XDP leaves to the kernel although it is ours comes back
 //
 // After that one goroutine, the steward, turns what changes in the kernel and what
-// workers find out into new snapshots.
+// workers find out into new snapshots. Another one, the builder, opens and closes domains
+// and ports as the configuration or an operator wants, by the same way as the start does.
 package gateway
 
 import (
@@ -50,32 +50,46 @@ type Gateway struct {
 	steer   *bpf.Underlay
 	wire    *iface     // the underlay
 	local   netip.Addr // outer source; the steward's once it runs, others read the snapshot
-	domains []*domain  // by bridge domain index
-	ports   []*port    // by port index
-	tunnels []tunnel   // by set
+	domains []*domain  // by bridge domain index, nil where unused; see asking
+	ports   []*port    // by port index, the same
+	tunnels []tunnel   // by set; the steward's
 	given   given
 	workers int
-	frames  frames
 	serving bool // workers run: what opens now comes later
+	builder builder
+
+	// Of the builder, and of Start before there is one.
+	domainNumbers, portNumbers numbers
+	held                       map[netip.Addr]int // how many VNIs have a group
+	frames                     frames
+	base                       *config.Config // what the configuration in force says beside VNIs
 
 	kernelTypes btf.Cache // shared by the programs of ports
 
 	listeners atomic.Int32 // of WatchFDB
 
-	asking  sync.RWMutex   // held by who looks at the parts below from outside
+	// asking is held by who looks at the parts below from outside, and at domains,
+	// ports and what is in them. The steward alone changes those, and holds it then:
+	// see alter.
+	asking  sync.RWMutex
 	ended   bool           // under asking: Close has begun, the parts go away
+	trouble string         // under asking: why the last reload was refused, "" if it was not
 	undo    []func() error // what Close does, last first
 	failed  chan error     // a worker or the steward could not go on
 	stop    chan struct{}
 	steward steward
+	// unfollow ends the subscription to what happens to interfaces.
+	unfollow chan struct{}
 }
 
 // domain is a bridge domain: its configuration and the numbers that stand for it.
 type domain struct {
-	cfg    *config.VNI
+	cfg    *config.VNI       // replaced, never changed
 	index  uint16            // of the domain, as the table and the snapshot have it
 	plane  *dataplane.Domain // replaced, never changed once workers have it; the steward's, others read the snapshot
-	groups []netip.Addr
+	flood  *floodList        // as it is now, which gw fdb may have changed; replaced, never changed
+	ports  []*port           // open ones; replaced, never changed
+	absent []*absence        // the other configured ones; replaced, never changed
 }
 
 // Start makes a gateway of cfg, which passed Validate and is not changed any more.
@@ -94,7 +108,9 @@ func Start(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
 	return &Gateway{
 		cfg: cfg, log: log, started: time.Now(),
-		failed: make(chan error, 8), stop: make(chan struct{}), steward: newSteward(), given: newGiven(),
+		failed: make(chan error, 8), stop: make(chan struct{}), unfollow: make(chan struct{}), steward: newSteward(), given: newGiven(), builder: newBuilder(),
+		domainNumbers: newNumbers("VNIs", maxDomains), portNumbers: newNumbers("ports", maxPorts),
+		held: map[netip.Addr]int{}, base: cfg,
 	}
 }
 
@@ -105,8 +121,6 @@ func (g *Gateway) steps() []func() error {
 		g.claim,
 		g.openUnderlay,
 		g.openDomains,
-		g.joinGroups,
-		g.fillTables,
 		g.startWorkers,
 		g.takeLeftovers,
 	}

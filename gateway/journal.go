@@ -130,25 +130,28 @@ var generic = map[string]bool{
 }
 
 // calmOffloads sees to it that an interface with XDP in the stack gets no frames
-// above the MTU: native mode makes the kernel do it, generic mode does not.
-func (g *Gateway) calmOffloads(f *iface) error {
+// above the MTU: native mode makes the kernel do it, generic mode does not. What it
+// returns puts back what it changed, and is never nil.
+func (g *Gateway) calmOffloads(f *iface) (undo func() error, err error) {
+	undo = func() error { return nil }
 	if f.attached != bpf.Generic {
-		return nil
+		return undo, nil
 	}
 	if !f.info.IsVeth {
 		g.log.Warn("XDP runs in the stack here, behind the offloads: what GRO, or a sender on this machine, leaves larger than the MTU is lost",
 			"iface", f.info.Name, "cure", fmt.Sprintf("ethtool -K %s gro off; at senders on this machine: ethtool -K DEV tso off gso off tx-udp-segmentation off", f.info.Name))
-		return nil
+		return undo, nil
 	}
 	if !f.info.PeerInSameNS {
 		g.log.Warn("segmentation offloads of the interface's other end cannot be switched off from here: frames above the MTU are lost",
 			"iface", f.info.Name, "cure", "in the other namespace: ethtool -K PEER tso off gso off tx-udp-segmentation off")
-		return nil
+		return undo, nil
 	}
 	peer, err := netlink.LinkByIndex(f.info.PeerIndex)
 	if err != nil {
-		return fmt.Errorf("find the other end of %s: %w", f.info.Name, err)
+		return undo, fmt.Errorf("find the other end of %s: %w", f.info.Name, err)
 	}
-	_, err = netdev.SetOffloads(g.journal, peer.Attrs().Name, generic)
-	return err
+	name := peer.Attrs().Name
+	_, err = netdev.SetOffloads(g.journal, name, generic)
+	return func() error { return errors.Join(g.journal.UndoOffloads(name)...) }, err
 }

@@ -72,8 +72,10 @@ type watch struct {
 	seen    map[fdb.Key]sighting
 	addrs   []netip.Addr // of remotes; those of forgotten ones stay, for entries that go
 	domains []*dataplane.Domain
-	begun   bool // the first look is over, which tells nothing
-	most    int  // differences of one look
+	owners  []*domain // with those that are no more, the same
+	ports   []*port   // the same
+	begun   bool      // the first look is over, which tells nothing
+	most    int       // differences of one look
 	events  []control.FDBEvent
 }
 
@@ -93,7 +95,7 @@ func (w *watch) look() ([]control.FDBEvent, error) {
 	}
 	w.events = nil
 	now := w.g.view()
-	before := view{g: w.g, domains: w.domains, addrs: w.addrs}
+	before := view{g: w.g, domains: w.domains, owners: w.owners, ports: w.ports, addrs: w.addrs}
 	w.lookAtFloods(&before, &now)
 	if w.lookAtTable(&before, &now) {
 		w.lookForGone(&before)
@@ -105,6 +107,7 @@ func (w *watch) look() ([]control.FDBEvent, error) {
 			w.addrs[n] = a
 		}
 	}
+	w.domains, w.owners, w.ports = now.domains, kept(now.owners, w.owners), kept(now.ports, w.ports)
 	w.begun = true
 	return w.events, nil
 }
@@ -115,36 +118,65 @@ func (w *watch) tell(deleted bool, e control.FDBEntry) {
 
 // lookAtFloods compares the flood lists, which differ only where a domain does.
 func (w *watch) lookAtFloods(before, now *view) {
-	for i, d := range now.domains {
-		if i >= len(before.domains) || d == before.domains[i] {
+	for i := range max(len(now.domains), len(before.domains)) {
+		was, is := before.list(i), now.list(i)
+		if sameOwner(i, before, now) && len(was) == len(is) && (len(was) == 0 || &was[0] == &is[0]) {
 			continue
 		}
-		was := before.domains[i].FloodRemotes
 		for _, n := range was {
-			if !slices.Contains(d.FloodRemotes, n) {
+			if !sameOwner(i, before, now) || !slices.Contains(is, n) {
 				w.tell(true, before.flood(i, before.addr(n)))
 			}
 		}
-		for _, n := range d.FloodRemotes {
-			if !slices.Contains(was, n) {
+		for _, n := range is {
+			if w.begun && (!sameOwner(i, before, now) || !slices.Contains(was, n)) {
 				w.tell(false, now.flood(i, now.addr(n)))
 			}
 		}
 	}
-	w.domains = now.domains
+}
+
+// list is the flood list of a bridge domain, nil for one that v does not know.
+func (v *view) list(domain int) []uint32 {
+	if domain >= len(v.domains) || v.domains[domain] == nil {
+		return nil
+	}
+	return v.domains[domain].FloodRemotes
+}
+
+// kept is now with what it lacks of before, for entries that go.
+func kept[T any](now, before []*T) []*T {
+	out := slices.Clone(now)
+	for i, old := range before {
+		if i >= len(out) {
+			out = append(out, old)
+		} else if out[i] == nil {
+			out[i] = old
+		}
+	}
+	return out
+}
+
+// sameOwner says whether an index stands for the same VNI in both views, as far as
+// both know one.
+func sameOwner(i int, before, now *view) bool {
+	return i >= len(before.owners) || i >= len(now.owners) || before.owners[i] == nil || now.owners[i] == nil ||
+		before.owners[i] == now.owners[i]
 }
 
 // lookAtTable finds entries that came or changed, and reports whether others are gone.
 func (w *watch) lookAtTable(before, now *view) (gone bool) {
 	there := 0
 	w.g.plane.FDB.Range(func(k fdb.Key, v fdb.Value) bool {
-		if int(k.Domain()) >= len(now.domains) {
+		if !now.knows(k, v.Dest()) {
 			return true
 		}
 		s := sighting{v.Dest(), v.Kind(), w.g.given.state(k, v.Kind())}
 		there++
-		if old, ok := w.seen[k]; ok && old == s && sameRemote(s.dest, before, now) {
+		if old, ok := w.seen[k]; ok && old == s && samePlace(k, s.dest, before, now) {
 			return true
+		} else if ok && !sameOwner(int(k.Domain()), before, now) {
+			w.tell(true, before.describe(k, old.dest, old.kind, old.state))
 		}
 		w.seen[k] = s
 		if w.begun {
@@ -155,11 +187,14 @@ func (w *watch) lookAtTable(before, now *view) (gone bool) {
 	return len(w.events) < w.most && there < len(w.seen)
 }
 
-// sameRemote says whether a number stands for the same remote as before, or for none
-// any more, in which case the entry is about to go.
-func sameRemote(d fdb.Dest, before, now *view) bool {
+// samePlace says whether the numbers of an entry stand for the same VNI, port and
+// remote as before; or for no remote any more, in which case the entry is about to go.
+func samePlace(k fdb.Key, d fdb.Dest, before, now *view) bool {
+	if !sameOwner(int(k.Domain()), before, now) {
+		return false
+	}
 	if !d.IsRemote() {
-		return true
+		return before.port(d) == nil || before.port(d) == now.port(d)
 	}
 	a := now.addr(d.Index())
 	return !a.IsValid() || a == before.addr(d.Index())
@@ -173,7 +208,9 @@ func (w *watch) lookForGone(before *view) {
 		}
 		if !w.g.plane.FDB.Lookup(k).Found() {
 			delete(w.seen, k)
-			w.tell(true, before.describe(k, s.dest, s.kind, s.state))
+			if before.names(k, s.dest) {
+				w.tell(true, before.describe(k, s.dest, s.kind, s.state))
+			}
 		}
 	}
 }

@@ -1,8 +1,9 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"vxgw/bpf"
@@ -21,7 +22,9 @@ type port struct {
 	number uint32
 	up     bool // up and mtu are the steward's; others read the snapshot
 	mtu    int
-	gone   atomic.Bool // removed or moved away while the gateway runs; its sockets are dead for good
+	gone   atomic.Bool   // removed or moved away while the gateway runs; its sockets are dead for good
+	mac    atomic.Uint64 // of the host's end of pair; the steward follows it
+	undo   []func() error
 }
 
 // openUnderlay finds the outer source address, makes the memory, and takes the
@@ -74,11 +77,11 @@ func (g *Gateway) openUnderlay() error {
 		return err
 	}
 	g.onClose(g.mirror.Close)
-	g.steer, err = bpf.LoadUnderlay(bpf.UnderlayConfig{Port: u.DstPort, Queues: info.RxQueues, MaxVNIs: max(len(g.cfg.VNIs), 1)})
+	g.steer, err = bpf.LoadUnderlay(bpf.UnderlayConfig{Port: u.DstPort, Queues: info.RxQueues, MaxVNIs: maxDomains})
 	if err != nil {
 		return err
 	}
-	if err := g.steerTo(); err != nil {
+	if err := g.steer.AddAddr(g.local); err != nil {
 		g.steer.Close()
 		return err
 	}
@@ -86,101 +89,96 @@ func (g *Gateway) openUnderlay() error {
 		return err
 	}
 	g.onClose(func() error { return g.closeIface(g.wire) })
-	return g.calmOffloads(g.wire)
-}
-
-// steerTo tells the underlay's program what is ours.
-func (g *Gateway) steerTo() error {
-	if err := g.steer.AddAddr(g.local); err != nil {
-		return err
-	}
-	for i := range g.cfg.VNIs {
-		v := &g.cfg.VNIs[i]
-		if err := g.steer.AddVNI(v.VNI); err != nil {
-			return err
-		}
-		if v.Group.IsValid() {
-			if err := g.steer.AddAddr(v.Group); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// openDomains makes the bridge domains with their devices and ports.
-func (g *Gateway) openDomains() error {
-	mtu := g.mirror.Link().MTU - innerOverhead
-	for i := range g.cfg.VNIs {
-		v := &g.cfg.VNIs[i]
-		d := &domain{cfg: v, index: uint16(i)}
-		if v.Group.IsValid() {
-			d.groups = []netip.Addr{v.Group}
-		}
-		d.plane = &dataplane.Domain{Index: d.index, VNI: v.VNI, Learning: v.Learning, Tunnel: g.tunnel(&v.Tunnel)}
-		g.domains = append(g.domains, d)
-		if v.Device != nil {
-			if err := g.openDevice(d, mtu); err != nil {
-				return fmt.Errorf("vni %d: %w", v.VNI, err)
-			}
-		}
-		for _, p := range v.Ports {
-			if err := g.openPort(d, p.Name, nil, mtu); err != nil {
-				return fmt.Errorf("vni %d: port %s: %w", v.VNI, p.Name, err)
-			}
-		}
-	}
-	return nil
+	g.groups = underlay.OpenMemberships(info.Index)
+	g.onClose(g.groups.Close)
+	_, err = g.calmOffloads(g.wire) // recordManaged's undo has it
+	return err
 }
 
 // innerOverhead is what the tunnel takes from the underlay's MTU.
 const innerOverhead = vxlan.Overhead
 
-// openDevice makes the interface by which the host itself is on the overlay.
-func (g *Gateway) openDevice(d *domain, mtu int) error {
-	dev := d.cfg.Device
-	mtu = min(mtu, maxDeviceMTU)
+// innerMTU is what the tunnel carries now, in bytes of inner IP packet.
+func (g *Gateway) innerMTU() int { return g.mirror.Link().MTU - innerOverhead }
+
+// openDevice makes the interface by which the host itself is on the overlay, and takes
+// its far end as a port of d.
+func (g *Gateway) openDevice(d *domain, dev *config.Device) (p *port, err error) {
+	mtu := min(g.innerMTU(), maxDeviceMTU)
 	if err := fitDevice(dev, mtu); err != nil {
-		return err
+		return nil, err
 	}
 	pair, err := netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, Addresses: dev.Addresses, Queues: 1})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	g.onClose(pair.Remove)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, pair.Remove())
+		}
+	}()
 	host, err := netdev.Lookup(pair.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d.plane.DeviceMAC = macInt(host.MAC)
-	return g.openPort(d, pair.Far, pair, mtu)
+	if p, err = g.openPort(d, pair.Far, pair, mtu); err != nil {
+		return nil, err
+	}
+	p.mac.Store(macInt(host.MAC))
+	p.undo = slices.Insert(p.undo, 0, pair.Remove)
+	return p, nil
 }
 
-// openPort takes an interface as a port of d.
-func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) error {
+// openPort takes an interface as a port of d. Workers have it from the next snapshot
+// on after takeIn; the caller closes it with closePort.
+func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (_ *port, err error) {
 	info, err := netdev.Lookup(name)
 	if err != nil {
-		return notThere(err)
+		return nil, notThere(err)
 	}
 	if err := fitPort(info); err != nil {
-		return err
+		return nil, err
 	}
 	if info.MTU > mtu {
 		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger packets are dropped, and their senders told by ICMP",
 			"port", name, "mtu", info.MTU, "tunnel", mtu,
 			"cure", fmt.Sprintf("ip link set dev %s mtu %d, and at its other end; or give the underlay %d", name, mtu, info.MTU+innerOverhead))
 	}
-	p := &port{domain: d, pair: pair, number: uint32(len(g.ports))}
+	number, err := g.portNumbers.take()
+	if err != nil {
+		return nil, err
+	}
+	p := &port{domain: d, pair: pair, number: number}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.closePort(p))
+		}
+	}()
 	mode := g.cfg.Underlay.Mode
 	if mode == config.ModeZeroCopy || pair != nil {
 		mode = config.ModeAuto // what is asked of the underlay's NIC is not asked of every port
 	}
 	p.up, p.mtu = info.Up, info.MTU
 	if p.iface, err = g.takePort(info, mode, pair != nil, p.number); err != nil {
-		return err
+		return nil, err
 	}
-	g.onClose(func() error { return g.closeIface(p.iface) })
-	g.ports = append(g.ports, p)
-	d.plane.FloodPorts = append(d.plane.FloodPorts, p.number)
-	return g.calmOffloads(p.iface)
+	p.onClose(func() error { return g.closeIface(p.iface) })
+	calm, err := g.calmOffloads(p.iface)
+	p.onClose(calm)
+	return p, err
+}
+
+// onClose puts f on the stack of what closing the port does.
+func (p *port) onClose(f func() error) { p.undo = append(p.undo, f) }
+
+// closePort takes everything back that opening p has made or changed, and frees its
+// number. No worker has it any more, and no FDB entry names it.
+func (g *Gateway) closePort(p *port) error {
+	var errs []error
+	for _, f := range slices.Backward(p.undo) {
+		errs = append(errs, f())
+	}
+	p.undo = nil
+	g.portNumbers.put(p.number)
+	return errors.Join(errs...)
 }

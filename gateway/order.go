@@ -11,8 +11,13 @@ type order struct {
 }
 
 // order has the steward do something. When it returns, what was to be published is,
-// and every worker works with it.
+// and every worker works with it. Before there is a steward nobody works yet, and it is
+// done here.
 func (g *Gateway) order(do func() (publish bool, err error)) error {
+	if !g.steward.begun {
+		_, err := do()
+		return err
+	}
 	o := order{do, make(chan error, 1)}
 	select {
 	case g.steward.orders <- o:

@@ -29,16 +29,19 @@ func (g *Gateway) takeSource(link underlay.Link) {
 		}
 	}
 	for i := range g.tunnels {
+		if g.tunnels[i].plane == nil {
+			continue
+		}
 		next := *g.tunnels[i].plane // workers and the slow path may still have the old one
 		next.Outer.Src = g.local
 		g.tunnels[i].plane = &next
 	}
 	for _, d := range g.domains {
-		next := *d.plane
-		next.Tunnel = g.tunnels[next.Tunnel.Set].plane
-		d.plane = &next
+		if d != nil {
+			g.redraw(d, func(p *dataplane.Domain) { p.Tunnel = g.tunnels[p.Tunnel.Set].plane })
+		}
 	}
-	g.steward.redrawn = true
+	g.steward.redrawn, g.steward.repath = true, true
 }
 
 // source is the outer source address that workers use, as text, or "" while there is
@@ -47,7 +50,15 @@ func source(s *dataplane.Snapshot) string {
 	if s.Local == 0 {
 		return ""
 	}
-	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, s.Local))).String()
+	return sourceAddr(s).String()
+}
+
+// sourceAddr is the same, and the zero Addr while there is none.
+func sourceAddr(s *dataplane.Snapshot) netip.Addr {
+	if s.Local == 0 {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, s.Local)))
 }
 
 // trouble says why nothing can be sent for lack of an outer source address, or "".

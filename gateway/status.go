@@ -9,6 +9,7 @@ import (
 
 	"vxgw/control"
 	"vxgw/dataplane"
+	"vxgw/netdev"
 	"vxgw/underlay"
 )
 
@@ -44,17 +45,30 @@ func (g *Gateway) Status() control.Status {
 	s.Underlay.Name, s.Underlay.Trouble = link.Name, trouble(link, state) // it may have been renamed
 	s.Underlay.Drops, s.Underlay.TxDrops = drops(v.ledger.Underlay)
 	for i, p := range g.ports {
+		if p == nil || i >= len(state.Ports) || state.Ports[i] == nil {
+			continue
+		}
 		c := control.Port{Interface: g.describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
 		c.Drops, c.TxDrops = drops(entry(v.ledger.Ports, int(p.number)))
 		c.VLAN, c.VLANReason = p.tags.how, p.tags.why
+		if c.Gone {
+			c.Reason = wasTaken
+		}
 		if p.pair != nil {
 			c.Device = p.pair.Name
 		}
 		s.Ports = append(s.Ports, c)
 	}
-	for i := range v.domains {
-		s.VNIs = append(s.VNIs, g.vni(i, &v))
+	shown := addrTexts{}
+	for i, d := range v.domains {
+		if d == nil {
+			continue
+		}
+		s.VNIs = append(s.VNIs, g.vni(i, &v, shown))
+		for _, a := range v.owners[i].absent {
+			s.Ports = append(s.Ports, a.port())
+		}
 	}
 	f := g.plane.FDB.Stats()
 	s.FDB = control.FDBStats{
@@ -66,6 +80,9 @@ func (g *Gateway) Status() control.Status {
 	m := g.plane.Memory
 	s.Memory = control.Memory{Frames: m.Frames(), FrameSize: m.FrameSize(), Pages: m.Huge(), Free: g.plane.Depot.Len()}
 	s.Problems = problems(&s)
+	if g.trouble != "" {
+		s.Problems = append(s.Problems, "the last reload was refused: "+g.trouble)
+	}
 	s.Hint = g.hint(&s, &v)
 	return s
 }
@@ -108,25 +125,47 @@ func queue(q *dataplane.Queue) control.Queue {
 	return c
 }
 
-func (g *Gateway) vni(index int, view *view) control.VNI {
-	d := g.domains[index]
+func (g *Gateway) vni(index int, view *view, shown addrTexts) control.VNI {
+	d := view.owners[index]
 	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: g.plane.FDB.DomainLen(uint16(index))}
 	counts := entry(view.ledger.Domains, index)
 	v.Traffic, v.Dropped = control.Traffic(counts.Traffic), counts.Dropped
 	if d.cfg.Group.IsValid() {
 		v.Group = d.cfg.Group.String()
+	} else {
+		v.Remotes = shown.of(view, index)
 	}
-	for _, a := range view.floodsTo(index) {
-		if !a.IsMulticast() {
-			v.Remotes = append(v.Remotes, a.String())
-		}
-	}
-	for _, p := range g.ports {
-		if p.domain == d {
-			v.Ports = append(v.Ports, p.label())
-		}
+	for _, m := range members(d, d.cfg) {
+		v.Ports = append(v.Ports, m.name)
 	}
 	return v
+}
+
+// addrTexts are flood lists in words, each once: thousands of VNIs may share one.
+type addrTexts map[*uint32][]string
+
+func (t addrTexts) of(v *view, domain int) []string {
+	list := v.domains[domain].FloodRemotes
+	if len(list) == 0 {
+		return nil
+	}
+	texts, ok := t[&list[0]]
+	if !ok {
+		for _, a := range v.floodsTo(domain) {
+			texts = append(texts, a.String())
+		}
+		t[&list[0]] = texts
+	}
+	return texts
+}
+
+// port shows an absent member as a port that is gone.
+func (a *absence) port() control.Port {
+	p := control.Port{Interface: control.Interface{Name: a.name, Queues: []control.Queue{}}, VNI: a.d.cfg.VNI, Gone: true, Reason: a.reason()}
+	if a.dev != nil {
+		p.Name, p.Device = netdev.FarEnd(a.name), a.name
+	}
+	return p
 }
 
 // remotes lists the remotes and groups that flood lists and static entries name, and
@@ -134,11 +173,11 @@ func (g *Gateway) vni(index int, view *view) control.VNI {
 func (g *Gateway) remotes(v *view) []control.Remote {
 	out := []control.Remote{}
 	named := g.given.named()
-	for _, d := range v.domains {
-		for _, n := range d.FloodRemotes {
+	eachList(v.domains, func(list []uint32) {
+		for _, n := range list {
 			named[n]++
 		}
-	}
+	})
 	paths := g.plane.Snapshot().Paths
 	for n, addr := range v.addrs {
 		if !addr.IsValid() {
@@ -153,7 +192,7 @@ func (g *Gateway) remotes(v *view) []control.Remote {
 			}
 			if way.State == underlay.Direct {
 				r.MAC = macText(macInt(way.DstMAC[:]))
-				if slices.ContainsFunc(paths, func(p []dataplane.Path) bool { return n >= len(p) || p[n].State != dataplane.PathDirect }) {
+				if slices.ContainsFunc(paths, func(p []dataplane.Path) bool { return p != nil && (n >= len(p) || p[n].State != dataplane.PathDirect) }) {
 					r.State, r.Reason = underlay.Resolving.String(), "resolved, and frames may still be under way through the kernel"
 				}
 			}
@@ -198,7 +237,7 @@ func problems(s *control.Status) []string {
 		}
 		switch {
 		case p.Gone:
-			out = append(out, fmt.Sprintf("%s of vni %d is gone: it was removed, or moved to another network namespace (start gw again)", name, p.VNI))
+			out = append(out, fmt.Sprintf("%s of vni %d is gone: %s", name, p.VNI, p.Reason))
 		case !p.Up:
 			out = append(out, fmt.Sprintf("%s of vni %d is down", name, p.VNI))
 		}
@@ -221,9 +260,9 @@ func (g *Gateway) hint(s *control.Status, v *view) string {
 		return ""
 	}
 	for _, d := range v.domains {
-		if len(d.FloodRemotes) == 0 && !g.given.namesVTEP(d.Index) {
+		if d != nil && len(d.FloodRemotes) == 0 && !g.given.namesVTEP(d.Index) {
 			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, gw fdb append 00:00:00:00:00:00 dev %s dst ADDRESS, or start gw with --remote ADDRESS or --group GROUP",
-				d.VNI, g.domains[d.Index].cfg.DomainName())
+				d.VNI, v.owners[d.Index].cfg.DomainName())
 		}
 	}
 	return ""

@@ -33,7 +33,14 @@ type steward struct {
 	gap      time.Duration   // to leave before the next one
 	draining bool            // a path of the last snapshot waits for the slow path to run dry
 	redrawn  bool            // a domain is not what the last snapshot has
-	waiting  []chan error    // of orders that the next snapshot carries out
+	requeued bool            // nor are the queues
+	repath   bool            // nor, perhaps, the ways to remotes
+	vnis     []renumbering   // VNIs that have another index than in the last snapshot
+	links    map[int]linkState
+	lists    map[string]*floodList // by their numbers
+	lastList *floodList
+	begun    bool         // set before the steward runs
+	waiting  []chan error // of orders that the next snapshot carries out
 	orders   chan order
 	ended    chan struct{} // closed when the steward is no more
 	ports    chan netlink.LinkUpdate
@@ -45,18 +52,20 @@ type steward struct {
 }
 
 func newSteward() steward {
-	return steward{watched: map[uint32]bool{}, evicted: time.Now(), orders: make(chan order), ended: make(chan struct{}), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
+	return steward{redrawn: true, requeued: true, repath: true, links: map[int]linkState{}, lists: map[string]*floodList{},
+		watched: map[uint32]bool{}, evicted: time.Now(), orders: make(chan order), ended: make(chan struct{}), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
-// startSteward publishes changes from now on.
+// startSteward publishes changes from now on, and lets the builder make some.
 func (g *Gateway) startSteward() error {
+	g.steward.begun = true
 	ended := g.run("steward", func() error { g.keep(); return nil })
 	g.onClose(func() error {
 		close(g.stop)
 		<-ended
 		return nil
 	})
-	return nil
+	return g.startBuilder()
 }
 
 // keep is the steward's life.
@@ -79,14 +88,20 @@ func (g *Gateway) keep() {
 				g.failed <- fmt.Errorf("underlay %s is gone: it was removed, or moved to another network namespace (start gw again when it is back)", g.cfg.Underlay.Iface)
 				return
 			}
-			pending = true
+			pending, g.steward.repath = true, true
 		case <-g.plane.Remotes.Fresh():
-			pending = true
-		case u := <-g.steward.ports:
+			pending, g.steward.repath = true, true
+		case u, ok := <-g.steward.ports:
+			if !ok {
+				g.refollow()
+				continue
+			}
 			pending = g.portChanged(u) || pending
 			pending = g.deviceChanged(u) || pending
 		case <-g.steward.wake:
-			pending = g.watchWanted() || pending
+			if g.watchWanted() {
+				pending, g.steward.repath = true, true
+			}
 		case o := <-g.steward.orders:
 			pending = g.carryOut(o) || pending
 		case <-due.C:
@@ -104,6 +119,7 @@ func (g *Gateway) keep() {
 		g.answer()
 		pending = false
 		if g.steward.draining {
+			g.steward.repath = true
 			due.Reset(minGap)
 		}
 	}

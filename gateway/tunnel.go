@@ -13,18 +13,26 @@ import (
 // tunnel is a set of tunnel options that one or more domains share.
 type tunnel struct {
 	cfg   config.Tunnel
-	plane *dataplane.Tunnel
+	plane *dataplane.Tunnel // nil where the set is free
+	users int               // domains
+	fresh bool              // the last snapshot does not have it
 }
 
-// tunnel returns the set of options cfg, the same one for equal options.
+// tunnel returns the set of options cfg, the same one for equal options, and counts
+// one more domain that has it. The steward calls it.
 func (g *Gateway) tunnel(cfg *config.Tunnel) *dataplane.Tunnel {
-	for _, t := range g.tunnels {
-		if t.cfg == *cfg {
+	free := len(g.tunnels)
+	for i := range g.tunnels {
+		t := &g.tunnels[i]
+		if t.plane == nil {
+			free = i
+		} else if t.cfg == *cfg {
+			t.users++
 			return t.plane
 		}
 	}
 	p := &dataplane.Tunnel{
-		Set:         len(g.tunnels),
+		Set:         free,
 		InheritDF:   cfg.DF == config.DFInherit,
 		UDPChecksum: cfg.UDPCsum,
 		Outer: vxlan.TemplateConfig{
@@ -35,8 +43,21 @@ func (g *Gateway) tunnel(cfg *config.Tunnel) *dataplane.Tunnel {
 	if !p.Outer.InheritTOS {
 		p.Outer.TOS = uint8(cfg.TOS)
 	}
-	g.tunnels = append(g.tunnels, tunnel{*cfg, p})
+	if free == len(g.tunnels) {
+		g.tunnels = append(g.tunnels, tunnel{})
+	}
+	g.tunnels[free] = tunnel{cfg: *cfg, plane: p, users: 1, fresh: true}
 	return p
+}
+
+// untunnel counts one domain less. A set that nobody has is free at once: a worker
+// finds its paths in the snapshot that it has the set from.
+func (g *Gateway) untunnel(p *dataplane.Tunnel) {
+	if t := &g.tunnels[p.Set]; t.users > 1 {
+		t.users--
+	} else {
+		*t = tunnel{}
+	}
 }
 
 // macInt is a MAC address in the low 48 bits, first byte highest.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -35,6 +36,7 @@ func (g *Gateway) startWorkers() error {
 	if err := g.followPorts(); err != nil {
 		return err
 	}
+	g.onClose(func() error { close(g.unfollow); return nil })
 	g.publish()
 	for _, w := range g.plane.Workers() {
 		if err := g.startWorker(w); err != nil {
@@ -135,9 +137,10 @@ func (g *Gateway) pickCPUs() ([]int, error) {
 // followPorts subscribes to what happens to interfaces.
 func (g *Gateway) followPorts() error {
 	g.steward.ports = make(chan netlink.LinkUpdate, 64)
-	done := make(chan struct{})
+	done := g.unfollow
 	err := netlink.LinkSubscribeWithOptions(g.steward.ports, done, netlink.LinkSubscribeOptions{
-		ListExisting: true, // what changed since the ports were opened, and their carrier
+		ListExisting:      true,    // what changed since the ports were opened, and their carrier
+		ReceiveBufferSize: 1 << 20, // bytes: hundreds of interfaces may come at once
 		ErrorCallback: func(err error) {
 			select {
 			case <-done:
@@ -149,18 +152,45 @@ func (g *Gateway) followPorts() error {
 	if err != nil {
 		return fmt.Errorf("follow interface changes: %w", err)
 	}
-	g.onClose(func() error { close(done); return nil })
 	return nil
 }
 
-// portChanged takes over a port's new state and reports whether it differs.
+// refollow subscribes again after too much happened at once, and has the builder look
+// for what was not told.
+func (g *Gateway) refollow() {
+	g.steward.ports = nil
+	if err := g.followPorts(); err != nil {
+		g.failed <- err
+		return
+	}
+	clear(g.steward.links)
+	g.builder.rouse()
+}
+
+// linkState is what the kernel told last of an interface.
+type linkState struct {
+	up  bool
+	mtu int
+}
+
+// portChanged takes over the new state of an interface and reports whether that of a
+// port differs.
 func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
+	gone := u.Header.Type == unix.RTM_DELLINK
+	if gone {
+		delete(g.steward.links, int(u.Index))
+	} else {
+		g.steward.links[int(u.Index)] = linkState{carries(u.Flags), u.Attrs().MTU}
+	}
+	if slices.ContainsFunc(g.domains, func(d *domain) bool { return d != nil && len(d.absent) > 0 }) {
+		g.builder.rouse()
+	}
 	for _, p := range g.ports {
-		if p.info.Index != int(u.Index) {
+		if p == nil || p.info.Index != int(u.Index) {
 			continue
 		}
-		if u.Header.Type == unix.RTM_DELLINK && !p.gone.Swap(true) {
-			g.log.Warn("the port is gone: it was removed, or moved to another network namespace", "port", p.label(), "cure", "start gw again")
+		if gone && !p.gone.Swap(true) {
+			g.builder.rouse()
 		}
 		up := !p.gone.Load() && carries(u.Flags)
 		mtu := u.Attrs().MTU
@@ -189,7 +219,7 @@ func carries(flags uint32) bool {
 func (g *Gateway) age(now uint32) {
 	budget := int(g.plane.FDB.Stats().Buckets)/ageSteps + 1
 	g.plane.FDB.AgeStep(budget, now, func(index uint16) uint32 {
-		if int(index) >= len(g.domains) {
+		if int(index) >= len(g.domains) || g.domains[index] == nil {
 			return 0
 		}
 		return seconds(g.domains[index].cfg.Ageing)

@@ -140,6 +140,11 @@ func (j *Journal) UndoLink(name string) []error {
 	return j.undo(func(_ bool, c Change) bool { return c.Link.Name == name })
 }
 
+// UndoOffloads does the same for the offloads of one interface only.
+func (j *Journal) UndoOffloads(name string) []error {
+	return j.undo(func(_ bool, c Change) bool { return c.Kind == KindOffload && c.Link.Name == name })
+}
+
 // undo puts back what match picks, which is told whether a killed run left it.
 func (j *Journal) undo(match func(left bool, c Change) bool) []error {
 	j.mu.Lock()

@@ -54,7 +54,7 @@ func CreatePair(j *Journal, name string, o PairOptions) (*Pair, error) {
 	if len(left) > 0 {
 		return nil, errors.Join(left...)
 	}
-	for _, n := range []string{name, name + farEnd} {
+	for _, n := range []string{name, FarEnd(name)} {
 		if err := free(name, n); err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func CreatePair(j *Journal, name string, o PairOptions) (*Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pair{Name: name, Far: name + farEnd, journal: j}
+	p := &Pair{Name: name, Far: FarEnd(name), journal: j}
 	p.recording = Change{Kind: KindPair, Link: LinkID{Name: name, MAC: far.String()}}
 	if err := j.Record(p.recording); err != nil {
 		return nil, err
@@ -79,6 +79,37 @@ func CreatePair(j *Journal, name string, o PairOptions) (*Pair, error) {
 // journal. It is no error if somebody else has removed it already.
 func (p *Pair) Remove() error {
 	return errors.Join(p.journal.takeBack(p.recording)...)
+}
+
+// FarEnd is what the far end of a device is called.
+func FarEnd(name string) string { return name + farEnd }
+
+// AddAddress puts one more address on the host's end.
+func (p *Pair) AddAddress(a netip.Prefix) error {
+	link, err := netlink.LinkByIndex(p.Index)
+	if err == nil {
+		err = netlink.AddrAdd(link, linkAddr(a))
+	}
+	if err != nil {
+		return fmt.Errorf("add address %s: %w", a, withCure(err))
+	}
+	return nil
+}
+
+// RemoveAddress takes one away. It is no error if it, or the device, has gone already.
+func (p *Pair) RemoveAddress(a netip.Prefix) error {
+	link, err := netlink.LinkByIndex(p.Index)
+	if err == nil {
+		err = netlink.AddrDel(link, linkAddr(a))
+	}
+	if err != nil && !gone(err) && !errors.Is(err, unix.EADDRNOTAVAIL) {
+		return fmt.Errorf("remove address %s of %s: %w", a, p.Name, withCure(err))
+	}
+	return nil
+}
+
+func linkAddr(a netip.Prefix) *netlink.Addr {
+	return &netlink.Addr{IPNet: &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}}
 }
 
 // free says who has the name n, which the pair called name needs.
@@ -161,8 +192,7 @@ func setUpHost(link netlink.Link, addrs []netip.Prefix) error {
 		return err
 	}
 	for _, a := range addrs {
-		ip := &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}
-		if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: ip}); err != nil {
+		if err := netlink.AddrAdd(link, linkAddr(a)); err != nil {
 			return fmt.Errorf("add %s: %w", a, err)
 		}
 	}

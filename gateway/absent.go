@@ -1,0 +1,169 @@
+package gateway
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"vxgw/netdev"
+)
+
+// Ports go and come back while the gateway runs: the kernel tells the steward, the
+// steward wakes the builder, and the builder mends what it can. A device that somebody
+// has removed is made again, with its addresses.
+
+// How long the builder waits between two attempts at least: a failing attempt may be
+// what the kernel tells of next.
+const (
+	shortPause = 50 * time.Millisecond
+	longPause  = time.Second
+)
+
+// mend closes the ports that have gone and opens those that are back. It reports whether
+// none is absent for a reason of its own.
+func (g *Gateway) mend() bool {
+	var gone []*port
+	for _, p := range g.ports {
+		if p != nil && (p.gone.Load() || p.missing()) {
+			gone = append(gone, p)
+		}
+	}
+	if err := g.lose(gone); err != nil {
+		g.log.Warn("a port that has gone could not be closed", "err", err)
+	}
+	well := true
+	for _, d := range g.domains {
+		if d == nil {
+			continue
+		}
+		for _, a := range d.absent {
+			well = g.restore(a) && well
+		}
+	}
+	return well
+}
+
+// missing looks for the interface itself: what tells of its end may have been lost.
+func (p *port) missing() bool {
+	_, err := netlink.LinkByIndex(p.info.Index)
+	return errors.As(err, &netlink.LinkNotFoundError{})
+}
+
+// lose closes ports whose interfaces have gone, and notes them as absent.
+func (g *Gateway) lose(ports []*port) error {
+	if len(ports) == 0 {
+		return nil
+	}
+	for _, p := range ports {
+		g.log.Warn("the port has gone: it was removed, or moved to another network namespace", "port", p.label(), "vni", p.domain.cfg.VNI)
+	}
+	return g.close(ports, nil, func() { g.miss(ports) })
+}
+
+// miss notes closed ports as absent. The steward calls it.
+func (g *Gateway) miss(ports []*port) {
+	g.alter(func() {
+		for _, p := range ports {
+			p.domain.absent = append(slices.Clone(p.domain.absent), &absence{member: p.member()})
+		}
+	})
+}
+
+// restore opens an absent member if it is there again, and reports whether there is
+// nothing to complain of.
+func (g *Gateway) restore(a *absence) bool {
+	if a.dev != nil {
+		a = &absence{member{a.d, a.name, a.d.cfg.Device}, a.why}
+	} else if _, err := netdev.Lookup(a.name); errors.As(err, new(*netdev.NotFoundError)) {
+		g.explain(a, "")
+		return true
+	}
+	if err := g.reopen([]member{a.member}); err != nil {
+		g.explain(a, err.Error())
+		return false
+	}
+	g.log.Info("the port is back", "port", a.name, "vni", a.d.cfg.VNI)
+	return true
+}
+
+// explain notes why a member that is there is absent.
+func (g *Gateway) explain(a *absence, why string) {
+	if why == a.why {
+		return
+	}
+	if why != "" {
+		g.log.Warn("a port that is back cannot be taken", "port", a.name, "err", why)
+	}
+	_ = g.order(func() (bool, error) { // fails only when nobody asks any more
+		g.alter(func() {
+			a.d.absent = slices.Clone(a.d.absent)
+			for i, o := range a.d.absent {
+				if o.same(a.member) {
+					a.d.absent[i] = &absence{o.member, why}
+				}
+			}
+		})
+		return false, nil
+	})
+}
+
+// reopen opens members whose ports were closed. What cannot be opened is absent.
+func (g *Gateway) reopen(all []member) error {
+	var errs []error
+	for _, m := range all {
+		p, err := g.openMember(m)
+		if err != nil {
+			errs = append(errs, err)
+			if err := g.order(func() (bool, error) { g.lack(m, err); return false, nil }); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := g.bring(p, m); err != nil {
+			return errors.Join(err, g.closePort(p))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lack notes that a member is absent, once.
+func (g *Gateway) lack(m member, err error) {
+	if m.d.absence(m) == nil {
+		g.alter(func() { m.d.absent = append(slices.Clone(m.d.absent), &absence{m, err.Error()}) })
+	}
+}
+
+// bring lets frames flow through a port that was opened again.
+func (g *Gateway) bring(p *port, m member) error {
+	if err := g.order(func() (bool, error) {
+		g.takeIn([]*port{p})
+		g.forget([]member{m})
+		return true, nil
+	}); err != nil {
+		return err
+	}
+	if p.missing() { // it went before the steward knew its index
+		p.gone.Store(true)
+		g.builder.rouse()
+	}
+	return g.order(func() (bool, error) {
+		var done []func()
+		if err := g.fillDomain(p.domain, &done); err != nil {
+			g.log.Warn("not every static entry is there again", "vni", p.domain.cfg.VNI, "err", err)
+		}
+		return false, nil
+	})
+}
+
+// wasTaken is why a port is gone that is not there.
+const wasTaken = "it was removed, or moved to another network namespace (gw takes it again when it is back)"
+
+// reason says why a is absent, and what ends it.
+func (a *absence) reason() string {
+	if a.why == "" {
+		return wasTaken
+	}
+	return a.why + " (gw tries again when interfaces change)"
+}

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The builder is the one goroutine that opens and closes domains and ports while the
+// gateway runs. That may take seconds, in which the steward goes on; what workers work
+// with it has the steward change.
+
+type builder struct {
+	jobs  chan job
+	wake  chan struct{} // capacity 1: ports have gone or may be back
+	stop  chan struct{}
+	ended chan struct{}
+}
+
+// job is something that only the builder may do, at another goroutine's wish.
+type job struct {
+	do   func() error
+	done chan error // capacity 1
+}
+
+func newBuilder() builder {
+	return builder{make(chan job), make(chan struct{}, 1), make(chan struct{}), make(chan struct{})}
+}
+
+// startBuilder lets domains and ports be changed from now on, in the network namespace of the
+// calling thread.
+func (g *Gateway) startBuilder() error {
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return fmt.Errorf("open the network namespace: %w", err)
+	}
+	ended := g.run("builder", func() error {
+		defer close(g.builder.ended)
+		if err := settleIn(home); err != nil {
+			return err
+		}
+		g.build()
+		return nil
+	})
+	g.onClose(func() error {
+		close(g.builder.stop)
+		<-ended
+		return home.Close()
+	})
+	return nil
+}
+
+// settleIn makes a network namespace that of the calling goroutine. Only a thread that
+// is elsewhere has to move (CAP_SYS_ADMIN), and ends with its goroutine.
+func settleIn(home *os.File) error {
+	runtime.LockOSThread()
+	var there, here unix.Stat_t
+	if err := unix.Fstat(int(home.Fd()), &there); err != nil {
+		return fmt.Errorf("look at the network namespace: %w", err)
+	}
+	if err := unix.Stat("/proc/thread-self/ns/net", &here); err != nil {
+		return fmt.Errorf("look at the network namespace: %w", err)
+	}
+	if there.Ino == here.Ino && there.Dev == here.Dev {
+		runtime.UnlockOSThread()
+		return nil
+	}
+	return unix.Setns(int(home.Fd()), unix.CLONE_NEWNET)
+}
+
+// build is the builder's life.
+func (g *Gateway) build() {
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
+	pause, last := shortPause, time.Time{}
+	for {
+		select {
+		case <-g.builder.stop:
+			return
+		case j := <-g.builder.jobs:
+			j.done <- j.do()
+		case <-g.builder.wake:
+			due.Reset(max(0, pause-time.Since(last)))
+		case <-due.C:
+			if g.mend() {
+				pause = shortPause
+			} else {
+				pause = min(2*pause, longPause)
+			}
+			last = time.Now()
+		}
+	}
+}
+
+// rouse has the builder look after the ports.
+func (b *builder) rouse() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// rebuild has the builder do something and waits until it is done.
+func (g *Gateway) rebuild(do func() error) error {
+	j := job{do, make(chan error, 1)}
+	select {
+	case g.builder.jobs <- j:
+	case <-g.builder.ended:
+		return errStopping
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-g.builder.ended:
+		select {
+		case err := <-j.done:
+			return err
+		default:
+			return errStopping
+		}
+	}
+}

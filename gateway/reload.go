@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+
+	"vxgw/config"
+)
+
+// Reload makes the gateway do what another configuration says, as a whole or not at all;
+// what differs is the one in force now, changes by verbs among it. load is called when
+// its turn has come. Why it was refused stands in the status until one is not. It
+// returns a summary in one line.
+func (g *Gateway) Reload(load func() (*config.Config, error)) (summary string, err error) {
+	err = g.rebuild(func() error {
+		cfg, err := load()
+		if err == nil {
+			summary, err = g.reload(cfg)
+		}
+		g.asking.Lock()
+		defer g.asking.Unlock()
+		if g.trouble = ""; err != nil {
+			g.trouble = err.Error()
+		}
+		return err
+	})
+	return summary, err
+}
+
+func (g *Gateway) reload(cfg *config.Config) (string, error) {
+	now := g.running()
+	c := config.Compare(now, cfg)
+	if len(c.Fixed) > 0 {
+		return "", fmt.Errorf("%s cannot change while gw runs (restart it, or put the old value back)", strings.Join(c.Fixed, ", "))
+	}
+	if err := checkRemotes(cfg, sourceAddr(g.plane.Snapshot())); err != nil {
+		return "", err
+	}
+	if err := g.apply(c, true); err != nil {
+		return "", err
+	}
+	g.base = cfg
+	return c.String(), nil
+}
+
+// running is the configuration in force.
+func (g *Gateway) running() *config.Config {
+	g.asking.RLock()
+	defer g.asking.RUnlock()
+	now := *g.base
+	now.VNIs = nil
+	for _, d := range g.domains {
+		if d != nil {
+			now.VNIs = append(now.VNIs, d.settings())
+		}
+	}
+	return &now
+}
+
+// settings is the configuration of d as it is now. Who calls it holds asking.
+func (d *domain) settings() config.VNI {
+	v := *d.cfg
+	if !v.Group.IsValid() {
+		v.Remotes = d.flood.addrs
+	}
+	return v
+}
+
+// edit changes one VNI of the configuration in force. change may be given a new one.
+func (g *Gateway) edit(vni uint32, change func(*config.VNI) error) error {
+	return g.rebuild(func() error {
+		next := g.running()
+		for i := range next.VNIs {
+			v := &next.VNIs[i]
+			if v.VNI != vni {
+				continue
+			}
+			was := *v
+			if err := change(v); err != nil {
+				return err
+			}
+			if err := next.Validate(); err != nil {
+				return err
+			}
+			return g.apply(config.Changes{Change: []config.VNIChange{{From: &was, To: v}}}, false)
+		}
+		return noVNI(vni)
+	})
+}

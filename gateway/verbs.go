@@ -1,0 +1,149 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"vxgw/config"
+	"vxgw/control"
+)
+
+// The verbs of gw vni, gw remote and gw port. Each is a small change of the
+// configuration in force, carried out as a reload is: when it returns without error,
+// workers act on it. A later reload makes the configuration that of the file.
+
+// VNIs lists the VNIs in force, each as it would stand in a file.
+func (g *Gateway) VNIs() []json.RawMessage {
+	all := []json.RawMessage{}
+	for _, v := range g.running().VNIs {
+		if text, err := json.Marshal(v); err == nil { // it has nothing that cannot be written
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// AddVNI makes a bridge domain of what would be an element of vnis in a file.
+func (g *Gateway) AddVNI(text json.RawMessage) error {
+	return about("vni add", g.rebuild(func() error {
+		v, err := g.base.ParseVNI(text)
+		if err != nil {
+			return err
+		}
+		next := g.running()
+		if slices.ContainsFunc(next.VNIs, func(o config.VNI) bool { return o.VNI == v.VNI }) {
+			return control.Clash(fmt.Sprintf("vni %d is there already (gw vni del %d first, or change its ports and remotes)", v.VNI, v.VNI))
+		}
+		next.VNIs = append(next.VNIs, *v)
+		if err := next.Validate(); err != nil {
+			return err
+		}
+		if err := checkRemotes(&config.Config{VNIs: []config.VNI{*v}}, sourceAddr(g.plane.Snapshot())); err != nil {
+			return err
+		}
+		return g.apply(config.Changes{Add: []*config.VNI{v}}, false)
+	}))
+}
+
+// DeleteVNI takes a bridge domain away, with its device.
+func (g *Gateway) DeleteVNI(vni uint32) error {
+	return about("vni del", g.rebuild(func() error {
+		next := g.running()
+		for i := range next.VNIs {
+			if next.VNIs[i].VNI == vni {
+				return g.apply(config.Changes{Remove: []*config.VNI{&next.VNIs[i]}}, false)
+			}
+		}
+		return noVNI(vni)
+	}))
+}
+
+// AddRemote has frames of a VNI flooded to one more VTEP.
+func (g *Gateway) AddRemote(c control.RemoteChange) error {
+	return about("remote add", g.order(func() (bool, error) {
+		d, err := g.ofVNI(c.VNI)
+		if err != nil {
+			return false, err
+		}
+		if slices.Contains(d.flood.addrs, c.Address.Unmap()) {
+			return false, control.Clash(fmt.Sprintf("%s is a remote of vni %d already", c.Address, c.VNI))
+		}
+		return g.changeFlood("append", d, floodChange(d, c.Address))
+	}))
+}
+
+// DeleteRemote has them flooded to one VTEP less.
+func (g *Gateway) DeleteRemote(c control.RemoteChange) error {
+	return about("remote del", g.order(func() (bool, error) {
+		d, err := g.ofVNI(c.VNI)
+		if err != nil {
+			return false, err
+		}
+		if !slices.Contains(d.flood.addrs, c.Address.Unmap()) {
+			return false, control.Missing(fmt.Sprintf("%s is no remote of vni %d (gw remote show --vni %d lists those there are)", c.Address, c.VNI, c.VNI))
+		}
+		return g.changeFlood("del", d, floodChange(d, c.Address))
+	}))
+}
+
+// floodChange says the same in the words of gw fdb.
+func floodChange(d *domain, a netip.Addr) *control.FDBChange {
+	return &control.FDBChange{MAC: control.ZeroMAC, Dev: d.cfg.DomainName(), Dst: a.Unmap()}
+}
+
+// ofVNI finds a bridge domain. The steward calls it.
+func (g *Gateway) ofVNI(vni uint32) (*domain, error) {
+	for _, d := range g.domains {
+		if d != nil && d.cfg.VNI == vni {
+			return d, nil
+		}
+	}
+	return nil, noVNI(vni)
+}
+
+// AddPort takes an interface as a port of a VNI.
+func (g *Gateway) AddPort(c control.PortChange) error {
+	return about("port add", g.edit(c.VNI, func(v *config.VNI) error {
+		p := config.Port{Name: c.Name}
+		if slices.Contains(v.Ports, p) {
+			return control.Clash(fmt.Sprintf("%s is a port of vni %d already", c.Name, c.VNI))
+		}
+		v.Ports = append(slices.Clone(v.Ports), p)
+		return nil
+	}))
+}
+
+// DeletePort gives an interface back, and takes away the static entries behind it.
+func (g *Gateway) DeletePort(c control.PortChange) error {
+	p := config.Port{Name: c.Name}
+	for _, v := range g.running().VNIs {
+		switch {
+		case v.Device != nil && v.Device.Name == c.Name:
+			return about("port del", fmt.Errorf("%s is the device of vni %d (it goes with gw vni del, or device: null in the file and a reload)", c.Name, v.VNI))
+		case !slices.Contains(v.Ports, p):
+			continue
+		case c.VNI != 0 && c.VNI != v.VNI:
+			return about("port del", control.Missing(fmt.Sprintf("%s is a port of vni %d, not %d", c.Name, v.VNI, c.VNI)))
+		}
+		return about("port del", g.edit(v.VNI, func(v *config.VNI) error {
+			v.Ports = slices.DeleteFunc(slices.Clone(v.Ports), func(o config.Port) bool { return o == p })
+			v.FDB = slices.DeleteFunc(slices.Clone(v.FDB), func(s config.Static) bool { return s.Port == p.Name })
+			return nil
+		}))
+	}
+	return about("port del", control.Missing(fmt.Sprintf("%s is no port of this gateway (gw port show lists those there are)", c.Name)))
+}
+
+func noVNI(vni uint32) error {
+	return control.Missing(fmt.Sprintf("there is no vni %d (gw vni show lists those there are)", vni))
+}
+
+// about says what an error is about.
+func about(verb string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	return nil
+}
