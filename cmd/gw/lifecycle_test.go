@@ -144,7 +144,7 @@ func TestStopsClean(t *testing.T) {
 	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
-	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
 		t.Run(s.String(), func(t *testing.T) {
 			g := start(t, h, everything()...)
 			pings(t, h, peerAddress)

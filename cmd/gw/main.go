@@ -74,7 +74,7 @@ between local ports and VXLAN tunnels, and sends them from the same memory.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help lists the flags)", err, c.CommandPath())}
 	})
-	root.AddCommand(run, newStatus(), newStats(), newFDB(), newDemo(), newLabs(), newBench(), newCleanup(), newVersion())
+	root.AddCommand(run, newStatus(), newStats(), newFDB(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newVersion())
 	return root
 }
 

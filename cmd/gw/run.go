@@ -29,11 +29,14 @@ func newRun() *cobra.Command {
 		Short: "Run a gateway in the foreground (what gw does without a command)",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := settings(c, flags, file)
-			if err != nil {
+			load := func() (*config.Config, error) { return settings(c, flags, file) }
+			if cfg, err := load(); err != nil {
 				return err
+			} else if file == "" {
+				return run(cfg, nil)
+			} else {
+				return run(cfg, load)
 			}
-			return run(cfg)
 		},
 	}
 	f := c.Flags()
@@ -45,6 +48,7 @@ func newRun() *cobra.Command {
 	f.Var(&once{text: &flags.Group}, "group", "multicast group that flooded frames go to; not with --remote")
 	f.StringSliceVar(&flags.Ports, "port", flags.Ports, "existing interface to bridge; repeatable")
 	f.Var(&once{text: &flags.Device}, "device", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
+	f.BoolVar(&flags.NoDevice, "no-device", false, "make no interface for this host, also where no --port is given")
 	f.StringSliceVar(&flags.Addresses, "address", flags.Addresses, "address with prefix length for that interface; repeatable")
 	f.Var(&once{text: &flags.Mode}, "mode", "how to bind: auto, zerocopy, copy or generic")
 	f.UintVar(&flags.Workers, "workers", flags.Workers, "threads that move frames (default half of the CPUs, at most one per queue of the underlay)")
@@ -90,7 +94,7 @@ func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config
 	if file == "" {
 		return config.FromFlags(flags)
 	}
-	for _, name := range []string{"iface", "vni", "local", "dstport", "remote", "group", "port", "device", "address", "mode", "workers", "metrics", "control"} {
+	for _, name := range []string{"iface", "vni", "local", "dstport", "remote", "group", "port", "device", "no-device", "address", "mode", "workers", "metrics", "control"} {
 		if c.Flags().Changed(name) {
 			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
 		}
@@ -108,15 +112,15 @@ func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config
 	return cfg, cfg.Validate()
 }
 
-// run is the life of a gateway: start, serve, wait, take everything back.
-func run(cfg *config.Config) (err error) {
+// run is the life of a gateway: start, serve, reload, wait, take everything back. load
+// reads the configuration again; nil where there is no file.
+func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	log := newLogger(cfg.Log)
-	stops := []os.Signal{unix.SIGINT, unix.SIGTERM}
-	if !signal.Ignored(unix.SIGHUP) { // as under nohup(1)
-		stops = append(stops, unix.SIGHUP) // a terminal that goes away stops it in order, too
-	}
-	ctx, cancel := signal.NotifyContext(context.Background(), stops...)
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer cancel()
+	hangups := make(chan os.Signal, 1) // one that comes during a reload is not lost
+	signal.Notify(hangups, unix.SIGHUP)
+	defer signal.Stop(hangups)
 	signal.Ignore(unix.SIGPIPE) // frames flow on when whoever reads the log goes away
 
 	g, err := gateway.Start(cfg, log)
@@ -146,13 +150,17 @@ func run(cfg *config.Config) (err error) {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		log.Warn("cannot tell systemd", "err", err)
 	}
-	select {
-	case <-ctx.Done():
-		log.Info("stopping")
-		daemon.SdNotify(false, daemon.SdNotifyStopping) // the manager may have gone; it sees the exit
-		return nil
-	case err := <-g.Failed():
-		return err
+	for {
+		select {
+		case <-ctx.Done():
+			log.Info("stopping")
+			daemon.SdNotify(false, daemon.SdNotifyStopping) // the manager may have gone; it sees the exit
+			return nil
+		case err := <-g.Failed():
+			return err
+		case <-hangups:
+			reload(log, g, load)
+		}
 	}
 }
 

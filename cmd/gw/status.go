@@ -101,7 +101,7 @@ func printStatus(out io.Writer, s control.Status) error {
 	vnis, more := urgent(s.VNIs, nil)
 	for _, v := range vnis {
 		to := strings.TrimSpace(fewNames(v.Remotes) + " " + v.Group)
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\n", v.VNI, v.Name, fewNames(v.Ports), orDash(to), v.FDB)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\n", v.VNI, v.Name, orDash(fewNames(v.Ports)), orDash(to), v.FDB)
 	}
 	sayMore(w, more, "VNIs")
 	printRemotes(w, s.Remotes)

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"vxgw/config"
+	"vxgw/control"
+)
+
+// newVNI makes gw vni, which adds and removes bridge domains of a running gateway.
+func newVNI() *cobra.Command {
+	c := &cobra.Command{Use: "vni", Short: "Add, remove and show the VNIs of a running gateway", Args: noArgs,
+		Long: `Add, remove and show the VNIs of a running gateway. When a command returns without error, frames flow accordingly;
+no frame of another VNI is lost. What is changed so holds until gw stops or reads its file again (SIGHUP): the file wins.
+
+  gw vni add 43 --remote 10.65.132.188 --address 172.17.43.2/24    with a device, gw43
+  gw vni add 44 --group 224.1.1.1 --port veth1                     with a port, and no device
+  gw vni add 45 --no-device                                        waits for ports: gw port add
+  gw vni show 43
+  gw vni del 43`,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(newVNIAdd(), newVNIDel(), newVNIShow())
+	return c
+}
+
+// newVNIAdd posts what would be an element of vnis in a file. What a flag does not say
+// is as the file has it for all.
+func newVNIAdd() *cobra.Command {
+	var t target
+	var remotes, ports, addresses []string
+	var group, device string
+	var noDevice bool
+	c := &cobra.Command{Use: "add VNI [flags]", Short: "Add a VNI"}
+	f := c.Flags()
+	f.StringSliceVar(&remotes, "remote", nil, "VTEP that gets a copy of every flooded frame; repeatable")
+	f.StringVar(&group, "group", "", "multicast group that flooded frames go to; not with --remote")
+	f.StringSliceVar(&ports, "port", nil, "existing interface to bridge; repeatable")
+	f.StringVar(&device, "device", "", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
+	f.BoolVar(&noDevice, "no-device", false, "make no interface for this host, also where no --port is given")
+	f.StringSliceVar(&addresses, "address", nil, "address with prefix length for that interface; repeatable")
+	f.Bool("learning", true, "learn where addresses are")
+	f.String("ageing", "", "how long an address is remembered unused, such as 300s; 0s for ever")
+	f.Uint32("maxaddress", 0, "most entries, 0 for no limit (default 100000)")
+	f.String("ttl", "", "1-255 or auto")
+	f.String("tos", "", "0-255 or inherit")
+	f.String("df", "", "unset, set or inherit")
+	f.Bool("udpcsum", false, "fill the outer UDP checksum in")
+	f.String("srcport", "", "range of outer source ports, such as 49152-65535")
+	t.flags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		vni, err := vniArg(args)
+		if err != nil {
+			return usageError{fmt.Errorf("vni add: %w", err)}
+		}
+		if noDevice && (device != "" || len(addresses) > 0) {
+			return usageError{errors.New("vni add: --no-device does not go with --device and --address (leave it out)")}
+		}
+		v, tunnel := map[string]any{"vni": vni}, map[string]any{}
+		given := func(into map[string]any, name string, value any) {
+			if c.Flags().Changed(name) {
+				into[name] = value
+			}
+		}
+		if c.Flags().Changed("remote") {
+			v["remotes"] = remotes
+		}
+		if c.Flags().Changed("port") {
+			v["ports"] = ports
+		}
+		given(v, "group", group)
+		switch {
+		case noDevice:
+			v["device"] = nil
+		case device != "" || len(addresses) > 0:
+			d := map[string]any{"addresses": addresses}
+			if device != "" {
+				d["name"] = device
+			}
+			v["device"] = d
+		}
+		text := func(name string) string { return c.Flags().Lookup(name).Value.String() }
+		for _, name := range []string{"learning", "maxaddress"} {
+			given(v, name, json.RawMessage(text(name)))
+		}
+		given(v, "ageing", text("ageing"))
+		for _, name := range []string{"ttl", "tos", "df"} {
+			given(tunnel, name, text(name))
+		}
+		given(tunnel, "udpcsum", json.RawMessage(text("udpcsum")))
+		if low, high, ok := strings.Cut(text("srcport"), "-"); ok {
+			tunnel["srcport"] = []json.Number{json.Number(low), json.Number(high)}
+		} else if c.Flags().Changed("srcport") {
+			return usageError{fmt.Errorf("vni add: --srcport %q is no range (give one like 49152-65535)", text("srcport"))}
+		}
+		if len(tunnel) > 0 {
+			v["tunnel"] = tunnel
+		}
+		return change(c, &t, "vni/add", v)
+	}
+	return c
+}
+
+func newVNIDel() *cobra.Command {
+	var t target
+	c := &cobra.Command{Use: "del VNI", Aliases: []string{"delete"}, Short: "Remove a VNI, with its device",
+		RunE: func(c *cobra.Command, args []string) error {
+			vni, err := vniArg(args)
+			if err != nil {
+				return usageError{fmt.Errorf("vni del: %w", err)}
+			}
+			return change(c, &t, "vni/del", control.VNIName{VNI: vni})
+		}}
+	t.flags(c)
+	return c
+}
+
+func newVNIShow() *cobra.Command {
+	var t target
+	c := &cobra.Command{Use: "show [VNI]", Aliases: []string{"list", "lst"}, Short: "Show the VNIs as they are configured now",
+		Long: `Show the VNIs as they are configured now. With -j they are what could stand as vnis in a file.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			only := uint32(0)
+			if len(args) > 0 {
+				var err error
+				if only, err = vniArg(args); err != nil {
+					return usageError{fmt.Errorf("vni show: %w", err)}
+				}
+			}
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
+			all, err := client.VNIs(c.Context())
+			if err != nil {
+				return err
+			}
+			return showVNIs(os.Stdout, all, only, t.json)
+		}}
+	t.flags(c)
+	return c
+}
+
+// showVNIs prints all VNIs, or the one that is asked for.
+func showVNIs(out io.Writer, all []json.RawMessage, only uint32, asJSON bool) error {
+	texts, vnis := []json.RawMessage{}, []config.VNI{}
+	for _, text := range all {
+		var v config.VNI
+		if err := json.Unmarshal(text, &v); err != nil {
+			return fmt.Errorf("vni show: read the answer: %w", err)
+		}
+		if only == 0 || v.VNI == only {
+			texts, vnis = append(texts, text), append(vnis, v)
+		}
+	}
+	if only != 0 && len(vnis) == 0 {
+		return fmt.Errorf("vni show: there is no vni %d (gw vni show lists those there are)", only)
+	}
+	if asJSON {
+		return printJSON(out, texts)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "VNI\tDEVICE\tADDRESSES\tPORTS\tGROUP\tREMOTES\tLEARNING\tAGEING\tMAXADDRESS\n")
+	for _, v := range vnis {
+		device, addresses, group := "", []string{}, ""
+		if v.Device != nil {
+			device = v.Device.Name
+			for _, a := range v.Device.Addresses {
+				addresses = append(addresses, a.String())
+			}
+		}
+		if v.Group.IsValid() {
+			group = v.Group.String()
+		}
+		var ports, remotes []string
+		for _, p := range v.Ports {
+			ports = append(ports, p.Name)
+		}
+		for _, r := range v.Remotes {
+			remotes = append(remotes, r.String())
+		}
+		ageing, _ := v.Ageing.MarshalText() // never fails
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", v.VNI, orDash(device), orDash(fewNames(addresses)),
+			orDash(fewNames(ports)), orDash(group), orDash(fewNames(remotes)), onOff(v.Learning), ageing, v.MaxAddress)
+	}
+	return w.Flush()
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+// vniArg reads the only argument.
+func vniArg(args []string) (uint32, error) {
+	if len(args) != 1 {
+		return 0, errors.New("which VNI? (one number, 1-16777215)")
+	}
+	n, err := strconv.ParseUint(args[0], 10, 32)
+	if err != nil || n == 0 || n > config.MaxVNI {
+		return 0, fmt.Errorf("vni %q is out of range (give 1-%d)", args[0], config.MaxVNI)
+	}
+	return uint32(n), nil
+}
+
+// change has the gateway carry out a verb.
+func change(c *cobra.Command, t *target, verb string, body any) error {
+	client, err := t.client()
+	if err != nil {
+		return err
+	}
+	return client.Change(c.Context(), verb, body)
+}
