@@ -75,7 +75,9 @@ func (g *Gateway) miss(ports []*port) {
 // nothing to complain of.
 func (g *Gateway) restore(a *absence) bool {
 	if a.dev != nil {
-		a = &absence{member{a.d, a.name, a.d.cfg.Device}, a.why}
+		m := a.member
+		m.dev = a.d.cfg.Device // its addresses may be others now
+		a = &absence{m, a.why}
 	} else if _, err := netdev.Lookup(a.name); errors.As(err, new(*netdev.NotFoundError)) {
 		g.explain(a, "")
 		return true

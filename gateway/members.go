@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"net"
 	"slices"
 
 	"vxgw/config"
@@ -13,7 +14,8 @@ import (
 type member struct {
 	d    *domain
 	name string
-	dev  *config.Device // nil for an interface
+	dev  *config.Device   // nil for an interface
+	mac  net.HardwareAddr // that the device had before, by which others know it; nil for a new one
 }
 
 func (m member) String() string {
@@ -42,10 +44,10 @@ func (m member) meets(o member) bool {
 // members lists what d has by the configuration v.
 func members(d *domain, v *config.VNI) (all []member) {
 	if v.Device != nil {
-		all = append(all, member{d, v.Device.Name, v.Device})
+		all = append(all, member{d: d, name: v.Device.Name, dev: v.Device})
 	}
 	for _, p := range v.Ports {
-		all = append(all, member{d, p.Name, nil})
+		all = append(all, member{d: d, name: p.Name})
 	}
 	return all
 }
@@ -56,7 +58,7 @@ func contains(all []member, m member) bool { return slices.ContainsFunc(all, m.s
 func (p *port) member() member {
 	m := member{d: p.domain, name: p.label()}
 	if p.pair != nil {
-		m.dev = p.domain.cfg.Device
+		m.dev, m.mac = p.domain.cfg.Device, hardwareAddr(p.mac.Load())
 	}
 	return m
 }
@@ -64,7 +66,7 @@ func (p *port) member() member {
 // openMember opens m; workers have it after takeIn.
 func (g *Gateway) openMember(m member) (p *port, err error) {
 	if m.dev != nil {
-		p, err = g.openDevice(m.d, m.dev)
+		p, err = g.openDevice(m.d, m.dev, m.mac)
 	} else if p, err = g.openPort(m.d, m.name, nil, g.innerMTU()); err != nil {
 		err = fmt.Errorf("port %s: %w", m.name, err)
 	}

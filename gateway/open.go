@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync/atomic"
 
@@ -102,13 +103,13 @@ const innerOverhead = vxlan.Overhead
 func (g *Gateway) innerMTU() int { return g.mirror.Link().MTU - innerOverhead }
 
 // openDevice makes the interface by which the host itself is on the overlay, and takes
-// its far end as a port of d.
-func (g *Gateway) openDevice(d *domain, dev *config.Device) (p *port, err error) {
+// its far end as a port of d. mac is its address, nil for one made up.
+func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr) (p *port, err error) {
 	mtu := min(g.innerMTU(), maxDeviceMTU)
 	if err := fitDevice(dev, mtu); err != nil {
 		return nil, err
 	}
-	pair, err := netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, Addresses: dev.Addresses, Queues: 1})
+	pair, err := netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, MAC: mac, Addresses: dev.Addresses, Queues: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -67,12 +67,15 @@ func macInt(mac net.HardwareAddr) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// macText is the reverse of macInt, as text.
-func macText(mac uint64) string {
+// hardwareAddr is the reverse of macInt.
+func hardwareAddr(mac uint64) net.HardwareAddr {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], mac)
-	return net.HardwareAddr(b[2:]).String()
+	return b[2:]
 }
+
+// macText is the same as text.
+func macText(mac uint64) string { return hardwareAddr(mac).String() }
 
 // ipInt is an IPv4 address with its first byte highest, 0 for the zero Addr.
 func ipInt(a netip.Addr) uint32 {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"vxgw/config"
@@ -183,9 +184,26 @@ func (t *turn) address(a alteration) error {
 		if err := p.pair.AddAddress(addr); err != nil {
 			return fmt.Errorf("vni %d: device %s: %w", a.to.VNI, p.pair.Name, err)
 		}
-		t.onError(func() error { return p.pair.RemoveAddress(addr) })
+		t.onError(func() error { return p.readdress(a.to.Device.Addresses, a.from.Device.Addresses) })
 	}
 	return nil
+}
+
+// readdress takes addresses away that go. With the first one of a subnet the kernel takes
+// away the others (promote_secondaries of net/ipv4/devinet.c), so those are added again.
+func (p *port) readdress(from, to []netip.Prefix) error {
+	var errs []error
+	for _, addr := range from {
+		if !slices.Contains(to, addr) {
+			errs = append(errs, p.pair.RemoveAddress(addr))
+		}
+	}
+	if !slices.Equal(from, to) {
+		for _, addr := range to {
+			errs = append(errs, p.pair.AddAddress(addr))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // device is the open device that a has before and after, or nil.
@@ -264,14 +282,8 @@ func (t *turn) release() {
 		if a.to.Group != a.from.Group {
 			errs = append(errs, g.drop(a.from.Group))
 		}
-		p := a.device()
-		if p == nil {
-			continue
-		}
-		for _, addr := range a.from.Device.Addresses {
-			if !slices.Contains(a.to.Device.Addresses, addr) {
-				errs = append(errs, p.pair.RemoveAddress(addr))
-			}
+		if p := a.device(); p != nil {
+			errs = append(errs, p.readdress(a.from.Device.Addresses, a.to.Device.Addresses))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

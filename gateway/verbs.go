@@ -105,11 +105,13 @@ func (g *Gateway) ofVNI(vni uint32) (*domain, error) {
 
 // AddPort takes an interface as a port of a VNI.
 func (g *Gateway) AddPort(c control.PortChange) error {
-	return about("port add", g.edit(c.VNI, func(v *config.VNI) error {
-		p := config.Port{Name: c.Name}
+	p := config.Port{Name: c.Name}
+	for _, v := range g.running().VNIs {
 		if slices.Contains(v.Ports, p) {
-			return control.Clash(fmt.Sprintf("%s is a port of vni %d already", c.Name, c.VNI))
+			return about("port add", control.Clash(fmt.Sprintf("%s is a port of vni %d already (gw port del %s first)", c.Name, v.VNI, c.Name)))
 		}
+	}
+	return about("port add", g.edit(c.VNI, func(v *config.VNI) error {
 		v.Ports = append(slices.Clone(v.Ports), p)
 		return nil
 	}))

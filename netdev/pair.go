@@ -84,11 +84,11 @@ func (p *Pair) Remove() error {
 // FarEnd is what the far end of a device is called.
 func FarEnd(name string) string { return name + farEnd }
 
-// AddAddress puts one more address on the host's end.
+// AddAddress puts one more address on the host's end, unless it is there.
 func (p *Pair) AddAddress(a netip.Prefix) error {
 	link, err := netlink.LinkByIndex(p.Index)
 	if err == nil {
-		err = netlink.AddrAdd(link, linkAddr(a))
+		err = netlink.AddrReplace(link, linkAddr(a))
 	}
 	if err != nil {
 		return fmt.Errorf("add address %s: %w", a, withCure(err))
