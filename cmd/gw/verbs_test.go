@@ -103,7 +103,7 @@ func TestVerbs(t *testing.T) {
 		{"remote show --vni 45", 1, []string{"there is no vni 45"}},
 		{"port add veth1 --vni 43", 1, []string{"veth1 is a port of vni 43 already"}},
 		{"port add veth1 --vni 42", 1, []string{"veth1 is a port of vni 43 already"}},
-		{"port add veth1 --vni 45", 1, []string{"there is no vni 45"}},
+		{"port add veth9 --vni 45", 1, []string{"there is no vni 45"}},
 		{"port add ens18 --vni 42", 1, []string{"ens18 is the underlay already"}},
 		{"port add lo --vni 42", 1, []string{"loopback"}},
 		{"port add veth1", 2, []string{"--vni is missing"}},

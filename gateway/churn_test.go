@@ -1,0 +1,225 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vxgw/config"
+	"vxgw/control"
+	"vxgw/internal/lab"
+	"vxgw/vxlan"
+)
+
+// churnTime is how long VNIs come and go. VXGW_CHURN=1m in the environment makes it
+// a minute.
+func churnTime(t *testing.T) time.Duration {
+	d := 3 * time.Second
+	if text := os.Getenv("VXGW_CHURN"); text != "" {
+		var err error
+		d, err = time.ParseDuration(text)
+		must(t, err)
+	}
+	return d
+}
+
+// churned are the VNIs that come and go, each with a port and a container of its own.
+// All say the same addresses, so that whatever is left of one index would serve the next.
+const churned = 5
+
+func churnVNI(k int) uint32 { return uint32(100 + 1000*k) }
+
+// tagged is a frame that says which VNI it is of and how many were before it.
+func tagged(dst, src byte, vni uint32, seq uint64) []byte {
+	f := frame(dst, src, 60)
+	binary.BigEndian.PutUint32(f[14:], vni)
+	binary.BigEndian.PutUint64(f[18:], seq)
+	return f
+}
+
+// listener counts tagged frames on a link, and those of a VNI that must not be there.
+type listener struct {
+	steady, others, strange atomic.Uint64
+}
+
+// listen starts a listener. vniOf finds the inner frame and the VNI that it may be of.
+func listen(t *testing.T, done *sync.WaitGroup, stop *atomic.Bool, h *lab.Host, link string, vniOf func([]byte) (inner []byte, vni uint32)) *listener {
+	t.Helper()
+	fd := packetSocket(t, h, link, unix.ETH_P_ALL)
+	must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32<<20))
+	must(t, unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1))
+	must(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 50_000}))
+	l := &listener{}
+	done.Go(func() {
+		buf := make([]byte, 2048)
+		for {
+			n, err := unix.Read(fd, buf)
+			if err != nil {
+				if stop.Load() {
+					return
+				}
+				continue
+			}
+			inner, vni := vniOf(buf[:n])
+			if len(inner) < 26 || inner[12] != 0x88 || inner[13] != 0xb5 {
+				continue
+			}
+			switch tag := binary.BigEndian.Uint32(inner[14:]); {
+			case tag != vni:
+				l.strange.Add(1)
+			case tag == 42:
+				l.steady.Add(1)
+			default:
+				l.others.Add(1)
+			}
+		}
+	})
+	return l
+}
+
+// VNIs come and go under traffic, by verbs and by reloads, so that indices of domains
+// and ports stand for one after another. No frame of one appears in another, and one
+// that stays loses none.
+func TestChurn(t *testing.T) {
+	b := newBed(t)
+	b.direct()
+	var boxes []*lab.Host
+	for k := range churned {
+		c, err := b.host.BridgePort(fmt.Sprintf("p%d", k), fmt.Sprintf("box%d", k), fmt.Sprintf("172.20.%d.2/24", k), lab.VethOptions{})
+		must(t, err)
+		boxes = append(boxes, c)
+	}
+
+	var listening, sending sync.WaitGroup
+	var stop, deaf atomic.Bool
+	defer listening.Wait()
+	defer deaf.Store(true)
+	wire := listen(t, &listening, &deaf, b.remote, "ens18", func(p []byte) ([]byte, uint32) {
+		if len(p) < vxlan.Overhead || p[23] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(p[36:]) != 4789 {
+			return nil, 0
+		}
+		return p[vxlan.Overhead:], binary.BigEndian.Uint32(p[46:]) >> 8
+	})
+	inside := []*listener{listen(t, &listening, &deaf, b.container, "veth0", func(p []byte) ([]byte, uint32) { return p, 42 })}
+	for k, box := range boxes {
+		inside = append(inside, listen(t, &listening, &deaf, box, "veth0", func(p []byte) ([]byte, uint32) { return p, churnVNI(k) }))
+	}
+
+	// The steady VNI, counted, and all others, as fast as the same pace allows. Each says
+	// to both sides where the address is that the other one sends to.
+	pace := func(fd int, frames func(seq uint64) [][]byte) (sent *atomic.Uint64) {
+		sent = &atomic.Uint64{}
+		sending.Go(func() {
+			for seq := uint64(0); !stop.Load(); seq++ {
+				for _, f := range frames(seq) {
+					send(t, fd, f)
+				}
+				sent.Store(seq + 1)
+				time.Sleep(500 * time.Microsecond)
+			}
+		})
+		return sent
+	}
+	out := pace(packetSocket(t, b.container, "veth0", 0), func(seq uint64) [][]byte { return [][]byte{tagged(9, 7, 42, seq)} })
+	in := pace(packetSocket(t, b.remote, "ens18", 0), func(seq uint64) [][]byte { return [][]byte{b.packetOf(42, tagged(7, 9, 42, seq))} })
+	pace(packetSocket(t, b.remote, "ens18", 0), func(seq uint64) (all [][]byte) {
+		for k := range churned {
+			all = append(all, b.packetOf(churnVNI(k), tagged(7, 9, churnVNI(k), seq)))
+		}
+		return all
+	})
+	for k, box := range boxes {
+		pace(packetSocket(t, box, "veth0", 0), func(seq uint64) [][]byte { return [][]byte{tagged(9, 7, churnVNI(k), seq)} })
+	}
+
+	turns := b.churn(churnTime(t))
+	stop.Store(true)
+	sending.Wait()
+	b.quiet()
+	b.await("the last frames have come", func() bool {
+		return wire.steady.Load() >= out.Load() && inside[0].steady.Load() >= in.Load()
+	})
+	if wire.steady.Load() != out.Load() || inside[0].steady.Load() != in.Load() || out.Load() < 100 {
+		t.Errorf("the steady VNI: %d of %d frames went out, %d of %d came in", wire.steady.Load(), out.Load(), inside[0].steady.Load(), in.Load())
+	}
+	others := wire.others.Load()
+	for k, l := range append(inside, wire) {
+		if n := l.strange.Load(); n > 0 {
+			t.Errorf("listener %d: %d frames of other VNIs", k, n)
+		}
+		if k > 0 && k <= churned {
+			others = min(others, l.others.Load())
+		}
+	}
+	if others == 0 || turns < 10 {
+		t.Errorf("too little came and went: %d turns, at least %d frames", turns, others)
+	}
+	t.Logf("%d turns; %d frames out and %d in of the steady VNI; %d out of the others", turns, out.Load(), in.Load(), wire.others.Load())
+	if n := b.g.domainNumbers.used; n > 2*churned {
+		t.Errorf("%d bridge domain indices were given out", n)
+	}
+	b.close() // counts the frames
+}
+
+// churn adds and removes VNIs for some time, one way or another, and returns how often.
+func (b *bed) churn(long time.Duration) (turns int) {
+	b.t.Helper()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	there := map[int]bool{}
+	for end := time.Now().Add(long); time.Now().Before(end); turns++ {
+		k := rnd.IntN(churned)
+		vni, port := churnVNI(k), fmt.Sprintf("p%d", k)
+		switch rnd.IntN(3) {
+		case 0: // several at once
+			must(b.t, b.reload(func(cfg *config.Config) {
+				cfg.VNIs = cfg.VNIs[:1]
+				for k := range churned {
+					if there[k] = rnd.IntN(2) == 0; there[k] {
+						v := cfg.NewVNI(churnVNI(k))
+						v.Remotes, v.Ports = cfg.VNIs[0].Remotes, []config.Port{{Name: fmt.Sprintf("p%d", k)}}
+						cfg.VNIs = append(cfg.VNIs, v)
+					}
+				}
+			}))
+			continue
+		case 1:
+			if there[k] { // the port alone
+				must(b.t, b.g.DeletePort(control.PortChange{Name: port}))
+				must(b.t, b.g.AddPort(control.PortChange{VNI: vni, Name: port}))
+				continue
+			}
+		}
+		if there[k] {
+			must(b.t, b.g.DeleteVNI(vni))
+		} else {
+			must(b.t, b.g.AddVNI(json.RawMessage(fmt.Sprintf(`{"vni": %d, "remotes": ["10.0.0.2"], "ports": [%q]}`, vni, port))))
+		}
+		there[k] = !there[k]
+	}
+	return turns
+}
+
+// reload is what SIGHUP does, with another configuration.
+func (b *bed) reload(change func(*config.Config)) error {
+	_, err := b.g.Reload(func() (*config.Config, error) {
+		cfg := *b.g.cfg
+		change(&cfg)
+		return &cfg, cfg.Validate()
+	})
+	return err
+}
+
+// packetOf is a frame of a VNI as the remote would send it.
+func (b *bed) packetOf(vni uint32, inner []byte) []byte {
+	p := b.packet(inner)
+	binary.BigEndian.PutUint32(p[46:], vni<<8)
+	return p
+}
