@@ -132,12 +132,16 @@ func TestChurn(t *testing.T) {
 	in := pace(packetSocket(t, b.remote, "ens18", 0), func(seq uint64) [][]byte { return [][]byte{b.packetOf(42, tagged(7, 9, 42, seq))} })
 	pace(packetSocket(t, b.remote, "ens18", 0), func(seq uint64) (all [][]byte) {
 		for k := range churned {
+			// To the box, and to an address that only another one's VNI ever learned.
 			all = append(all, b.packetOf(churnVNI(k), tagged(7, 9, churnVNI(k), seq)))
+			all = append(all, b.packetOf(churnVNI(k), tagged(20+byte(seq%churned), 9, churnVNI(k), seq)))
 		}
 		return all
 	})
 	for k, box := range boxes {
-		pace(packetSocket(t, box, "veth0", 0), func(seq uint64) [][]byte { return [][]byte{tagged(9, 7, churnVNI(k), seq)} })
+		pace(packetSocket(t, box, "veth0", 0), func(seq uint64) [][]byte {
+			return [][]byte{tagged(9, []byte{7, 20 + byte(k)}[seq%2], churnVNI(k), seq)}
+		})
 	}
 
 	turns := b.churn(churnTime(t))
@@ -173,36 +177,41 @@ func TestChurn(t *testing.T) {
 func (b *bed) churn(long time.Duration) (turns int) {
 	b.t.Helper()
 	rnd := rand.New(rand.NewPCG(1, 2))
-	there := map[int]bool{}
+	var has [churned]int // 0 nothing, 1 a VNI without port, 2 one with its port
 	for end := time.Now().Add(long); time.Now().Before(end); turns++ {
-		k := rnd.IntN(churned)
-		vni, port := churnVNI(k), fmt.Sprintf("p%d", k)
-		switch rnd.IntN(3) {
-		case 0: // several at once
+		if rnd.IntN(4) == 0 { // several at once
 			must(b.t, b.reload(func(cfg *config.Config) {
 				cfg.VNIs = cfg.VNIs[:1]
 				for k := range churned {
-					if there[k] = rnd.IntN(2) == 0; there[k] {
-						v := cfg.NewVNI(churnVNI(k))
-						v.Remotes, v.Ports = cfg.VNIs[0].Remotes, []config.Port{{Name: fmt.Sprintf("p%d", k)}}
-						cfg.VNIs = append(cfg.VNIs, v)
+					if has[k] = rnd.IntN(3); has[k] == 0 {
+						continue
 					}
+					v := cfg.NewVNI(churnVNI(k))
+					v.Remotes, v.Ports = cfg.VNIs[0].Remotes, []config.Port{{Name: fmt.Sprintf("p%d", k)}}[:has[k]-1]
+					cfg.VNIs = append(cfg.VNIs, v)
 				}
 			}))
 			continue
-		case 1:
-			if there[k] { // the port alone
-				must(b.t, b.g.DeletePort(control.PortChange{Name: port}))
-				must(b.t, b.g.AddPort(control.PortChange{VNI: vni, Name: port}))
-				continue
-			}
 		}
-		if there[k] {
+		k := rnd.IntN(churned)
+		vni, port, will := churnVNI(k), fmt.Sprintf("p%d", k), (has[k]+1+rnd.IntN(2))%3
+		switch {
+		case will == 0:
 			must(b.t, b.g.DeleteVNI(vni))
-		} else {
-			must(b.t, b.g.AddVNI(json.RawMessage(fmt.Sprintf(`{"vni": %d, "remotes": ["10.0.0.2"], "ports": [%q]}`, vni, port))))
+		case has[k] == 0:
+			ports := []string{}
+			if will == 2 {
+				ports = append(ports, port)
+			}
+			text, err := json.Marshal(map[string]any{"vni": vni, "remotes": []string{"10.0.0.2"}, "device": nil, "ports": ports})
+			must(b.t, err)
+			must(b.t, b.g.AddVNI(text))
+		case will == 1:
+			must(b.t, b.g.DeletePort(control.PortChange{Name: port}))
+		default:
+			must(b.t, b.g.AddPort(control.PortChange{VNI: vni, Name: port}))
 		}
-		there[k] = !there[k]
+		has[k] = will
 	}
 	return turns
 }
