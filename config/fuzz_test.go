@@ -23,7 +23,9 @@ func FuzzParse(f *testing.F) {
 	for _, c := range badVNI {
 		f.Add([]byte("underlay: {iface: u, local: 10.9.9.9}\nvnis: " + c.text))
 	}
+	f.Add([]byte(`{"underlay": {"iface": "u"}, "remotes": ["10.0.0.1"], "vnis": [{"vni": 1, "device": null, "tunnel": {"ttl": 9}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		sameByBoth(t, text)
 		c, err := Parse(text, "f")
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\r") {

@@ -30,6 +30,14 @@ func Load(path string) (*Config, error) {
 // what is missing altogether, have a line.
 func Parse(data []byte, name string) (*Config, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark is no part of the first key (YAML 1.2.2 section 5.2)
+	cfg := Default()
+	if fast(data, &cfg) && cfg.check() == nil {
+		return &cfg, nil
+	}
+	return parseYAML(data, name)
+}
+
+func parseYAML(data []byte, name string) (*Config, error) {
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, syntaxError(name, err)

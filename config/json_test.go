@@ -1,0 +1,116 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// What the reader of JSON takes, the other one understands the same way; and it takes
+// what files are made of.
+func TestFastJSON(t *testing.T) {
+	text, err := json.Marshal(example())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		text string
+		fast bool
+	}{
+		{string(text), true},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1}]}`, true},
+		{` { "remotes" : [ "10.0.0.1" ] , "underlay" : { "iface" : "u" } , "vnis" : [ { "vni" : 1 } , {"vni":2,"group":"224.1.1.1"},{"vni":3,"remotes":[]},{"vni":4,"remotes":null} ] } `, true},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"device": null, "vni": 1, "tunnel": {"ttl": 9, "tos": "0xb8", "srcport": [1, 2]}, "ageing": "5m"}]}`, true},
+		{`{"vnis": [{"vni": 1}], "underlay": {"iface": "u"}}`, true},
+		{`{"vnis": [{"vni": 1}], "remotes": ["10.0.0.1"], "underlay": {"iface": "u"}}`, false},
+		{`{"underlay": {"iface": "\u0075"}, "vnis": [{"vni": 1}]}`, false},
+		{`{underlay: {iface: u}, vnis: [{vni: 1}]}`, false},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "vni": 2}]}`, false},
+		{`{"underlay": {"Iface": "u"}, "vnis": [{"vni": 1}]}`, false},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 01}]}`, false},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "tunnel": {"srcport": [1]}}]}`, false},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1}]} x`, false},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "remotes": ["10.0.0.1", "x"]}]}`, false},
+	} {
+		got := Default()
+		if took := fast([]byte(c.text), &got); took != c.fast {
+			t.Errorf("taken: %v, want %v: %s", took, c.fast, c.text)
+		}
+		sameByBoth(t, []byte(c.text))
+	}
+}
+
+// sameByBoth holds the fast reader against the other one.
+func sameByBoth(t *testing.T, text []byte) {
+	t.Helper()
+	got := Default()
+	if bytes.ContainsAny(text, "\t") || !fast(text, &got) || got.check() != nil { // YAML has opinions about tabs
+		return
+	}
+	want, err := parseYAML(text, "f")
+	if err != nil {
+		t.Fatalf("only the fast reader takes %s: %v", text, err)
+	}
+	if d := diff(want, &got); d != "" {
+		t.Fatalf("%s (-want +got):\n%s", text, d)
+	}
+}
+
+// Equal lists of remotes share their memory, however a file says them.
+func TestRemotesShared(t *testing.T) {
+	const head = `{"underlay": {"iface": "u"}, `
+	for _, text := range []string{
+		head + `"remotes": ["10.0.0.1", "10.0.0.2"], "vnis": [{"vni": 1}, {"vni": 2}]}`,
+		head + `"vnis": [{"vni": 1, "remotes": ["10.0.0.1", "10.0.0.2"]}, {"vni": 2, "remotes": ["10.0.0.1", "10.0.0.2"]}]}`,
+		"underlay: {iface: u}\nremotes: [10.0.0.1, 10.0.0.2]\nvnis: [{vni: 1}, {vni: 2}]\n",
+	} {
+		c, err := Parse([]byte(text), "f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := c.VNIs[0].Remotes, c.VNIs[1].Remotes
+		if len(a) != 2 || !sameMemory(a, b) {
+			t.Errorf("%v and %v in %s", a, b, text)
+		}
+	}
+}
+
+// The defaults of a file hold for VNIs that say nothing else.
+func TestDefaultRemotes(t *testing.T) {
+	c, err := Parse([]byte("vnis: [{vni: 1}, {vni: 2, group: 224.1.1.1}, {vni: 3, remotes: [10.0.0.9]}, {vni: 4, remotes: []}, {vni: 5, remotes: }]\nunderlay: {iface: u}\nremotes: [10.0.0.1]\n"), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range c.VNIs {
+		got = append(got, fmt.Sprint(v.Remotes))
+	}
+	if s := strings.Join(got, " "); s != "[10.0.0.1] [] [10.0.0.9] [] []" {
+		t.Errorf("remotes %s", s)
+	}
+}
+
+func BenchmarkFastJSON(b *testing.B) {
+	c := example()
+	c.VNIs = nil
+	for i := range 100 {
+		v := c.NewVNI(uint32(i + 1))
+		for n := range 1000 {
+			v.Remotes = append(v.Remotes, netip.AddrFrom4([4]byte{10, byte(i), byte(n / 250), byte(1 + n%250)}))
+		}
+		c.VNIs = append(c.VNIs, v)
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		got := Default()
+		if !fast(text, &got) {
+			b.Fatal("not taken")
+		}
+	}
+}
