@@ -43,6 +43,12 @@ func newBed(t testing.TB) *bed {
 // newBedWith is newBed with the steps that start the gateway.
 func newBedWith(t testing.TB, steps func(*Gateway) []func() error) *bed {
 	t.Helper()
+	return newBedOf(t, steps, func(*bed, *config.Config) {})
+}
+
+// newBedOf is newBedWith after prepare has changed the hosts and the configuration.
+func newBedOf(t testing.TB, steps func(*Gateway) []func() error, prepare func(*bed, *config.Config)) *bed {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("CI has to run this as root")
@@ -72,6 +78,7 @@ func newBedWith(t testing.TB, steps func(*Gateway) []func() error) *bed {
 		DstPort: 4789, Mode: "auto", LogFormat: "text", LogLevel: "info",
 	})
 	must(t, err)
+	prepare(b, cfg)
 	b.g = newGateway(cfg, slog.New(slog.DiscardHandler))
 	t.Cleanup(b.close)
 	for _, step := range steps(b.g) {
