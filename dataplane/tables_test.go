@@ -114,6 +114,30 @@ func TestVNITable(t *testing.T) {
 			t.Fatalf("vni %d has a domain", vni)
 		}
 	}
+
+	// One by one, each table leaving those before it as they are.
+	empty := NewVNITable(nil)
+	grown := empty
+	for vni, index := range want {
+		grown = grown.With(vni, index)
+	}
+	before := grown
+	for vni, index := range want {
+		if index%2 == 0 {
+			grown = grown.With(vni, NoDomain)
+		}
+		if before.Domain(vni) != index || empty.Domain(vni) != NoDomain {
+			t.Fatalf("vni %d: an older table has changed", vni)
+		}
+	}
+	for vni, index := range want {
+		if index%2 == 0 {
+			index = NoDomain
+		}
+		if got := grown.Domain(vni); got != index {
+			t.Fatalf("vni %d: domain %d, want %d", vni, got, index)
+		}
+	}
 }
 
 // The table of remotes against a map, with readers that look while others add and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,7 +90,9 @@ func listen(t *testing.T, done *sync.WaitGroup, stop *atomic.Bool, h *lab.Host, 
 // and ports stand for one after another. No frame of one appears in another, and one
 // that stays loses none.
 func TestChurn(t *testing.T) {
-	b := newBed(t)
+	b := newBedOf(t, func(g *Gateway) []func() error { return append(g.steps(), g.startSteward) }, func(_ *bed, cfg *config.Config) {
+		cfg.Dataplane.Workers = uint32(min(2, runtime.NumCPU())) // frames cross between them, too
+	})
 	b.direct()
 	var boxes []*lab.Host
 	for k := range churned {

@@ -25,8 +25,17 @@ func TestSetOffloads(t *testing.T) {
 	if now["tx-udp-segmentation"] || now["tx-tcp-segmentation"] {
 		t.Errorf("not switched: %v", now)
 	}
-	noErrors(t, j.Undo())
+	must(t, j.Record(Change{Kind: KindSysfs, Link: LinkID{Name: "va"}, Path: "/sys/class/net/none"}))
+	noErrors(t, j.UndoOffloads("vb"))
+	if len(j.Pending()) != 3 {
+		t.Errorf("another link's offloads are undone: %v", j.Pending())
+	}
+	noErrors(t, j.UndoOffloads("va"))
+	if p := j.Pending(); len(p) != 1 || p[0].Kind != KindSysfs {
+		t.Errorf("left to undo: %v", p)
+	}
 	same(t, before)
+	noErrors(t, j.Undo())
 }
 
 func TestSetOffloadsFails(t *testing.T) {

@@ -75,6 +75,46 @@ func TestCreatePair(t *testing.T) {
 
 // Whatever step fails, nothing stays.
 // TestCreatePairWithoutIPv6 has an MTU below that of IPv6.
+// Addresses come and go while the pair is there, and it is no error when either is so
+// already.
+func TestPairAddresses(t *testing.T) {
+	t.Parallel()
+	enter(t)
+	before, j := dump(t), journal(t)
+	p, err := CreatePair(j, "gw42", PairOptions{MTU: 1450, Queues: 1})
+	must(t, err)
+	a, b := netip.MustParsePrefix("172.17.1.2/24"), netip.MustParsePrefix("fd00::2/64")
+	for range 2 {
+		must(t, p.AddAddress(a))
+		must(t, p.AddAddress(b))
+	}
+	has := func(want ...netip.Prefix) {
+		t.Helper()
+		addrs, err := netlink.AddrList(link(t, "gw42"), netlink.FAMILY_ALL)
+		must(t, err)
+		var got []netip.Prefix
+		for _, a := range addrs {
+			if a.Scope == unix.RT_SCOPE_UNIVERSE {
+				got = append(got, netip.MustParsePrefix(a.IPNet.String()))
+			}
+		}
+		if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
+			t.Errorf("addresses (-want +got):\n%s", d)
+		}
+	}
+	has(a, b)
+	for range 2 {
+		must(t, p.RemoveAddress(a))
+	}
+	has(b)
+	must(t, p.Remove())
+	must(t, p.RemoveAddress(b))
+	if err := p.AddAddress(b); err == nil {
+		t.Error("an address on a pair that is gone")
+	}
+	same(t, before)
+}
+
 func TestCreatePairWithoutIPv6(t *testing.T) {
 	t.Parallel()
 	enter(t)
