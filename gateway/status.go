@@ -261,8 +261,8 @@ func (g *Gateway) hint(s *control.Status, v *view) string {
 	}
 	for _, d := range v.domains {
 		if d != nil && len(d.FloodRemotes) == 0 && !g.given.namesVTEP(d.Index) {
-			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, gw fdb append 00:00:00:00:00:00 dev %s dst ADDRESS, or start gw with --remote ADDRESS or --group GROUP",
-				d.VNI, v.owners[d.Index].cfg.DomainName())
+			return fmt.Sprintf("vni %d knows no other VTEP: it learns those that speak first; to speak first, gw remote add ADDRESS --vni %d (or gw fdb append 00:00:00:00:00:00 dev %s dst ADDRESS), or start gw with --remote ADDRESS or --group GROUP",
+				d.VNI, d.VNI, v.owners[d.Index].cfg.DomainName())
 		}
 	}
 	return ""

@@ -64,7 +64,9 @@ between local ports and VXLAN tunnels, and sends them from the same memory.
   gw --iface ens18 --vni 42 --group 224.1.1.1 --address 172.17.1.2/24        multicast
   gw --iface ens18 --vni 42 --group 224.1.1.1 --port veth1                   bridge a container
   gw --iface ens18 --vni 42                                                  learn VTEPs that speak first
-  gw --config /etc/gw/gw.yaml`,
+  gw --config /etc/gw/gw.yaml                                                everything in a file, read again on SIGHUP
+
+gw vni, gw remote, gw port and gw fdb change it while it runs, gw status shows it.`,
 		Args:          noArgs,
 		RunE:          run.RunE,
 		SilenceErrors: true,
