@@ -53,11 +53,19 @@ type view struct {
 func (g *Gateway) view() view {
 	v := view{g: g, domains: g.plane.Snapshot().Domains, owners: g.domains, ports: g.ports}
 	v.addrs, v.now = g.plane.Remotes.Addrs(), g.plane.Now()
+	gone := func(i int) bool { return i >= len(v.owners) || v.owners[i] == nil }
 	for i, d := range v.domains {
-		if d != nil && (i >= len(v.owners) || v.owners[i] == nil) { // about to go
-			v.domains = slices.Clone(v.domains)
-			v.domains[i] = nil
+		if d == nil || !gone(i) {
+			continue
 		}
+		all := slices.Clone(v.domains) // workers have some that are about to go
+		for i := range all {
+			if gone(i) {
+				all[i] = nil
+			}
+		}
+		v.domains = all
+		break
 	}
 	return v
 }

@@ -62,7 +62,7 @@ type Gateway struct {
 	domainNumbers, portNumbers numbers
 	held                       map[netip.Addr]int // how many VNIs have a group
 	frames                     frames
-	base                       *config.Config // what the configuration in force says beside VNIs
+	base                       *config.Config // what the configuration in force says beside VNIs; changed under asking
 
 	kernelTypes btf.Cache // shared by the programs of ports
 

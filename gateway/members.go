@@ -80,7 +80,7 @@ func (g *Gateway) openMember(m member) (p *port, err error) {
 func (g *Gateway) look(m member) error {
 	var err error
 	if m.dev != nil {
-		err = fitDevice(m.dev, min(g.innerMTU(), maxDeviceMTU))
+		err = fitDevice(m.dev, g.deviceMTU())
 	} else {
 		var info netdev.Info
 		if info, err = netdev.Lookup(m.name); err != nil {

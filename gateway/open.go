@@ -102,10 +102,13 @@ const innerOverhead = vxlan.Overhead
 // innerMTU is what the tunnel carries now, in bytes of inner IP packet.
 func (g *Gateway) innerMTU() int { return g.mirror.Link().MTU - innerOverhead }
 
+// deviceMTU is what a device made now gets.
+func (g *Gateway) deviceMTU() int { return min(g.innerMTU(), maxDeviceMTU) }
+
 // openDevice makes the interface by which the host itself is on the overlay, and takes
 // its far end as a port of d. mac is its address, nil for one made up.
 func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr) (p *port, err error) {
-	mtu := min(g.innerMTU(), maxDeviceMTU)
+	mtu := g.deviceMTU()
 	if err := fitDevice(dev, mtu); err != nil {
 		return nil, err
 	}

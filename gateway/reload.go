@@ -39,6 +39,8 @@ func (g *Gateway) reload(cfg *config.Config) (string, error) {
 	if err := g.apply(c, true); err != nil {
 		return "", err
 	}
+	g.asking.Lock()
+	defer g.asking.Unlock()
 	g.base = cfg
 	return c.String(), nil
 }

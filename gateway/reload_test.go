@@ -96,6 +96,62 @@ func TestRefusedChangeLeavesNothing(t *testing.T) {
 	})
 }
 
+// Indices that stand for another VNI and port at the next look: what was there has
+// gone, what is there has come, each under its own name.
+func TestMonitorAcrossReuse(t *testing.T) {
+	b := newBed(t)
+	_, err := b.host.BridgePort("p0", "box", "172.20.0.2/24", lab.VethOptions{})
+	must(t, err)
+	w := &watch{g: b.g, seen: map[fdb.Key]sighting{}, most: mostEvents}
+	look := func(want ...string) {
+		t.Helper()
+		events, err := w.look()
+		must(t, err)
+		var got []string
+		for _, e := range events {
+			if !strings.HasPrefix(e.MAC, "02:00:00:00:00") && e.MAC != control.ZeroMAC {
+				continue // of the kernel's own packets
+			}
+			got = append(got, e.String())
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	add := func(vni int) {
+		t.Helper()
+		must(t, b.g.AddVNI([]byte(fmt.Sprintf(`{"vni": %d, "remotes": ["10.0.0.9"], "ports": ["p0"],
+			"fdb": [{"mac": "02:00:00:00:00:01", "dst": "10.0.0.9"}, {"mac": "02:00:00:00:00:02", "port": "p0"}]}`, vni))))
+	}
+	entries := func(vni int) []string {
+		return []string{
+			fmt.Sprintf("00:00:00:00:00:00 dev gw%d dst 10.0.0.9 via ens18 self permanent", vni),
+			fmt.Sprintf("02:00:00:00:00:01 dev gw%d dst 10.0.0.9 self static", vni),
+			fmt.Sprintf("02:00:00:00:00:02 dev p0 master gw%d static", vni),
+		}
+	}
+	deleted := func(lines []string) (out []string) {
+		for _, l := range lines {
+			out = append(out, "Deleted "+l)
+		}
+		return out
+	}
+	look()
+	add(100)
+	look(entries(100)...)
+	must(t, b.g.DeleteVNI(100))
+	add(101)
+	if b.g.domainNumbers.used != 2 || b.g.portNumbers.used != 2 {
+		t.Fatal("no index is used again: this tests nothing")
+	}
+	look(append(deleted(entries(100)), entries(101)...)...)
+	look()
+	must(t, b.g.DeleteVNI(101))
+	look(deleted(entries(101))...)
+}
+
 // A group that several VNIs have is left with the last of them, and so is its place
 // among the addresses of the steering program.
 func TestSharedGroup(t *testing.T) {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -94,6 +93,6 @@ func TestManyVNIs(t *testing.T) {
 	if n := len(b.g.Status().VNIs); n != 1 {
 		t.Errorf("%d VNIs are left", n)
 	}
-	t.Log(fmt.Sprintf("start %v, all ways direct %v; snapshot with all ways %v, without %v; one more VNI %v, one less %v; status %v; %d VNIs less %v",
-		started, direct, whole, small, added, deleted, status, vnis-1, emptied))
+	t.Logf("start %v, all ways direct %v; snapshot with all ways %v, without %v; one more VNI %v, one less %v; status %v; %d VNIs less %v",
+		started, direct, whole, small, added, deleted, status, vnis-1, emptied)
 }

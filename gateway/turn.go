@@ -174,7 +174,7 @@ func (t *turn) address(a alteration) error {
 	if p == nil {
 		return nil
 	}
-	if err := fitDevice(a.to.Device, p.mtu); err != nil {
+	if err := fitDevice(a.to.Device, t.g.deviceMTU()); err != nil {
 		return fmt.Errorf("vni %d: %w", a.to.VNI, err)
 	}
 	for _, addr := range a.to.Device.Addresses {

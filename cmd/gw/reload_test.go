@@ -106,10 +106,10 @@ func countedStream(t *testing.T, from, to *lab.Host, addr string) (stop func() (
 // reloadBed is gw with a VNI that never changes, and one that does.
 type reloadBed struct {
 	*vtep
-	lab        *lab.Lab
-	h, peer    *lab.Host
-	steady     *lab.Host // on veth1, in VNI 42
-	file, text string
+	lab     *lab.Lab
+	h, peer *lab.Host
+	steady  *lab.Host // on veth1, in VNI 42
+	file    string
 }
 
 const steadyVNI = `
