@@ -147,6 +147,16 @@ func TestChurn(t *testing.T) {
 		})
 	}
 
+	// Entries at ports that come and go, at any moment: most are refused.
+	sending.Go(func() {
+		for k := 0; !stop.Load(); k++ {
+			_ = b.g.ChangeFDB("replace", control.FDBChange{
+				MAC: macText(0x020000000000 + 20 + uint64(k%churned)), Dev: fmt.Sprintf("p%d", k%churned), Master: true,
+			})
+			time.Sleep(200 * time.Microsecond)
+		}
+	})
+
 	turns := b.churn(churnTime(t))
 	stop.Store(true)
 	sending.Wait()

@@ -35,6 +35,10 @@ func (g *Gateway) order(do func() (publish bool, err error)) error {
 // carryOut does what is ordered and reports whether a snapshot is wanted; whoever
 // ordered it waits for that.
 func (g *Gateway) carryOut(o order) bool {
+	if g.steward.requeued { // an entry must not name a port before workers know it
+		g.publish()
+		g.answer()
+	}
 	publish, err := o.do()
 	if err != nil || !publish {
 		o.done <- err
