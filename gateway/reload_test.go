@@ -152,6 +152,32 @@ func TestMonitorAcrossReuse(t *testing.T) {
 	look(deleted(entries(101))...)
 }
 
+// An order that may name a port is carried out when workers know all ports: an entry for
+// an index behind the end of their lists would end them.
+func TestOrdersFindPortsPublished(t *testing.T) {
+	b := newBed(t)
+	for range 20 {
+		taken := make(chan error, 1)
+		begun := make(chan struct{})
+		must(t, b.g.order(func() (bool, error) { return true, nil })) // the next snapshot is not due yet
+		go func() {
+			taken <- b.g.order(func() (bool, error) {
+				close(begun)
+				b.g.steward.requeued = true // as after takeIn
+				return true, nil
+			})
+		}()
+		<-begun
+		must(t, b.g.order(func() (bool, error) {
+			if b.g.steward.requeued {
+				t.Error("workers do not know the ports yet")
+			}
+			return false, nil
+		}))
+		must(t, <-taken)
+	}
+}
+
 // A group that several VNIs have is left with the last of them, and so is its place
 // among the addresses of the steering program.
 func TestSharedGroup(t *testing.T) {
