@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding"
+	"fmt"
 	"math"
 	"net/netip"
 	"reflect"
@@ -10,24 +11,44 @@ import (
 )
 
 // A file of JSON may be large: some thousand VNIs with a thousand remotes each, which
-// the YAML parser takes half a minute and several gigabytes for. This reader takes a
-// second. It accepts and does not explain: whatever it does not know, be it an error or
-// merely unusual, the other one reads, which has a line for every complaint.
+// the YAML parser takes ten seconds and gigabytes for. This reader takes a second. It
+// accepts and does not explain: whatever it does not know, be it an error or merely
+// unusual, the other one reads, which has words for every complaint.
 
 // fast reads JSON into a copy of the defaults that stand in cfg, along its type. It
-// reports false when the text is for the other reader.
-func fast(data []byte, cfg *Config) bool {
+// reports false, and how far it came, when the text is for the other reader.
+func fast(data []byte, cfg *Config) (at int, ok bool) {
 	next := *cfg
 	r := jsonReader{text: data, cfg: &next}
 	if !r.value(reflect.ValueOf(&next).Elem()) {
-		return false
+		return r.at, false
 	}
 	if r.space(); r.at != len(r.text) {
-		return false
+		return r.at, false
 	}
 	*cfg = next
-	return true
+	return r.at, true
 }
+
+// largeJSON is from which size on, in bytes, the other reader is not asked: a slip in such
+// a file must not cost a running gateway its memory.
+const largeJSON = 8 << 20
+
+// parseLarge reads JSON of that size, or says where that cannot be.
+func parseLarge(data []byte, name string) (*Config, error) {
+	cfg := Default()
+	at, ok := fast(data, &cfg)
+	if !ok {
+		return nil, &Error{Name: name, Line: 1 + bytes.Count(data[:at], []byte("\n")), Problem: fmt.Sprintf(
+			"near byte %d is something wrong or unusual (plain keys and values, each key once, tunnel and remotes before vnis; in a smaller file gw says what)", at)}
+	}
+	if p := cfg.check(); p != nil {
+		return nil, &Error{Name: name, Problem: p.text}
+	}
+	return &cfg, nil
+}
+
+func isJSON(data []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{\"")) }
 
 type jsonReader struct {
 	text []byte

@@ -36,7 +36,7 @@ func TestFastJSON(t *testing.T) {
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "remotes": ["10.0.0.1", "x"]}]}`, false},
 	} {
 		got := Default()
-		if took := fast([]byte(c.text), &got); took != c.fast {
+		if _, took := fast([]byte(c.text), &got); took != c.fast {
 			t.Errorf("taken: %v, want %v: %s", took, c.fast, c.text)
 		}
 		sameByBoth(t, []byte(c.text))
@@ -47,7 +47,10 @@ func TestFastJSON(t *testing.T) {
 func sameByBoth(t *testing.T, text []byte) {
 	t.Helper()
 	got := Default()
-	if bytes.ContainsAny(text, "\t") || !fast(text, &got) || got.check() != nil { // YAML has opinions about tabs
+	if bytes.ContainsAny(text, "\t") { // YAML has opinions about tabs
+		return
+	}
+	if _, ok := fast(text, &got); !ok || got.check() != nil {
 		return
 	}
 	want, err := parseYAML(text, "f")
@@ -93,6 +96,20 @@ func TestDefaultRemotes(t *testing.T) {
 	}
 }
 
+// A large file with a slip is refused by its place, and without the YAML parser.
+func TestLargeJSON(t *testing.T) {
+	vnis := strings.Repeat("\n"+`{"vni": 1, "remotes": ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"]},`, largeJSON/80)
+	for last, want := range map[string]string{
+		`{"vni": 2, "prots": ["a"]}`: fmt.Sprintf("f:%d: near byte ", 2+largeJSON/80),
+		`{"vni": 2}`:                 "f: vni 1 is given twice (join the two, or renumber one)",
+	} {
+		_, err := Parse([]byte(`{"underlay": {"iface": "u"}, "vnis": [`+vnis+"\n"+last+"]}"), "f")
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func BenchmarkFastJSON(b *testing.B) {
 	c := example()
 	c.VNIs = nil
@@ -109,7 +126,7 @@ func BenchmarkFastJSON(b *testing.B) {
 	}
 	for b.Loop() {
 		got := Default()
-		if !fast(text, &got) {
+		if _, ok := fast(text, &got); !ok {
 			b.Fatal("not taken")
 		}
 	}

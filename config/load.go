@@ -30,8 +30,11 @@ func Load(path string) (*Config, error) {
 // what is missing altogether, have a line.
 func Parse(data []byte, name string) (*Config, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark is no part of the first key (YAML 1.2.2 section 5.2)
+	if len(data) >= largeJSON && isJSON(data) {
+		return parseLarge(data, name)
+	}
 	cfg := Default()
-	if fast(data, &cfg) && cfg.check() == nil {
+	if _, ok := fast(data, &cfg); ok && cfg.check() == nil {
 		return &cfg, nil
 	}
 	return parseYAML(data, name)

@@ -56,7 +56,7 @@ func newRun() *cobra.Command {
 	f.Var(&once{text: &flags.Control}, "control", "path of the API socket (default /run/gw/<iface>.sock)")
 	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "auto, text or json")
 	f.StringVar(&flags.LogLevel, "log-level", flags.LogLevel, "debug, info, warn or error")
-	f.Var(&once{text: &file}, "config", "YAML file that describes everything; not with the flags above, save --log-*")
+	f.Var(&once{text: &file}, "config", "YAML or JSON file that describes everything, read again on SIGHUP; not with the flags above, save --log-*")
 	return c
 }
 
