@@ -175,7 +175,8 @@ func (w *watch) lookAtTable(before, now *view) (gone bool) {
 		there++
 		if old, ok := w.seen[k]; ok && old == s && samePlace(k, s.dest, before, now) {
 			return true
-		} else if ok && !sameOwner(int(k.Domain()), before, now) {
+		} else if ok && (old.dest.IsRemote() != s.dest.IsRemote() || !sameOwner(int(k.Domain()), before, now)) {
+			// It has gone from one table of bridge(8) into another, self or master.
 			w.tell(true, before.describe(k, old.dest, old.kind, old.state))
 		}
 		w.seen[k] = s

@@ -45,7 +45,8 @@ func TestFDBMonitor(t *testing.T) {
 	step(func() { b.says(t, 2, farMAC, "flooded") }, far+" dev gw42 dst 10.65.132.189 self")
 	step(func() { b.gw(t, "replace "+far+" dev gw42 dst 10.65.132.189 static") }, far+" dev gw42 dst 10.65.132.189 self static")
 	step(func() { b.gw(t, "replace "+far+" dev gw42 dst 10.65.132.189") }, far+" dev gw42 dst 10.65.132.189 self permanent")
-	step(func() { b.gw(t, "replace "+far+" dev veth1 master") }, far+" dev veth1 master gw42 static")
+	step(func() { b.gw(t, "replace "+far+" dev veth1 master") },
+		"Deleted "+far+" dev gw42 dst 10.65.132.189 self permanent", far+" dev veth1 master gw42 static")
 	step(func() { b.gw(t, "del "+far+" dev veth1") }, "Deleted "+far+" dev veth1 master gw42 static")
 	step(func() { b.gw(t, "append 00:00:00:00:00:00 dev gw42 dst 10.65.132.189") },
 		"00:00:00:00:00:00 dev gw42 dst 10.65.132.189 via ens18 self permanent")
