@@ -12,8 +12,8 @@ import (
 // It leaves the others undecided and returns how many it sent.
 func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
-	t := d.Tunnel
-	if w.wires[0].socket == nil || t.InheritDF || t.UDPChecksum {
+	t, out, several := d.Tunnel, w.wires[0].socket, w.several
+	if out == nil || t.InheritDF || t.UDPChecksum {
 		return 0
 	}
 	paths, fresh := w.snap.Paths[t.Set], fdb.Seen(from, w.now)
@@ -38,7 +38,10 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 		if head == nil {
 			continue
 		}
-		if !w.wires[wayOf(b.flow[i])].socket.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
+		if several {
+			out = w.wires[wayOf(b.flow[i])].socket
+		}
+		if !out.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
 			continue
 		}
 		ledger[number].TxPackets++

@@ -46,6 +46,7 @@ type reach struct {
 // worker where there is one, else by the workers that have them.
 func (w *Worker) drawExits(s *Snapshot) {
 	ports, under := w.reach(s)
+	w.several = len(under.own) > 1
 	for i := range ways {
 		w.exits[i], w.beyond[i], w.wires[i] = make([]exit, len(ports)), make([]beyond, len(ports)), wire{}
 		for number, r := range ports {

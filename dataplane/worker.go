@@ -50,6 +50,7 @@ type Worker struct {
 	exits      [ways][]exit   // by way and port index
 	beyond     [ways][]beyond // likewise
 	wires      [ways]wire
+	several    bool    // ways to the underlay, by queues of this worker
 	way        uint32  // of the batch
 	from       uint32  // of the batch: the port, or Underlay
 	lanes      []*lane // by worker
