@@ -14,6 +14,8 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/ethtool"
 )
 
 func TestAttachDetach(t *testing.T) {
@@ -184,16 +186,16 @@ func TestQueues(t *testing.T) {
 func TestQueuesOff(t *testing.T) {
 	newNamespace(t)
 	a := pair(t, 4, 4)
-	ch, err := channels("a")
+	ch, err := ethtool.GetChannels("a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ch.RxCount = 1
+	ch.Rx = 1
 	setChannels(t, "a", ch)
 	p := newPort(t)
 	wantError(t, p.Attach(a.Attrs().Index, "a", Native), unix.ENOSPC,
 		"it has 1 rx queues, fewer than the 4 tx queues of its peer b", "(ethtool -L a rx 4)")
-	ch.RxCount = 4
+	ch.Rx = 4
 	setChannels(t, "a", ch)
 	if err := p.Attach(a.Attrs().Index, "a", Native); err != nil {
 		t.Errorf("the cure does not help: %v", err)

@@ -13,10 +13,11 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/ethtool"
 )
 
 // The test binary starts itself for what needs a process of its own.
@@ -175,12 +176,7 @@ func device(t testing.TB, name string) netlink.Link {
 
 func setChannels(t testing.TB, name string, ch ethtool.Channels) {
 	t.Helper()
-	e, err := ethtool.NewEthtool()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	if _, err := e.SetChannels(name, ch); err != nil {
+	if err := ethtool.SetChannels(name, ch); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -6,9 +6,10 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"vxgw/internal/ethtool"
 )
 
 // explainQueues says why a veth refuses native XDP with ENOSPC: its peer may
@@ -18,21 +19,21 @@ func explainQueues(err error, ifindex int, ifname string) error {
 	if lerr != nil || l.Type() != "veth" {
 		return err
 	}
-	our, lerr := channels(ifname)
+	our, lerr := ethtool.GetChannels(ifname)
 	if lerr != nil {
 		return err
 	}
 	peer, lerr := peerOf(l)
 	if lerr != nil {
 		return fmt.Errorf("it has %d rx queues and its peer, which can't be seen from here, more tx queues: %w"+
-			" (ethtool -L %s rx N, N as many as the peer sends on)", our.RxCount, err, ifname)
+			" (ethtool -L %s rx N, N as many as the peer sends on)", our.Rx, err, ifname)
 	}
-	cure := fmt.Sprintf("ethtool -L %s tx %d at the peer", peer.name, our.RxCount)
+	cure := fmt.Sprintf("ethtool -L %s tx %d at the peer", peer.name, our.Rx)
 	if peer.txQueues <= our.MaxRx {
 		cure = fmt.Sprintf("ethtool -L %s rx %d", ifname, peer.txQueues)
 	}
 	return fmt.Errorf("it has %d rx queues, fewer than the %d tx queues of its peer %s: %w (%s)",
-		our.RxCount, peer.txQueues, peer.name, err, cure)
+		our.Rx, peer.txQueues, peer.name, err, cure)
 }
 
 // veth is what matters here of the other end of a pair.
@@ -48,8 +49,8 @@ func peerOf(l netlink.Link) (veth, error) {
 		if err != nil {
 			return veth{}, err
 		}
-		ch, err := channels(end.Attrs().Name)
-		return veth{end.Attrs().Name, ch.TxCount}, err
+		ch, err := ethtool.GetChannels(end.Attrs().Name)
+		return veth{end.Attrs().Name, ch.Tx}, err
 	}
 	if l.Attrs().NetNsID < 0 {
 		return look()
@@ -60,15 +61,6 @@ func peerOf(l netlink.Link) (veth, error) {
 	}
 	defer ns.Close()
 	return inside(ns, look)
-}
-
-func channels(ifname string) (ethtool.Channels, error) {
-	e, err := ethtool.NewEthtool()
-	if err != nil {
-		return ethtool.Channels{}, err
-	}
-	defer e.Close()
-	return e.GetChannels(ifname)
 }
 
 // namespace finds the network namespace that ours knows by an id: the kernel

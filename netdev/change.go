@@ -7,23 +7,22 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/safchain/ethtool"
+	"vxgw/internal/ethtool"
 )
 
 // Offloads returns the features of an interface by the kernel's names
 // (net/ethtool/common.c, what `ethtool -k` prints where it has no nickname),
 // and whether each is active.
 func Offloads(name string) (map[string]bool, error) {
-	eth, err := ethtool.NewEthtool()
+	now, err := ethtool.Features(name)
 	if err != nil {
 		return nil, fmt.Errorf("read offloads of %s: %w", name, err)
 	}
-	defer eth.Close()
-	now, err := eth.Features(name)
-	if err != nil {
-		return nil, fmt.Errorf("read offloads of %s: %w", name, err)
+	active := make(map[string]bool, len(now))
+	for feature, s := range now {
+		active[feature] = s.Active
 	}
-	return now, nil
+	return active, nil
 }
 
 // SetOffloads switches features of an interface, recorded in j before, and
@@ -69,17 +68,12 @@ func SetOffloads(j *Journal, name string, want map[string]bool) (map[string]bool
 // change switches features and checks that they are as asked: a driver may
 // refuse in silence.
 func change(name string, want map[string]bool) error {
-	eth, err := ethtool.NewEthtool()
-	if err != nil {
-		return fmt.Errorf("set offloads of %s: %w", name, err)
-	}
-	defer eth.Close()
-	if err := eth.Change(name, want); err != nil {
+	if err := ethtool.Change(name, want); err != nil {
 		return fmt.Errorf("set offloads of %s: %w", name, withCure(err))
 	}
-	now, err := eth.Features(name)
+	now, err := Offloads(name)
 	if err != nil {
-		return fmt.Errorf("read offloads of %s: %w", name, err)
+		return err
 	}
 	for _, f := range slices.Sorted(maps.Keys(want)) {
 		if now[f] != want[f] {

@@ -21,11 +21,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"vxgw/config"
+	"vxgw/internal/ethtool"
 )
 
 // Info is what is known of an interface at one moment.
@@ -85,24 +85,19 @@ func describe(link netlink.Link) (Info, error) {
 		// IFLA_LINK_NETNSID comes only with a peer in another namespace.
 		info.PeerIndex, info.PeerInSameNS = a.ParentIndex, a.NetNsID < 0
 	}
-	eth, err := ethtool.NewEthtool()
-	if err != nil {
-		return Info{}, fmt.Errorf("look up %s: %w", a.Name, err)
-	}
-	defer eth.Close()
-	if driver, err := eth.DriverName(a.Name); err == nil {
+	if driver, err := ethtool.Driver(a.Name); err == nil {
 		info.Driver = driver
 	}
-	info.RxQueues = rxQueues(eth, a)
+	info.RxQueues = rxQueues(a)
 	return info, nil
 }
 
 // rxQueues returns the real number of receive queues: the driver's channels
 // where it tells, else the folders of sysfs where that shows this very
 // interface (it may be mounted for another namespace), else what was allocated.
-func rxQueues(eth *ethtool.Ethtool, a *netlink.LinkAttrs) int {
-	if ch, err := eth.GetChannels(a.Name); err == nil {
-		if n := int(ch.RxCount + ch.CombinedCount); n > 0 {
+func rxQueues(a *netlink.LinkAttrs) int {
+	if ch, err := ethtool.GetChannels(a.Name); err == nil {
+		if n := int(ch.Rx + ch.Combined); n > 0 {
 			return n
 		}
 	}

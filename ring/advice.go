@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/ethtool"
 )
 
 // refusal is the kernel's answer to a bind in zero-copy mode that may still succeed in copy mode.
@@ -62,14 +63,9 @@ func (d *Device) adviseBind(err error, flags uint16, queue int) error {
 
 // queues returns how many queues the interface has in use (ethtool -l), where its driver can tell.
 func queues(name string) (int, bool) {
-	e, err := ethtool.NewEthtool()
+	c, err := ethtool.GetChannels(name)
 	if err != nil {
 		return 0, false
 	}
-	defer e.Close()
-	c, err := e.GetChannels(name)
-	if err != nil {
-		return 0, false
-	}
-	return int(max(c.RxCount, c.TxCount) + c.CombinedCount), true
+	return int(max(c.Rx, c.Tx) + c.Combined), true
 }

@@ -10,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/safchain/ethtool"
-
+	"vxgw/internal/ethtool"
 	"vxgw/internal/lab"
 )
 
@@ -238,18 +237,12 @@ func TestQueueWithoutSocket(t *testing.T) {
 	t.Parallel()
 	channels := func(h *lab.Host, n uint32) {
 		must(t, h.Do(func() error {
-			e, err := ethtool.NewEthtool()
+			c, err := ethtool.GetChannels("ens18")
 			if err != nil {
 				return err
 			}
-			defer e.Close()
-			c, err := e.GetChannels("ens18")
-			if err != nil {
-				return err
-			}
-			c.RxCount, c.TxCount = n, n
-			_, err = e.SetChannels("ens18", c)
-			return err
+			c.Rx, c.Tx = n, n
+			return ethtool.SetChannels("ens18", c)
 		}))
 	}
 	b := newLeftoverBed(t, lab.VethOptions{AQueues: 2, BQueues: 2}, func(b *leftoverBed) {

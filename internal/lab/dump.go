@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/ethtool"
 )
 
 // The flow of Dump: links and what hangs on each (features, queues, NAPI settings, qdiscs), then what the namespace
@@ -86,10 +87,10 @@ func (d *dumper) addLinks(links []netlink.Link) {
 }
 
 func (d *dumper) addFeatures(links []netlink.Link) error {
-	return d.withEthtool(func(e *ethtool.Ethtool) error {
+	return d.Do(func() error {
 		for _, l := range links {
 			name := l.Attrs().Name
-			state, err := e.FeaturesWithState(name)
+			state, err := ethtool.Features(name)
 			if err != nil {
 				return err
 			}
@@ -97,8 +98,8 @@ func (d *dumper) addFeatures(links []netlink.Link) error {
 				s := state[feature]
 				d.add("feature %s %s active %t requested %t", name, feature, s.Active, s.Requested)
 			}
-			if c, err := e.GetChannels(name); err == nil { // not every driver has channels
-				d.add("channels %s rx %d tx %d combined %d", name, c.RxCount, c.TxCount, c.CombinedCount)
+			if c, err := ethtool.GetChannels(name); err == nil { // not every driver has channels
+				d.add("channels %s rx %d tx %d combined %d", name, c.Rx, c.Tx, c.Combined)
 			}
 		}
 		return nil

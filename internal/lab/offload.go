@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/safchain/ethtool"
+	"vxgw/internal/ethtool"
 )
 
 // offloadGroups are the short words of `ethtool -K`, each for the features whose names begin so.
@@ -18,37 +18,36 @@ var offloadGroups = map[string]string{
 	"txvlan": "tx-vlan-hw-insert",
 }
 
-// withEthtool runs fn with an ethtool socket of the host.
-func (h *Host) withEthtool(fn func(*ethtool.Ethtool) error) error {
-	return h.Do(func() error {
-		e, err := ethtool.NewEthtool()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
-		return fn(e)
-	})
-}
-
 // Offloads returns the features of a link under the kernel's names (as `ethtool -k` lists the indented ones), and what
 // is active.
 func (h *Host) Offloads(link string) (map[string]bool, error) {
-	var out map[string]bool
-	err := h.withEthtool(func(e *ethtool.Ethtool) (err error) {
-		out, err = e.Features(link)
+	state, err := h.features(link)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]bool, len(state))
+	for name, s := range state {
+		out[name] = s.Active
+	}
+	return out, nil
+}
+
+func (h *Host) features(link string) (state map[string]ethtool.State, err error) {
+	err = h.Do(func() (err error) {
+		state, err = ethtool.Features(link)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read offloads of %s of %s: %w", link, h.name, err)
 	}
-	return out, nil
+	return state, nil
 }
 
 // SetOffload switches a feature of a link: a kernel's name (tx-udp-segmentation), or one of rx, tx, tso, gso, gro,
 // rxvlan, txvlan, which mean all that `ethtool -K` means by them. It is an error if the link cannot be made to obey.
 func (h *Host) SetOffload(link, feature string, on bool) error {
-	err := h.withEthtool(func(e *ethtool.Ethtool) error {
-		state, err := e.FeaturesWithState(link)
+	err := h.Do(func() error {
+		state, err := ethtool.Features(link)
 		if err != nil {
 			return err
 		}
@@ -61,15 +60,15 @@ func (h *Host) SetOffload(link, feature string, on bool) error {
 		if len(want) == 0 {
 			return fmt.Errorf("no such feature")
 		}
-		if err := e.Change(link, want); err != nil {
+		if err := ethtool.Change(link, want); err != nil {
 			return err
 		}
-		is, err := e.Features(link)
+		is, err := ethtool.Features(link)
 		if err != nil {
 			return err
 		}
 		for name := range want {
-			if is[name] != on {
+			if is[name].Active != on {
 				return fmt.Errorf("the driver keeps %s as it is", name)
 			}
 		}

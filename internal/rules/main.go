@@ -21,21 +21,23 @@ const module = "vxgw/"
 // imports lists, for each package of the module, which others it may import. The
 // tree points down; packages of one line never import one another.
 var imports = map[string][]string{
-	"ring":   {},
+	"ring":   {"internal/ethtool"},
 	"fdb":    {},
 	"vxlan":  {},
-	"bpf":    {},
+	"bpf":    {"internal/ethtool"},
 	"config": {},
 
 	"control":   {},
 	"underlay":  {},
-	"netdev":    {"config"},
+	"netdev":    {"config", "internal/ethtool"},
 	"dataplane": {"ring", "fdb", "vxlan"},
 
 	"gateway": {"dataplane", "ring", "fdb", "vxlan", "bpf", "config", "control", "underlay", "netdev"},
 	"metrics": {"control", "dataplane"},
 
-	"internal/lab":   {},
+	"internal/ethtool": {},
+
+	"internal/lab":   {"internal/ethtool"},
 	"internal/rules": {},
 	"internal/demo":  {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":          {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
