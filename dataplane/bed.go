@@ -48,14 +48,25 @@ func (w *Worker) Wake() {
 	unix.Write(w.bed.event, one[:]) // fails only when the worker has plenty of wake-ups waiting
 }
 
+// unfinished reports whether something has to be tried again that nothing tells of.
+func (w *Worker) unfinished() bool {
+	if w.short || len(w.hold.frames) > 0 {
+		return true
+	}
+	for _, q := range w.queues {
+		if q.dirty {
+			return true
+		}
+	}
+	return false
+}
+
 // sleep returns when a queue or a lane has frames or Wake was called. Readiness is a level,
 // not an edge: what came since the last round ends the sleep at once.
 func (w *Worker) sleep() error {
 	timeout := -1
-	for _, q := range w.queues {
-		if q.dirty || w.pool.Len() == 0 || len(w.hold.frames) > 0 {
-			timeout = RetryMillis
-		}
+	if w.unfinished() {
+		timeout = RetryMillis
 	}
 	w.Counters.Sleeps.Add(1)
 	w.asleep.Store(true)

@@ -62,6 +62,7 @@ type Worker struct {
 	batch      batch
 	hold       hold
 	releasing  bool // of what was held, now
+	short      bool // of frames for the kernel to receive into
 	tally      tally
 
 	passed  atomic.Uint64 // Seq of the snapshot in use
@@ -174,9 +175,12 @@ func (w *Worker) Round() int {
 		}
 	}
 	w.flush()
+	w.short = false
 	for _, q := range w.queues {
 		work += q.Socket.Reap(w.pool)
-		q.Socket.Refill(w.pool)
+		if !q.Socket.Refill(w.pool) {
+			w.short = true
+		}
 	}
 	if work > 0 {
 		w.tally.rounds++

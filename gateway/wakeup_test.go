@@ -70,3 +70,17 @@ func TestSleepingWorkerWakes(t *testing.T) {
 		}
 	}
 }
+
+// A worker that has nothing to do sleeps on: nothing wakes it but the gateway's own
+// housekeeping, which is a matter of a few times a second.
+func TestIdleWorkerSleeps(t *testing.T) {
+	b := newBed(t)
+	must(t, b.container.SetSysctl("net.ipv6.conf.veth0.disable_ipv6", "1")) // it says nothing of its own accord
+	b.direct()
+	worker := b.g.plane.Workers()[0]
+	b.await("the worker sleeps", func() bool {
+		before := worker.Counters.Sleeps.Load()
+		time.Sleep(500 * time.Millisecond)
+		return worker.Counters.Sleeps.Load()-before < 20
+	})
+}

@@ -234,8 +234,9 @@ func (s *Socket) reclaim(completed, room []uint64) int {
 	return len(completed)
 }
 
-// Refill tops the fill ring up from p, as far as p has frames, and wakes the kernel if it waits for that.
-func (s *Socket) Refill(p *Pool) {
+// Refill tops the fill ring up from p, as far as p has frames, and wakes the kernel if it waits for that. It reports whether
+// the ring is full now.
+func (s *Socket) Refill(p *Pool) (full bool) {
 	size := s.fill.Size()
 	room := s.fill.Reserve(size)
 	run, rest := s.fill.Slots(room)
@@ -249,6 +250,7 @@ func (s *Socket) Refill(p *Pool) {
 	if s.fill.NeedWakeup() && n+size > room { // with an empty ring there is nothing to wake it for
 		s.Wakeup()
 	}
+	return n == room
 }
 
 // supply writes frames of p into slots of the fill ring, as far as p has some, and returns how many.
