@@ -106,20 +106,5 @@ func (b *builder) rouse() {
 // rebuild has the builder do something and waits until it is done.
 func (g *Gateway) rebuild(do func() error) error {
 	j := job{do, make(chan error, 1)}
-	select {
-	case g.builder.jobs <- j:
-	case <-g.builder.ended:
-		return errStopping
-	}
-	select {
-	case err := <-j.done:
-		return err
-	case <-g.builder.ended:
-		select {
-		case err := <-j.done:
-			return err
-		default:
-			return errStopping
-		}
-	}
+	return hand(g.builder.jobs, j, j.done, g.builder.ended)
 }

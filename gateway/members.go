@@ -104,7 +104,7 @@ type absence struct {
 	why string // it cannot be opened although it is there; "" when it is not
 }
 
-// absent finds the absence of a member of d.
+// absence finds that of a member of d, nil for one that is not absent.
 func (d *domain) absence(m member) *absence {
 	for _, a := range d.absent {
 		if a.same(m) {

@@ -19,15 +19,26 @@ func (g *Gateway) order(do func() (publish bool, err error)) error {
 		return err
 	}
 	o := order{do, make(chan error, 1)}
+	return hand(g.steward.orders, o, o.done, g.steward.ended)
+}
+
+// hand gives v to a goroutine and returns what that answers on done, or errStopping if
+// it ended without an answer.
+func hand[T any](to chan<- T, v T, done <-chan error, ended <-chan struct{}) error {
 	select {
-	case g.steward.orders <- o:
-	case <-g.steward.ended:
+	case to <- v:
+	case <-ended:
 		return errStopping
 	}
 	select {
-	case err := <-o.done:
+	case err := <-done:
 		return err
-	case <-g.steward.ended:
+	case <-ended:
+	}
+	select {
+	case err := <-done: // it came before the end
+		return err
+	default:
 		return errStopping
 	}
 }
