@@ -64,3 +64,13 @@ func (e *Exchange[T]) Take(out []T) int {
 
 // Empty reports whether nothing is published. Consumer only.
 func (e *Exchange[T]) Empty() bool { return e.produced.Load() == e.consumed.Load() }
+
+// drain gives everything in the queue to free, what was staged too. Nobody else uses
+// the queue any more.
+func (e *Exchange[T]) drain(free func(T)) {
+	e.Publish()
+	var item [1]T
+	for e.Take(item[:]) > 0 {
+		free(item[0])
+	}
+}

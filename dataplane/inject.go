@@ -126,9 +126,6 @@ func (w *Worker) injected() int {
 
 // drain frees what nobody took. Run has returned.
 func (j *Inject) drain() {
-	var left [1]ring.Desc
-	for j.queue.Take(left[:]) > 0 {
-		j.pool.Put(left[0].Addr)
-	}
+	j.queue.drain(func(d ring.Desc) { j.pool.Put(d.Addr) })
 	j.pool.Drain()
 }

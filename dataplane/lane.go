@@ -27,7 +27,7 @@ const (
 	crossingPort = 3 // where the port's bits begin
 
 	// underlayCrossing stands for the underlay where a port's number is expected;
-	// numbers of ports are below 2^28 (fdb.MaxIndex).
+	// numbers of ports are at most fdb.MaxIndex, which is less.
 	underlayCrossing = 1<<(32-crossingPort) - 1
 )
 
@@ -134,13 +134,7 @@ func (w *Worker) lanesEmpty() bool {
 // drainLanes frees what was handed over and not taken. No worker runs any more.
 func (w *Worker) drainLanes() {
 	for _, in := range w.arriving {
-		in.Publish()
-		for n := 1; n > 0; {
-			n = in.Take(w.batch.desc[:])
-			for _, desc := range w.batch.desc[:n] {
-				w.pool.Put(desc.Addr)
-			}
-		}
+		in.drain(func(d ring.Desc) { w.pool.Put(d.Addr) })
 	}
 }
 

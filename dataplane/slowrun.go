@@ -117,13 +117,7 @@ func (s *SlowPath) Stop() {
 
 // drain frees what still waits. Run has returned.
 func (s *SlowPath) drain() {
-	s.queue.Publish()
-	for n := 1; n > 0; {
-		n = s.queue.Take(s.incoming[:])
-		for _, f := range s.incoming[:n] {
-			s.pool.Put(f.Desc.Addr)
-		}
-	}
+	s.queue.drain(func(f SlowFrame) { s.pool.Put(f.Desc.Addr) })
 	s.pool.Drain()
 }
 

@@ -14,15 +14,11 @@ import (
 // (net/ethtool/common.c, what `ethtool -k` prints where it has no nickname),
 // and whether each is active.
 func Offloads(name string) (map[string]bool, error) {
-	now, err := ethtool.Features(name)
+	now, err := ethtool.Active(name)
 	if err != nil {
 		return nil, fmt.Errorf("read offloads of %s: %w", name, err)
 	}
-	active := make(map[string]bool, len(now))
-	for feature, s := range now {
-		active[feature] = s.Active
-	}
-	return active, nil
+	return now, nil
 }
 
 // SetOffloads switches features of an interface, recorded in j before, and

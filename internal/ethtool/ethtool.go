@@ -110,6 +110,19 @@ func Features(iface string) (map[string]State, error) {
 	return out, nil
 }
 
+// Active returns which features of an interface are on, of all that it has.
+func Active(iface string) (map[string]bool, error) {
+	state, err := Features(iface)
+	if err != nil {
+		return nil, err
+	}
+	active := make(map[string]bool, len(state))
+	for name, s := range state {
+		active[name] = s.Active
+	}
+	return active, nil
+}
+
 // Change asks for features to be on or off. It is unix.EINVAL if one is unknown; what a
 // driver does not do it may leave as it is without an error.
 func Change(iface string, want map[string]bool) error {

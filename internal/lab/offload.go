@@ -20,27 +20,15 @@ var offloadGroups = map[string]string{
 
 // Offloads returns the features of a link under the kernel's names (as `ethtool -k` lists the indented ones), and what
 // is active.
-func (h *Host) Offloads(link string) (map[string]bool, error) {
-	state, err := h.features(link)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[string]bool, len(state))
-	for name, s := range state {
-		out[name] = s.Active
-	}
-	return out, nil
-}
-
-func (h *Host) features(link string) (state map[string]ethtool.State, err error) {
+func (h *Host) Offloads(link string) (out map[string]bool, err error) {
 	err = h.Do(func() (err error) {
-		state, err = ethtool.Features(link)
+		out, err = ethtool.Active(link)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read offloads of %s of %s: %w", link, h.name, err)
 	}
-	return state, nil
+	return out, nil
 }
 
 // SetOffload switches a feature of a link: a kernel's name (tx-udp-segmentation), or one of rx, tx, tso, gso, gro,
@@ -63,12 +51,12 @@ func (h *Host) SetOffload(link, feature string, on bool) error {
 		if err := ethtool.Change(link, want); err != nil {
 			return err
 		}
-		is, err := ethtool.Features(link)
+		is, err := ethtool.Active(link)
 		if err != nil {
 			return err
 		}
 		for name := range want {
-			if is[name].Active != on {
+			if is[name] != on {
 				return fmt.Errorf("the driver keeps %s as it is", name)
 			}
 		}
