@@ -18,6 +18,8 @@ type Host struct {
 	name string
 	ns   netns.NsHandle
 	nl   *netlink.Handle // its sockets sit in the namespace: usable from any thread
+
+	cards []card // adopted
 }
 
 // hostSysctls make a host quiet, its IPv6 addresses usable at once, and undo what new namespaces take over from the
@@ -38,8 +40,7 @@ func newHost(l *Lab, name string) (_ *Host, err error) {
 	}
 	defer func() {
 		if err != nil {
-			h.close()
-			err = errors.Join(err, netns.DeleteNamed(h.NSName()))
+			err = errors.Join(err, h.close(), netns.DeleteNamed(h.NSName()))
 		}
 	}()
 	if h.nl, err = netlink.NewHandleAt(h.ns, unix.NETLINK_ROUTE); err != nil {
@@ -54,11 +55,13 @@ func newHost(l *Lab, name string) (_ *Host, err error) {
 }
 
 // close lets go of the namespace; its name is removed by removeNamespaces.
-func (h *Host) close() {
+func (h *Host) close() error {
+	err := h.giveBack()
 	if h.nl != nil {
 		h.nl.Close()
 	}
 	h.ns.Close()
+	return err
 }
 
 // Name returns the name given to Lab.Host.

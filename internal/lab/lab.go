@@ -120,7 +120,7 @@ func (l *Lab) Close() error {
 		errs = append(errs, c.Close())
 	}
 	for _, h := range hosts {
-		h.close()
+		errs = append(errs, h.close())
 	}
 	errs = append(errs, removeNamespaces(l.name), dropClaim(l.claim))
 	if err := errors.Join(errs...); err != nil {

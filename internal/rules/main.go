@@ -39,8 +39,9 @@ var imports = map[string][]string{
 
 	"internal/lab":   {"internal/ethtool"},
 	"internal/rules": {},
-	"internal/demo":  {"internal/lab", "control", "dataplane", "netdev"},
-	"bench":          {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
+	"internal/vmlab": {"internal/lab"}, "internal/vmlab/guest": {"internal/vmlab"},
+	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
+	"bench":         {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
 
 	"cmd/gw": {"gateway", "metrics", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
 }
@@ -71,7 +72,7 @@ func main() {
 }
 
 func check() ([]string, error) {
-	out, err := exec.Command("go", "list", "-json=Dir,ImportPath,GoFiles,TestGoFiles,XTestGoFiles,Imports", "./...").Output()
+	out, err := exec.Command("go", "list", "-tags=vmlab", "-json=Dir,ImportPath,GoFiles,TestGoFiles,XTestGoFiles,Imports", "./...").Output()
 	if err != nil {
 		return nil, fmt.Errorf("list the packages: %w", err)
 	}

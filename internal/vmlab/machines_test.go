@@ -1,0 +1,17 @@
+//go:build vmlab
+
+package vmlab
+
+import "testing"
+
+// The cards of cmd/gw/card_test.go: three of each kind on one segment.
+func TestZeroCopy(t *testing.T) {
+	inside(t, plan{
+		suite:    Newest,
+		segments: []Segment{{IGB, IGB, IGB}, {Virtio, Virtio, Virtio}, {VirtioMulti, VirtioMulti, VirtioMulti}},
+		modules:  []string{"igb", "virtio_net"},
+		pkg:      "cmd/gw",
+		run:      "^TestCard",
+		memory:   1536,
+	})
+}
