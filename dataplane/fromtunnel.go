@@ -5,8 +5,8 @@ import (
 	"vxgw/vxlan"
 )
 
-// From a tunnel: check the outer headers -> domain -> finish inner checksums, then
-// check the outer one -> ECN -> look up -> send what nothing is left to decide of
+// From a tunnel: check the outer headers -> domain -> check the outer checksum, finish
+// inner ones -> ECN -> look up -> send what nothing is left to decide of
 // -> learn, decide and emit the rest.
 
 // outerVerdicts gives each fault that package vxlan finds its place in the one
@@ -101,8 +101,11 @@ func (w *Worker) unwrap(i, n int, o *vxlan.Outer, pkt []byte, d *Domain) Verdict
 	if vxlan.ParseInner(frame, &in) != vxlan.OK {
 		return InnerShort
 	}
-	vxlan.Mend(frame, &in)
-	if !o.ChecksumOK(pkt) {
+	right := o.ChecksumOK(pkt) // as it came; else as its sender meant it
+	if vxlan.Mend(frame, &in) && !right {
+		right = o.ChecksumOK(pkt)
+	}
+	if !right {
 		return UDPChecksum
 	}
 	if !decapECN(frame, &in, o.TOS) {

@@ -114,6 +114,48 @@ func TestTunnelToPort(t *testing.T) {
 	}
 }
 
+// An outer UDP checksum is right if it is so for the packet as it came, or once an
+// inner checksum that was left unfinished is complete. The port gets it complete.
+func TestTunnelUnfinished(t *testing.T) {
+	unfinished := ipFrame(hostA, hostR, 1, 18)
+	binary.BigEndian.PutUint16(unfinished[40:], vxlan.Fold(vxlan.Sum(unfinished[26:34], 17+26)))
+	complete := bytes.Clone(unfinished)
+	if !vxlan.Mend(complete, parsed(t, complete)) {
+		t.Fatal("the inner checksum is not unfinished")
+	}
+	meant := tunnelled(t, remote, 42, 0, complete)
+	vxlan.PutChecksum(meant)
+	copy(meant[vxlan.Overhead:], unfinished)
+	asItIs := tunnelled(t, remote, 42, 0, unfinished)
+	vxlan.PutChecksum(asItIs)
+	wrong := bytes.Clone(asItIs)
+	wrong[40]++
+	for _, tc := range []struct {
+		name string
+		pkt  []byte
+		want Verdict
+	}{
+		{"by a kernel that leaves both to a card", meant, ToPort},
+		{"by a card that knows the outer headers", asItIs, ToPort},
+		{"wrong either way", wrong, UDPChecksum},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newRig(t, 1)
+			must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostA), fdb.PortDest(0), fdb.Static, 1))
+			r.deliver(r.wire, bytes.Clone(tc.pkt))
+			r.run()
+			if n, _ := r.verdicts(tc.want); n != 1 {
+				t.Errorf("no verdict %v: %v", tc.want, r.nonzero())
+			}
+			for _, got := range r.take(r.ports[0]) {
+				if !bytes.Equal(got.data, complete) {
+					t.Errorf("the port got %x, want %x", got.data, complete)
+				}
+			}
+		})
+	}
+}
+
 // A congestion mark on the outer packet arrives on the inner one.
 func TestTunnelECN(t *testing.T) {
 	r := newRig(t, 1)

@@ -164,9 +164,9 @@ func checkOptions(opt []byte) bool {
 }
 
 // ChecksumOK verifies the outer UDP checksum of the packet that o was parsed from. No checksum is right; so is one that equals the
-// bare pseudo-header sum, which a kernel sender over veth left unfinished. A kernel peer computes the others as if
-// the inner checksum were complete (lco_csum in include/linux/skbuff.h), so Mend must have seen the inner frame, and nothing
-// else may have changed it.
+// bare pseudo-header sum, which a kernel sender over veth left unfinished. Where the inner checksum was left unfinished, a kernel peer
+// computes the outer one as if it were complete (lco_csum in include/linux/skbuff.h), while a card that only knows the outer headers
+// counts what is there: such a packet is right either before Mend has seen the inner frame, or after, when nothing else has changed it.
 func (o *Outer) ChecksumOK(pkt []byte) bool {
 	if o.Checksum == 0 {
 		return true

@@ -5,8 +5,9 @@
 //
 //	ParseOuter   check the outer headers, find the inner frame
 //	ParseInner   find MACs, flow, TOS and the offsets the next steps need
+//	ChecksumOK   the outer UDP checksum, of the packet as it came
 //	Mend         complete what a veth sender left to a NIC that is not there
-//	ChecksumOK   the outer UDP checksum, which counts the mended bytes
+//	ChecksumOK   again where Mend wrote and it was wrong before: the sender may have counted on that
 //	DecapECN     combine both ECN fields, or drop
 //	SetTOS       write the result into the inner header
 //
