@@ -1,6 +1,8 @@
 # make           build ./gw, one static binary
 # make demo      show gw at work in network namespaces (root)
 # make test      run every test (root; without gcc the race detector is left out)
+# make vmlab     run the tests that want zero-copy cards or another kernel, in virtual
+#                machines (QEMU and Debian's kernels are fetched with apt; root)
 # make test-arm64
 #                build for arm64, and run there what needs no AF_XDP (qemu-user)
 # make lint      formatting, vet, staticcheck, the project's own rules
@@ -10,7 +12,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X vxgw/gateway.Version=$(VERSION)
 
-.PHONY: all build demo test test-arm64 lint generate check-bpf bench bench-quick clean
+.PHONY: all build demo test vmlab test-arm64 lint generate check-bpf bench bench-quick clean
 
 all: build
 
@@ -33,13 +35,16 @@ test:
 		$(GO) test -parallel 4 -timeout 15m ./... && echo "make test: no gcc, so the race detector was left out (apt-get install gcc)"; \
 	fi
 
+vmlab:
+	$(GO) test -tags vmlab -v -count 1 -timeout 15m ./internal/vmlab
+
 test-arm64:
 	.ci/arm64
 
 lint:
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt -w these:"; echo "$$out"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) vet -tags vmlab ./...
+	$(GO) tool staticcheck -tags vmlab ./...
 	$(GO) run ./internal/rules
 
 generate:

@@ -66,7 +66,11 @@ func TestCardPointToPoint(t *testing.T) {
 			g := start(t, a, "--iface", "ens18", "--vni", "42", "--remote", under2.String(), "--address", "172.17.1.2/24")
 			checkZeroCopy(t, g, "ens18")
 			left, right := end{a, "gw42", over1, "ens18", under1}, end{b, "vxlan0", over2, "ens18", under2}
-			t.Cleanup(func() { if t.Failed() { t.Log(output(t, a, "stats")) } })
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Log(output(t, a, "stats"))
+				}
+			})
 			converse(t, left, right)
 			checkPointToPoint(t, g, left, right)
 			checkKernelAgrees(t, right, left)
