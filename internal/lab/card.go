@@ -13,11 +13,12 @@ import (
 // card is a network card of the machine that a host has for a while.
 type card struct {
 	name, as string // at home, and on the host
+	mtu      int    // at home
 	home     netns.NsHandle
 }
 
 // Adopt moves a network card from the caller's namespace to the host, calls it as, and brings it up; its carrier may still be to
-// come. When the lab is closed, the card goes back, down and without addresses.
+// come. When the lab is closed, the card goes back, down, with the MTU that it had and without addresses.
 func (h *Host) Adopt(name, as string) error {
 	l, err := netlink.LinkByName(name)
 	if err != nil {
@@ -31,7 +32,7 @@ func (h *Host) Adopt(name, as string) error {
 		home.Close()
 		return fmt.Errorf("move card %s to %s: %w", name, h.name, err)
 	}
-	h.cards = append(h.cards, card{name, as, home})
+	h.cards = append(h.cards, card{name, as, l.Attrs().MTU, home})
 	if err := h.rename(name, as); err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (h *Host) giveBack() error {
 	var errs []error
 	for _, c := range h.cards {
 		if _, err := h.nl.LinkByName(c.as); !errors.As(err, &netlink.LinkNotFoundError{}) {
-			errs = append(errs, h.SetDown(c.as), h.rename(c.as, c.name),
+			errs = append(errs, h.SetDown(c.as), h.SetMTU(c.as, c.mtu), h.rename(c.as, c.name),
 				h.change(c.name, "give back card", func(l netlink.Link) error { return h.nl.LinkSetNsFd(l, int(c.home)) }))
 		}
 		c.home.Close()

@@ -1,0 +1,141 @@
+//go:build vmlab
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"vxgw/internal/lab"
+)
+
+// A card as a port beside a card as the underlay, each driven by another driver: what
+// one has written into the memory, the other reads. The larger MTU is the underlay's
+// where its driver has one.
+func TestCardToCard(t *testing.T) {
+	for _, c := range []struct {
+		name, underlay string
+		port           string // a trio's name
+		mtu            int    // of the underlay
+	}{
+		{"igb to virtio", "virtio", "igb", 1550},
+		{"virtio to igb", "igb", "virtio", 1500},
+		{"igb to virtio multi", "virtio multi", "igb", 1550},
+		{"virtio multi to igb", "igb", "virtio multi", 1500},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newCardSegment(t, c.underlay)
+			for _, h := range s.hosts {
+				must(t, h.SetMTU("ens18", c.mtu))
+			}
+			station := newHost(t, s.lab, "station")
+			must(t, s.hosts[0].Adopt(trios[c.port][0], "ens19"))
+			must(t, station.Adopt(trios[c.port][1], "eth0"))
+			must(t, s.hosts[0].AwaitCarrier("ens19"))
+			must(t, station.AwaitCarrier("eth0"))
+			must(t, station.SetMTU("eth0", c.mtu-50))
+			must(t, station.AddAddress("eth0", over1.String()+"/24"))
+			far := s.kernel(t, 1, lab.VXLANConfig{Remote: under1})
+			g := start(t, s.hosts[0], on("--remote", under2.String(), "--port", "ens19")...)
+			checkZeroCopy(t, g, "ens18")
+			checkZeroCopy(t, g, "ens19")
+			must(t, station.AwaitCarrier("eth0"))
+			near := end{host: station, dev: "eth0", addr: over1}
+			converse(t, near, far)
+			checkVerdicts(t, g)
+			g.stop()
+			if n := promiscuity(t, s.hosts[0], "ens19"); n != 0 {
+				t.Errorf("promiscuity %d of ens19 after gw", n)
+			}
+		})
+	}
+}
+
+// The memory is registered with the card and with a container's veth: what the card
+// received stands in one frame, which the veth was given, and the other way about. So
+// nothing in all of the memory of gw has it twice.
+func TestCardNoCopy(t *testing.T) {
+	eachKind(t, func(t *testing.T, s *segment) {
+		c, err := s.hosts[0].BridgePort("veth1", "one", over1.String()+"/24", lab.VethOptions{MTU: 1450})
+		must(t, err)
+		near := end{host: c, dev: "veth0", addr: over1}
+		far := s.kernel(t, 1, lab.VXLANConfig{Remote: under1})
+		g := start(t, s.hosts[0], on("--remote", under2.String(), "--port", "veth1")...)
+		checkZeroCopy(t, g, "ens18")
+		resolve(t, near, far)
+		direct := g.status().Workers[0].Verdicts["to_remote"]
+		for _, way := range [][2]end{{near, far}, {far, near}} {
+			marks := make([][]byte, 8)
+			for i := range marks {
+				marks[i] = make([]byte, 64)
+				rand.Read(marks[i])
+			}
+			carry(t, way[0], way[1], marks)
+			found := 0
+			for i, n := range occurrences(t, g.cmd.Process.Pid, marks) {
+				if n > 1 {
+					t.Errorf("from %s: datagram %d stands %d times in the memory of gw", way[0].host.Name(), i, n)
+				}
+				found += n
+			}
+			if found == 0 {
+				t.Errorf("from %s: no datagram is found in the memory of gw", way[0].host.Name())
+			}
+		}
+		if n := g.status().Workers[0].Verdicts["to_remote"]; n == direct {
+			t.Error("no frame went the direct way")
+		}
+		g.stop()
+	})
+}
+
+// carry sends datagrams and wants all of them to arrive.
+func carry(t *testing.T, from, to end, payloads [][]byte) {
+	t.Helper()
+	f := newFlow(t, from, to)
+	for _, p := range payloads {
+		_, err := f.client.Write(p)
+		must(t, err)
+		buf := make([]byte, 2048)
+		n, err := f.server.Read(buf)
+		must(t, err)
+		if !bytes.Equal(buf[:n], p) {
+			t.Fatalf("%d bytes arrived, not those sent", n)
+		}
+	}
+}
+
+// occurrences counts how often each mark stands in what a process can write to.
+func occurrences(t *testing.T, pid int, marks [][]byte) []int {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	must(t, err)
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	must(t, err)
+	defer mem.Close()
+	counts := make([]int, len(marks))
+	for lines := bufio.NewScanner(bytes.NewReader(maps)); lines.Scan(); {
+		var from, to int64
+		var rights string
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &rights); err != nil || !strings.HasPrefix(rights, "rw") {
+			continue
+		}
+		// A mark that crosses a page's end is none of a frame's: headers come first.
+		const page = 4096
+		for chunk := make([]byte, 256*page); from < to; from += int64(len(chunk)) {
+			n, err := mem.ReadAt(chunk[:min(int64(len(chunk)), to-from)], from)
+			if err != nil && n == 0 {
+				break // [vvar] and the like cannot be read
+			}
+			for i, m := range marks {
+				counts[i] += bytes.Count(chunk[:n], m)
+			}
+		}
+	}
+	return counts
+}
