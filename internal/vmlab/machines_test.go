@@ -9,7 +9,7 @@ func TestZeroCopy(t *testing.T) {
 	inside(t, plan{
 		suite:    Newest,
 		segments: []Segment{{IGB, IGB, IGB}, {Virtio, Virtio, Virtio}, {VirtioMulti, VirtioMulti, VirtioMulti}},
-		modules:  []string{"igb", "virtio_net"},
+		modules:  []string{"igb", "virtio_net", "pktgen"},
 		pkg:      "cmd/gw",
 		run:      "^TestCard",
 		memory:   1536,
