@@ -2,7 +2,7 @@
 # under /etc changes. The mirror and the keyring are the system's.
 
 # apt_setup FOLDER SUITE... makes the options in the array apt, and fetches lists
-# that are older than a week.
+# that are older than a day, or does with them where the mirror is out of reach.
 apt_setup() {
 	local dir=$1 mirror suite
 	shift
@@ -14,15 +14,16 @@ apt_setup() {
 	fi
 	apt=(-o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$dir/sources" -o "Dir::State::lists=$dir/lists"
 		-o APT::Sandbox::User=root -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
-	if [ -z "$(find "$dir/fetched" -mtime -7 2>/dev/null)" ]; then
+	if [ -z "$(find "$dir/fetched" -mtime -1 2>/dev/null)" ]; then
 		mkdir -p "$dir/sources" "$dir/lists/partial"
 		for suite in "$@"; do
 			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
 		done >"$dir/sources/debian.list"
-		apt-get "${apt[@]}" update -qq || {
+		if apt-get "${apt[@]}" -o APT::Update::Error-Mode=any update -qq; then
+			touch "$dir/fetched"
+		elif [ ! -e "$dir/fetched" ]; then
 			echo "vmlab: apt-get update failed for $* (is the mirror of /etc/apt reachable?)" >&2
 			return 1
-		}
-		touch "$dir/fetched"
+		fi
 	fi
 }

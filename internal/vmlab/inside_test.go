@@ -102,11 +102,11 @@ func prepare(t *testing.T, suite string) string {
 		t.Fatal(err)
 	}
 	if err := Packages(t.Context(), cache); err != nil {
-		t.Fatal("the lab needs QEMU 8.0 or newer: ", err)
+		t.Fatalf("the lab needs QEMU 8.0 or newer: %v", err)
 	}
 	kernel, err := Kernel(t.Context(), cache, suite)
 	if err != nil {
-		t.Fatal("the lab needs Debian's kernel of ", suite, ": ", err)
+		t.Fatalf("the lab needs the kernel of Debian's %s: %v", suite, err)
 	}
 	return kernel
 }
