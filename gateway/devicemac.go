@@ -12,11 +12,12 @@ import (
 // its owner may change: its permanent entry moves with it, and so does what gives a
 // loop away. It reports whether there is something to publish.
 func (g *Gateway) deviceChanged(u netlink.LinkUpdate) bool {
+	mac := linkMAC(u)
 	for _, p := range g.ports {
-		if p == nil || p.pair == nil || p.pair.Index != int(u.Index) || u.Header.Type != unix.RTM_NEWLINK || len(u.Attrs().HardwareAddr) != 6 {
+		if p == nil || p.pair == nil || p.pair.Index != int(u.Index) || u.Header.Type != unix.RTM_NEWLINK || mac == 0 {
 			continue
 		}
-		d, mac := p.domain, macInt(u.Attrs().HardwareAddr)
+		d := p.domain
 		if mac == d.plane.DeviceMAC {
 			return false
 		}
@@ -33,4 +34,23 @@ func (g *Gateway) deviceChanged(u netlink.LinkUpdate) bool {
 		return true
 	}
 	return false
+}
+
+// takeMAC has a device begin with the address that its host's side has now: its owner,
+// udev for one, may have changed it since the device was made.
+func (p *port) takeMAC(links map[int]linkState) {
+	if p.pair == nil {
+		return
+	}
+	if now := links[p.pair.Index]; now.mac != 0 {
+		p.mac.Store(now.mac)
+	}
+}
+
+// linkMAC is the hardware address that u tells, 0 if it is none of Ethernet.
+func linkMAC(u netlink.LinkUpdate) uint64 {
+	if mac := u.Attrs().HardwareAddr; len(mac) == 6 {
+		return macInt(mac)
+	}
+	return 0
 }

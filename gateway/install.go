@@ -98,6 +98,7 @@ func (g *Gateway) takeIn(ports []*port) {
 		if now, ok := g.steward.links[p.info.Index]; ok {
 			p.up, p.mtu = now.up, now.mtu
 		}
+		p.takeMAC(g.steward.links)
 		g.redraw(p.domain, func(d *dataplane.Domain) {
 			d.FloodPorts = append(slices.Clone(d.FloodPorts), p.number)
 			if p.pair != nil {

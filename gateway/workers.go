@@ -171,6 +171,7 @@ func (g *Gateway) refollow() {
 type linkState struct {
 	up  bool
 	mtu int
+	mac uint64 // 0 where it is none of Ethernet
 }
 
 // portChanged takes over the new state of an interface and reports whether that of a
@@ -180,7 +181,7 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 	if gone {
 		delete(g.steward.links, int(u.Index))
 	} else {
-		g.steward.links[int(u.Index)] = linkState{carries(u.Flags), u.Attrs().MTU}
+		g.steward.links[int(u.Index)] = linkState{carries(u.Flags), u.Attrs().MTU, linkMAC(u)}
 	}
 	if slices.ContainsFunc(g.domains, func(d *domain) bool { return d != nil && len(d.absent) > 0 }) {
 		g.builder.rouse()
