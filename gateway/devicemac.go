@@ -13,8 +13,11 @@ import (
 // loop away. It reports whether there is something to publish.
 func (g *Gateway) deviceChanged(u netlink.LinkUpdate) bool {
 	mac := linkMAC(u)
+	if mac == 0 || u.Header.Type != unix.RTM_NEWLINK || ofBridge(u) {
+		return false
+	}
 	for _, p := range g.ports {
-		if p == nil || p.pair == nil || p.pair.Index != int(u.Index) || u.Header.Type != unix.RTM_NEWLINK || mac == 0 {
+		if p == nil || p.pair == nil || p.pair.Index != int(u.Index) {
 			continue
 		}
 		d := p.domain

@@ -174,9 +174,16 @@ type linkState struct {
 	mac uint64 // 0 where it is none of Ethernet
 }
 
+// ofBridge reports whether u tells of an interface as a member of a Linux bridge only: of
+// one that leaves it as of one that is removed (br_ifinfo_notify, net/bridge/br_netlink.c).
+func ofBridge(u netlink.LinkUpdate) bool { return u.IfInfomsg.Family != unix.AF_UNSPEC }
+
 // portChanged takes over the new state of an interface and reports whether that of a
 // port differs.
 func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
+	if ofBridge(u) {
+		return false
+	}
 	gone := u.Header.Type == unix.RTM_DELLINK
 	if gone {
 		delete(g.steward.links, int(u.Index))

@@ -44,3 +44,24 @@ func TestPortUp(t *testing.T) {
 		})
 	}
 }
+
+// A port that leaves a Linux bridge is still there, whatever the bridge says of it.
+func TestPortLeavesBridge(t *testing.T) {
+	p := &port{iface: &iface{info: netdev.Info{Index: 7, Name: "veth1"}}, up: true, mtu: 1500}
+	g := newGateway(nil, slog.New(slog.DiscardHandler))
+	g.ports = []*port{p}
+	g.steward.links[7] = linkState{up: true, mtu: 1500}
+	for _, kind := range []uint16{unix.RTM_NEWLINK, unix.RTM_DELLINK} {
+		u := netlink.LinkUpdate{
+			IfInfomsg: nl.IfInfomsg{IfInfomsg: unix.IfInfomsg{Family: unix.AF_BRIDGE, Index: 7}},
+			Header:    unix.NlMsghdr{Type: kind},
+			Link:      &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 7, MTU: 1400}},
+		}
+		if g.portChanged(u) || g.deviceChanged(u) || p.gone.Load() || !p.up {
+			t.Errorf("after message %d: gone %v, up %v", kind, p.gone.Load(), p.up)
+		}
+		if now := g.steward.links[7]; now != (linkState{up: true, mtu: 1500}) {
+			t.Errorf("after message %d the state is %+v", kind, now)
+		}
+	}
+}
