@@ -85,7 +85,7 @@ func (g *Gateway) keep() {
 		case <-g.mirror.Changes():
 			if g.mirror.Link().Gone {
 				// Its sockets are dead for good, whatever gets its name next.
-				g.failed <- fmt.Errorf("underlay %s is gone: it was removed, or moved to another network namespace (start gw again when it is back)", g.cfg.Underlay.Iface)
+				g.fail(fmt.Errorf("underlay %s is gone: it was removed, or moved to another network namespace (start gw again when it is back)", g.cfg.Underlay.Iface))
 				return
 			}
 			pending, g.steward.repath = true, true

@@ -83,10 +83,20 @@ func (g *Gateway) run(name string, f func() error) <-chan struct{} {
 	go func() {
 		defer close(ended)
 		if err := f(); err != nil {
-			g.failed <- fmt.Errorf("%s: %w", name, err)
+			g.fail(fmt.Errorf("%s: %w", name, err))
 		}
 	}()
 	return ended
+}
+
+// fail has Failed deliver an error. It does not wait: with many of them the first ones are
+// enough to close the gateway, which waits for those that failed.
+func (g *Gateway) fail(err error) {
+	select {
+	case g.failed <- err:
+	default:
+		g.log.Error("another part could not go on", "err", err)
+	}
 }
 
 // countWorkers is how many workers there are to be: asked, or where that is 0 as many
@@ -160,7 +170,7 @@ func (g *Gateway) followPorts() error {
 func (g *Gateway) refollow() {
 	g.steward.ports = nil
 	if err := g.followPorts(); err != nil {
-		g.failed <- err
+		g.fail(err)
 		return
 	}
 	clear(g.steward.links)

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -63,5 +65,22 @@ func TestPortLeavesBridge(t *testing.T) {
 		if now := g.steward.links[7]; now != (linkState{up: true, mtu: 1500}) {
 			t.Errorf("after message %d the state is %+v", kind, now)
 		}
+	}
+}
+
+// However many parts fail at once, and although nobody asks for their errors, each ends.
+func TestManyFail(t *testing.T) {
+	g := newGateway(nil, slog.New(slog.DiscardHandler))
+	first := errors.New("first")
+	<-g.run("part", func() error { return first })
+	for range 2 * cap(g.failed) {
+		select {
+		case <-g.run("part", func() error { return errors.New("another") }):
+		case <-time.After(20 * time.Second):
+			t.Fatal("a part that failed does not end")
+		}
+	}
+	if err := <-g.Failed(); !errors.Is(err, first) {
+		t.Errorf("the first error is %v", err)
 	}
 }
