@@ -73,13 +73,18 @@ func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc, kind kind) Verdict {
 		w.forwarded(i, to.Index(), desc.Len)
 	}
 	if v.Drop() {
-		w.stuck(to, v)
+		w.stuck(leavesBy(to), v)
 	}
 	return v
 }
 
-// toPort sends row i's frame, or a copy of it, to a local port.
+// toPort sends row i's frame, or a copy of it, to a local port. An entry may name one that
+// the snapshot does not know yet, or any more.
 func (w *Worker) toPort(i int, port uint32, desc ring.Desc, kind kind) Verdict {
+	if port >= uint32(len(w.exits[w.way])) {
+		w.pool.Put(desc.Addr)
+		return PortDown
+	}
 	e, b := &w.exits[w.way][port], &w.beyond[w.way][port]
 	v := ToPort
 	switch {
@@ -139,7 +144,7 @@ func (w *Worker) copyTo(i int, to fdb.Dest) {
 	addr, ok := w.pool.Get()
 	if !ok {
 		w.copied(NoFrame)
-		w.stuck(to, NoFrame)
+		w.stuck(leavesBy(to), NoFrame)
 		return
 	}
 	desc := w.batch.desc[i]

@@ -94,11 +94,7 @@ func (w *Worker) leave(c crossing, desc ring.Desc) {
 	}
 	w.count(v, c.kind())
 	if v.Drop() {
-		if port := c.port(); port == underlayCrossing {
-			w.ledger.Underlay.Leaving[v]++
-		} else if port < uint32(len(w.ledger.Ports)) {
-			w.ledger.Ports[port].Leaving[v]++
-		}
+		w.stuck(c.port(), v)
 	}
 }
 

@@ -132,13 +132,22 @@ func (w *Worker) lost(i int, v Verdict) {
 	drops.Received[v]++
 }
 
-// stuck counts a frame, or a copy, as dropped where it should have left.
-func (w *Worker) stuck(to fdb.Dest, v Verdict) {
-	if to.IsRemote() {
+// stuck counts a frame, or a copy, as dropped where it should have left: at a port, or
+// at the underlay (underlayCrossing). Of a port that was never known there is no account.
+func (w *Worker) stuck(port uint32, v Verdict) {
+	if port == underlayCrossing {
 		w.ledger.Underlay.Leaving[v]++
-	} else {
-		w.ledger.Ports[to.Index()].Leaving[v]++
+	} else if port < uint32(len(w.ledger.Ports)) {
+		w.ledger.Ports[port].Leaving[v]++
 	}
+}
+
+// leavesBy is the port that frames to a destination leave by, or underlayCrossing.
+func leavesBy(to fdb.Dest) uint32 {
+	if to.IsRemote() {
+		return underlayCrossing
+	}
+	return to.Index()
 }
 
 // foldAll makes the ledger complete.

@@ -24,6 +24,7 @@ func (g *Gateway) deviceChanged(u netlink.LinkUpdate) bool {
 		if mac == d.plane.DeviceMAC {
 			return false
 		}
+		g.introduce()
 		key, old := fdb.MakeKey(d.index, mac), fdb.MakeKey(d.index, d.plane.DeviceMAC)
 		if err := g.enter(key, fdb.PortDest(p.number), fdb.Static, permanent); err != nil {
 			g.log.Error("cannot enter the device's new address", "device", p.label(), "mac", macText(mac), "err", err)

@@ -48,3 +48,27 @@ func TestAddressChangedBeforeTakeIn(t *testing.T) {
 		t.Error("the same address is news")
 	}
 }
+
+// The entry of a device's new address is made when workers know the device: it names an
+// index that may be behind the end of their lists.
+func TestAddressChangedBeforePublish(t *testing.T) {
+	b := newBedOf(t, func(g *Gateway) []func() error { return append(g.steps(), g.startSteward) }, func(_ *bed, cfg *config.Config) {
+		cfg.VNIs[0].Device = &config.Device{Name: "gw42"}
+	})
+	var pair *netdev.Pair
+	for _, p := range b.g.ports {
+		if p.pair != nil {
+			pair = p.pair
+		}
+	}
+	must(t, b.g.order(func() (bool, error) {
+		b.g.steward.requeued = true // as after takeIn
+		if !b.g.deviceChanged(deviceLink(pair.Index, "02:00:00:00:00:02")) {
+			t.Error("another address is no news")
+		}
+		if b.g.steward.requeued {
+			t.Error("workers do not know the ports yet")
+		}
+		return true, nil
+	}))
+}

@@ -46,10 +46,7 @@ func hand[T any](to chan<- T, v T, done <-chan error, ended <-chan struct{}) err
 // carryOut does what is ordered and reports whether a snapshot is wanted; whoever
 // ordered it waits for that.
 func (g *Gateway) carryOut(o order) bool {
-	if g.steward.requeued { // an entry must not name a port before workers know it
-		g.publish()
-		g.answer()
-	}
+	g.introduce()
 	publish, err := o.do()
 	if err != nil || !publish {
 		o.done <- err
@@ -57,6 +54,15 @@ func (g *Gateway) carryOut(o order) bool {
 	}
 	g.steward.waiting = append(g.steward.waiting, o.done)
 	return true
+}
+
+// introduce has workers know every port there is: an entry must not name one before.
+func (g *Gateway) introduce() {
+	if g.steward.requeued {
+		g.publish()
+		g.plane.Quiesce()
+		g.answer()
+	}
 }
 
 // answer tells those who wait that the snapshot in force has what they ordered.
