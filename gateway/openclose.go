@@ -71,7 +71,6 @@ func (g *Gateway) flushOut(ports []*port, domains []*domain) error {
 		byDomain[d.index] = true
 		counted.Domains = append(counted.Domains, d.index)
 	}
-	g.plane.Forget(counted)
 	var given []chosenEntry
 	g.plane.FDB.FlushIf(func(k fdb.Key, v fdb.Value) bool {
 		if !byDomain[k.Domain()] && (v.Dest().IsRemote() || !byPort[v.Dest().Index()]) {
@@ -84,6 +83,7 @@ func (g *Gateway) flushOut(ports []*port, domains []*domain) error {
 		return false
 	})
 	_, err := g.leaveAll(given)
+	g.plane.Forget(counted) // last: what an entry still sends to a port is counted for its number
 	return err
 }
 
