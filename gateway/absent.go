@@ -25,7 +25,8 @@ const (
 // none is absent for a reason of its own.
 func (g *Gateway) mend() bool {
 	var gone []*port
-	for _, p := range g.ports {
+	domains, ports := g.present()
+	for _, p := range ports {
 		if p != nil && (p.gone.Load() || p.missing()) {
 			gone = append(gone, p)
 		}
@@ -34,7 +35,7 @@ func (g *Gateway) mend() bool {
 		g.log.Warn("a port that has gone could not be closed", "err", err)
 	}
 	well := true
-	for _, d := range g.domains {
+	for _, d := range domains {
 		if d == nil {
 			continue
 		}

@@ -24,6 +24,14 @@ func (g *Gateway) alter(f func()) {
 	f()
 }
 
+// present lists the domains and ports there are, by number, for who runs beside the
+// steward. The lists are never written to: alter makes others.
+func (g *Gateway) present() (domains []*domain, ports []*port) {
+	g.asking.RLock()
+	defer g.asking.RUnlock()
+	return g.domains, g.ports
+}
+
 // put makes list[i] v and returns the list, which grows where i is behind its end and
 // never shrinks: FDB entries may name the last index until they are flushed.
 func put[T any](list []*T, i int, v *T) []*T {

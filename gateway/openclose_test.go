@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,4 +54,33 @@ func TestNumberComesBackWithoutCounts(t *testing.T) {
 	if have := b.g.plane.Ledger().Ports[p.number]; have != (dataplane.Drops{}) {
 		t.Errorf("the next port begins with %d frames that could not leave", have.Leaving[dataplane.PortDown])
 	}
+}
+
+// The builder looks at domains and ports while the steward changes them. What this finds,
+// the race detector tells.
+func TestBuilderBesideSteward(t *testing.T) {
+	b := newBed(t)
+	var changing sync.WaitGroup
+	stop := make(chan struct{})
+	changing.Go(func() {
+		for k := 0; ; k++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			for _, verb := range []string{"append", "del"} {
+				if err := b.change(verb, control.ZeroMAC, fmt.Sprintf("10.0.0.%d", 20+k%4)); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	for range 20 {
+		must(t, b.g.rebuild(func() error { b.g.mend(); return nil }))
+		must(t, b.g.AddVNI([]byte(`{"vni": 200, "remotes": ["10.0.0.9"], "device": null}`)))
+		must(t, b.g.DeleteVNI(200))
+	}
+	close(stop)
+	changing.Wait()
 }

@@ -74,7 +74,8 @@ func (t *turn) onError(f func() error) { t.undo = append(t.undo, f) }
 // plan finds what comes and what goes.
 func (t *turn) plan(c config.Changes) error {
 	byVNI := map[uint32]*domain{}
-	for _, d := range t.g.domains {
+	domains, _ := t.g.present()
+	for _, d := range domains {
 		if d != nil {
 			byVNI[d.cfg.VNI] = d
 		}
