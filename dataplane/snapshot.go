@@ -119,7 +119,7 @@ type Queue struct {
 	rx    traffic // since Stats was last written
 	sent  uint64  // packets in Stats
 	way   uint32  // by which what it received leaves, see ways
-	dirty bool    // something waits for the kernel, which had no room for it
+	dirty bool    // something waits for the kernel, which had no room for it and is to be asked again
 }
 
 // Underlay stands for the underlay where a port index is expected.

@@ -203,6 +203,9 @@ func (w *Worker) adopt(s *Snapshot) {
 	if w.ID < len(s.Queues) {
 		w.queues = s.Queues[w.ID]
 	}
+	for _, q := range w.queues {
+		q.dirty = q.Socket.Pending() > 0 // its interface may be up again
+	}
 	w.drawExits(s)
 	w.bed.watch(w.queues)
 	w.idStep = uint16(max(len(s.Queues), 1))
@@ -210,14 +213,15 @@ func (w *Worker) adopt(s *Snapshot) {
 }
 
 // flush publishes what was sent in this round, once per queue, and lets the
-// kernel start on it.
+// kernel start on it. Where that says that the interface is down, what is there waits for
+// more frames or the next snapshot, one of which tells that it is up.
 func (w *Worker) flush() {
 	for _, q := range w.queues {
 		if q.Socket.Staged() == 0 && !q.dirty {
 			continue
 		}
-		q.Socket.Flush()
-		q.dirty = q.Socket.Pending() > 0
+		err := q.Socket.Flush()
+		q.dirty = err == nil && q.Socket.Pending() > 0
 	}
 	w.showLanes()
 	w.Slow.publish()
