@@ -58,19 +58,17 @@ func (g *Gateway) evict() {
 	g.plane.FDB.FlushIf(func(_ fdb.Key, v fdb.Value) bool {
 		return v.Dest().IsRemote() && slices.Contains(gone, v.Dest().Index())
 	})
-	s.mu.Lock()
+	// Batches that were looked up before that may still send to them, those behind Forget do
+	// not. What the slow path has of them then is the last that it wants them for.
+	g.plane.Forget(dataplane.Leaving{Remotes: gone})
 	for _, n := range gone {
-		delete(s.asked, n)
-	}
-	s.mu.Unlock()
-	for _, n := range gone {
+		for g.plane.Pending(n) > 0 {
+			time.Sleep(time.Millisecond) // it never stops
+		}
+		s.wantNoMore(n)
 		g.mirror.Unwatch(addrs[n])
 		delete(s.watched, n)
-		for g.plane.Pending(n) > 0 {
-			time.Sleep(time.Millisecond) // the slow path has the last frames to it, and never stops
-		}
 	}
-	g.plane.Forget(dataplane.Leaving{Remotes: gone})
 	g.plane.Remotes.Release(gone)
 	g.log.Info("forgot VTEPs that no entry names any more", "count", len(gone))
 }

@@ -74,3 +74,23 @@ func (b *bed) traffic(addr string) (t control.Traffic) {
 	}
 	return t
 }
+
+// A number that stands for nobody when the slow path tells of it, since its remote has
+// just gone, is told of again for its next owner.
+func TestWantedNobody(t *testing.T) {
+	b := newBedWith(t, (*Gateway).steps) // no steward: the test does its work
+	addr := netip.MustParseAddr("10.0.0.7")
+	next := uint32(len(b.g.plane.Remotes.Addrs()))
+	b.g.want(next)
+	b.g.watchWanted()
+	n, err := b.g.plane.Remotes.Add(addr)
+	must(t, err)
+	if n != next {
+		t.Fatalf("the next number is %d, not %d: this tests nothing", n, next)
+	}
+	b.g.want(n)
+	b.g.watchWanted()
+	if _, ok := b.g.mirror.Path(addr); !ok {
+		t.Error("the way to the number's owner is not followed")
+	}
+}

@@ -155,6 +155,13 @@ func (g *Gateway) want(remote uint32) {
 	}
 }
 
+// wantNoMore has the next frame to a number told again: it stands for nobody now.
+func (s *steward) wantNoMore(remote uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.asked, remote)
+}
+
 // watchWanted has the ways to new remotes followed once somebody sends to them: a
 // stranger that only sends to us costs the kernel nothing.
 func (g *Gateway) watchWanted() bool {
@@ -165,7 +172,11 @@ func (g *Gateway) watchWanted() bool {
 	s.mu.Unlock()
 	addrs := g.plane.Remotes.Addrs()
 	for _, n := range wanted {
-		if s.watched[n] || int(n) >= len(addrs) || !addrs[n].IsValid() {
+		if s.watched[n] {
+			continue
+		}
+		if int(n) >= len(addrs) || !addrs[n].IsValid() {
+			s.wantNoMore(n)
 			continue
 		}
 		if err := g.mirror.Watch(addrs[n]); err != nil {
