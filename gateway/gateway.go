@@ -60,6 +60,7 @@ type Gateway struct {
 
 	// Of the builder, and of Start before there is one.
 	domainNumbers, portNumbers numbers
+	opened                     []*port            // and not closed, whether workers have them or not
 	held                       map[netip.Addr]int // how many VNIs have a group
 	frames                     frames
 	base                       *config.Config // what the configuration in force says beside VNIs; changed under asking

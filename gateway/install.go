@@ -103,6 +103,7 @@ func (g *Gateway) takeIn(ports []*port) {
 		}
 	})
 	for _, p := range ports {
+		p.used = true
 		if now, ok := g.steward.links[p.info.Index]; ok {
 			p.up, p.mtu = now.up, now.mtu
 		}
@@ -117,7 +118,8 @@ func (g *Gateway) takeIn(ports []*port) {
 	g.steward.requeued = true
 }
 
-// takeOut lets no frames flow through ports any more.
+// takeOut lets no frames flow through ports any more. When workers work without them the
+// caller says so with unused.
 func (g *Gateway) takeOut(ports []*port) {
 	if len(ports) == 0 {
 		return
@@ -137,6 +139,13 @@ func (g *Gateway) takeOut(ports []*port) {
 		})
 	}
 	g.steward.requeued = true
+}
+
+// unused notes that no worker has ports any more which were taken out.
+func unused(ports []*port) {
+	for _, p := range ports {
+		p.used = false
+	}
 }
 
 // floodList is where the frames of a bridge domain are flooded to.

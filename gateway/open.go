@@ -25,6 +25,10 @@ type port struct {
 	mtu    int
 	gone   atomic.Bool   // removed or moved away while the gateway runs; its sockets are dead for good
 	mac    atomic.Uint64 // of the host's end of pair; the steward follows it
+	// used says that workers may have its sockets: from takeIn on until they work without
+	// them. The steward sets it, who had it take the port out clears it.
+	used   bool
+	closed bool
 	undo   []func() error
 }
 
@@ -153,6 +157,7 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (
 		return nil, err
 	}
 	p := &port{domain: d, pair: pair, number: number}
+	g.opened = append(g.opened, p)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.closePort(p))
@@ -176,8 +181,14 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (
 func (p *port) onClose(f func() error) { p.undo = append(p.undo, f) }
 
 // closePort takes everything back that opening p has made or changed, and frees its
-// number. No worker has it any more, and no FDB entry names it.
+// number. No FDB entry names it. One that workers may have, since the steward ended before
+// they worked without it, is left to closeDomains. A second call does nothing.
 func (g *Gateway) closePort(p *port) error {
+	if p.used || p.closed {
+		return nil
+	}
+	p.closed = true
+	g.opened = slices.DeleteFunc(g.opened, func(o *port) bool { return o == p })
 	var errs []error
 	for _, f := range slices.Backward(p.undo) {
 		errs = append(errs, f())

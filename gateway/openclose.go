@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"vxgw/config"
 	"vxgw/dataplane"
@@ -23,11 +24,10 @@ func (g *Gateway) openDomains() error {
 
 // closeDomains closes every port, at the end. Workers and the builder have stopped.
 func (g *Gateway) closeDomains() error {
+	unused(g.opened)
 	var errs []error
-	for _, p := range g.ports {
-		if p != nil {
-			errs = append(errs, g.closePort(p))
-		}
+	for _, p := range slices.Clone(g.opened) {
+		errs = append(errs, g.closePort(p))
 	}
 	return errors.Join(errs...)
 }
@@ -48,6 +48,7 @@ func (g *Gateway) close(ports []*port, domains []*domain, also func()) error {
 	}); err != nil {
 		return err
 	}
+	unused(ports)
 	errs := []error{g.flushOut(ports, domains)}
 	for _, p := range ports {
 		errs = append(errs, g.closePort(p))

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -31,12 +30,16 @@ func (t *turn) swap() error {
 		return true, nil
 	})
 	t.onError(func() error {
-		return errors.Join(g.order(func() (bool, error) {
+		if err := g.order(func() (bool, error) {
 			for _, f := range slices.Backward(done) {
 				f()
 			}
 			return true, nil
-		}), g.flushOut(t.opened, t.add))
+		}); err != nil {
+			return err
+		}
+		unused(t.opened)
+		return g.flushOut(t.opened, t.add)
 	})
 	return err
 }

@@ -251,7 +251,15 @@ func (t *turn) move() error {
 		for i, p := range first {
 			was[i] = p.member()
 		}
-		t.onError(func() error { return t.g.reopen(was) })
+		t.onError(func() error {
+			var closed []member // all, unless the steward has ended
+			for i, p := range first {
+				if p.closed {
+					closed = append(closed, was[i])
+				}
+			}
+			return t.g.reopen(closed)
+		})
 		if err := t.g.close(first, nil, nil); err != nil {
 			return err
 		}
