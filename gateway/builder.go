@@ -1,12 +1,9 @@
 package gateway
 
 import (
-	"fmt"
-	"os"
-	"runtime"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"vxgw/underlay"
 )
 
 // The builder is the one goroutine that opens and closes domains and ports while the
@@ -33,13 +30,13 @@ func newBuilder() builder {
 // startBuilder lets domains and ports be changed from now on, in the network namespace of the
 // calling thread.
 func (g *Gateway) startBuilder() error {
-	home, err := os.Open("/proc/thread-self/ns/net")
+	home, err := underlay.OpenNamespace()
 	if err != nil {
-		return fmt.Errorf("open the network namespace: %w", err)
+		return err
 	}
 	ended := g.run("builder", func() error {
 		defer close(g.builder.ended)
-		if err := settleIn(home); err != nil {
+		if err := underlay.SettleIn(home); err != nil {
 			return err
 		}
 		g.build()
@@ -51,24 +48,6 @@ func (g *Gateway) startBuilder() error {
 		return home.Close()
 	})
 	return nil
-}
-
-// settleIn makes a network namespace that of the calling goroutine. Only a thread that
-// is elsewhere has to move (CAP_SYS_ADMIN), and ends with its goroutine.
-func settleIn(home *os.File) error {
-	runtime.LockOSThread()
-	var there, here unix.Stat_t
-	if err := unix.Fstat(int(home.Fd()), &there); err != nil {
-		return fmt.Errorf("look at the network namespace: %w", err)
-	}
-	if err := unix.Stat("/proc/thread-self/ns/net", &here); err != nil {
-		return fmt.Errorf("look at the network namespace: %w", err)
-	}
-	if there.Ino == here.Ino && there.Dev == here.Dev {
-		runtime.UnlockOSThread()
-		return nil
-	}
-	return unix.Setns(int(home.Fd()), unix.CLONE_NEWNET)
 }
 
 // build is the builder's life.

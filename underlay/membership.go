@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -15,9 +14,6 @@ import (
 // groupsPerSocket is the kernel's default net.ipv4.igmp_max_memberships. Where that is less, a socket that refuses
 // one has as many as it takes.
 const groupsPerSocket = 20
-
-// nsPath names the network namespace of the thread that opens it.
-const nsPath = "/proc/thread-self/ns/net"
 
 // Memberships holds multicast groups joined on the underlay interface, so that the host speaks IGMP for
 // them and the NIC lets them in. Every method may be called from any goroutine.
@@ -41,7 +37,7 @@ type groupSocket struct {
 // OpenMemberships prepares joins on the interface in the calling thread's network namespace. What fails is
 // told by the first Join.
 func OpenMemberships(ifindex int) *Memberships {
-	ns, err := os.Open(nsPath)
+	ns, err := OpenNamespace()
 	return &Memberships{ifindex: ifindex, ns: ns, err: err}
 }
 
@@ -158,23 +154,14 @@ func (m *Memberships) tidy(i int) {
 	}
 }
 
-// socket makes a UDP socket in the namespace of OpenMemberships. Only a thread that is elsewhere has to move
-// (CAP_SYS_ADMIN), and ends with its goroutine.
+// socket makes a UDP socket in the namespace of OpenMemberships.
 func (m *Memberships) socket() (fd int, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread()
-		var home, here unix.Stat_t
-		if err = errors.Join(unix.Fstat(int(m.ns.Fd()), &home), unix.Stat(nsPath, &here)); err != nil {
-			return
+		if err = SettleIn(m.ns); err == nil {
+			fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 		}
-		if home.Ino == here.Ino && home.Dev == here.Dev {
-			defer runtime.UnlockOSThread()
-		} else if err = unix.Setns(int(m.ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			return
-		}
-		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 	}()
 	<-done
 	return fd, err
