@@ -135,6 +135,17 @@ func (r *Remotes) count() int {
 	return r.used
 }
 
+// Addr returns the address of a number, the zero Addr if it is not in use. Any
+// goroutine.
+func (r *Remotes) Addr(n uint32) netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if int(n) >= r.used || !r.slots[n].live {
+		return netip.Addr{}
+	}
+	return r.slots[n].key.addr()
+}
+
 // Addrs returns the address of each number, the zero Addr for numbers that are
 // not in use. Any goroutine.
 func (r *Remotes) Addrs() []netip.Addr {

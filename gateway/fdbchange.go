@@ -185,6 +185,7 @@ func (g *Gateway) leave(k fdb.Key, v fdb.Value) error {
 	if err := g.plane.FDB.Delete(k); err != nil && v.Kind() != fdb.Learned { // a learned one may have aged meanwhile
 		return err
 	}
+	g.unname(v)
 	g.given.change(k, v, 0, dynamic)
 	return nil
 }

@@ -54,6 +54,7 @@ func (g *Gateway) unflood(d *domain, c *control.FDBChange) (publish bool, err er
 // setFlood gives d another flood list from the next snapshot on.
 func (g *Gateway) setFlood(d *domain, numbers []uint32, addrs []netip.Addr) {
 	list := g.share(numbers, addrs)
+	g.steward.unnamed.add(d.plane.FloodRemotes...)
 	g.redraw(d, func(p *dataplane.Domain) { p.FloodRemotes = list.numbers })
 	g.alter(func() { d.flood = list })
 }

@@ -61,6 +61,7 @@ func (g *Gateway) addDomain(d *domain) error {
 // dropDomain is the reverse. Its entries and its index are the caller's to free.
 func (g *Gateway) dropDomain(d *domain) {
 	g.alter(func() { g.domains[d.index] = nil })
+	g.steward.unnamed.add(d.plane.FloodRemotes...)
 	g.untunnel(d.plane.Tunnel)
 	g.steward.redraw(d.cfg.VNI, dataplane.NoDomain)
 }
@@ -74,6 +75,7 @@ func (g *Gateway) alterDomain(d *domain, from, to *config.VNI) error {
 		if list, err = g.floodList(to); err != nil {
 			return err
 		}
+		g.steward.unnamed.add(d.plane.FloodRemotes...)
 	}
 	tunnel := g.tunnel(&to.Tunnel)
 	g.untunnel(d.plane.Tunnel)
@@ -227,7 +229,7 @@ func eachList(domains []*dataplane.Domain, f func(list []uint32)) {
 func (g *Gateway) setStatic(d *domain, mac uint64, dest fdb.Dest, s state) (undo func(), err error) {
 	k := fdb.MakeKey(d.index, mac)
 	old := g.plane.FDB.Lookup(k)
-	was := g.given.state(k, old.Kind())
+	was, back := g.given.state(k, old.Kind()), g.keepDest(old)
 	if old.Found() && old.Kind() == fdb.Static && old.Dest() == dest && was == s {
 		return func() {}, nil
 	}
@@ -236,7 +238,9 @@ func (g *Gateway) setStatic(d *domain, mac uint64, dest fdb.Dest, s state) (undo
 	}
 	return func() {
 		if old.Found() {
-			_ = g.enter(k, old.Dest(), old.Kind(), was) // replaces an entry, which always has room
+			if dest, err := back(); err == nil { // fails only when there are more VTEPs than numbers now
+				_ = g.enter(k, dest, old.Kind(), was) // replaces an entry, which always has room
+			}
 		} else {
 			_ = g.leave(k, g.plane.FDB.Lookup(k)) // fails only when it has gone already
 		}

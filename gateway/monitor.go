@@ -123,13 +123,14 @@ func (w *watch) lookAtFloods(before, now *view) {
 		if sameOwner(i, before, now) && len(was) == len(is) && (len(was) == 0 || &was[0] == &is[0]) {
 			continue
 		}
+		same := func(n uint32) bool { return sameOwner(i, before, now) && before.addr(n) == now.addr(n) }
 		for _, n := range was {
-			if !sameOwner(i, before, now) || !slices.Contains(is, n) {
+			if !same(n) || !slices.Contains(is, n) {
 				w.tell(true, before.flood(i, before.addr(n)))
 			}
 		}
 		for _, n := range is {
-			if w.begun && (!sameOwner(i, before, now) || !slices.Contains(was, n)) {
+			if w.begun && (!same(n) || !slices.Contains(was, n)) {
 				w.tell(false, now.flood(i, now.addr(n)))
 			}
 		}

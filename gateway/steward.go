@@ -29,6 +29,8 @@ type steward struct {
 	watched  map[uint32]bool // remotes whose way is followed
 	unused   map[uint32]bool // remotes that no FDB entry named when evict last looked
 	evicted  time.Time       // when that was
+	unnamed  numberSet       // remotes that a change took out of a flood list or an entry
+	dismiss  time.Time       // when these may be looked for
 	built    time.Time       // of the last snapshot
 	gap      time.Duration   // to leave before the next one
 	draining bool            // a path of the last snapshot waits for the slow path to run dry
@@ -116,6 +118,7 @@ func (g *Gateway) keep() {
 			continue
 		}
 		g.publish()
+		g.dismiss()
 		g.answer()
 		pending = false
 		if g.steward.draining {
@@ -134,6 +137,7 @@ func (g *Gateway) housekeep() {
 		g.evict()
 		g.steward.evicted = time.Now()
 	}
+	g.dismiss()
 }
 
 // now is the time for FDB entries: seconds since the start, from 1 on.

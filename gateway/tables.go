@@ -13,8 +13,23 @@ func (g *Gateway) enter(k fdb.Key, d fdb.Dest, kind fdb.Kind, s state) error {
 	if err := g.plane.FDB.Replace(k, d, kind, g.now()); err != nil {
 		return err
 	}
+	g.unname(old)
 	g.given.change(k, old, g.plane.FDB.Lookup(k), s)
 	return nil
+}
+
+// keepDest returns what finds the destination of v again: the number of a remote that
+// nothing names may have been given to another meanwhile.
+func (g *Gateway) keepDest(v fdb.Value) func() (fdb.Dest, error) {
+	dest := v.Dest()
+	if !v.Found() || !dest.IsRemote() {
+		return func() (fdb.Dest, error) { return dest, nil }
+	}
+	addr := g.plane.Remotes.Addr(dest.Index())
+	return func() (fdb.Dest, error) {
+		n, err := g.remote(addr)
+		return fdb.RemoteDest(n), err
+	}
 }
 
 // remote numbers an address and has the way to it followed from now on.

@@ -225,8 +225,8 @@ func TestReload(t *testing.T) {
 	b.stop()
 }
 
-// withoutNeighbours leaves out the next hops of remotes that were, which gw keeps for up
-// to a minute.
+// withoutNeighbours leaves out the next hops of remotes that were, which the kernel keeps
+// for a while.
 func withoutNeighbours(dump string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(dump, "\n"), func(l string) bool {
 		return strings.Contains(l, "neighbour ens18 family 2")
