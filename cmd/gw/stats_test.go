@@ -250,7 +250,7 @@ func TestStatsWatch(t *testing.T) {
 				continue
 			}
 			rated := func(k kernelLine) bool {
-				return k.Interface == "veth1" && *k.Queue == 0 && k.Count > 0 && k.Rate != nil && *k.Rate > 0
+				return k.Interface == "veth1" && k.Queue != nil && *k.Queue == 0 && k.Count > 0 && k.Rate != nil && *k.Rate > 0
 			}
 			if slices.ContainsFunc(s.Kernel, rated) {
 				return ""
