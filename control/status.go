@@ -54,15 +54,46 @@ type Interface struct {
 	Name     string  `json:"name"`
 	Up       bool    `json:"up"`
 	MTU      int     `json:"mtu"`
+	Driver   string  `json:"driver,omitempty"`
 	XDP      string  `json:"xdp"`                // native or generic
 	Fallback string  `json:"fallback,omitempty"` // why it is not bound in a better mode
 	Steering Steer   `json:"steering"`
 	Queues   []Queue `json:"queues"`
 
+	FallbackCode string `json:"fallback_code,omitempty"` // one of the words below, where there is a fallback
+	FallbackCure string `json:"fallback_cure,omitempty"` // what may help, unless the driver can do no better
+	// What the driver said before the program was attached, in the kernel's words; without
+	// them where the kernel does not tell (before 6.3).
+	Offers *Offers `json:"offers,omitempty"`
+	Rings  Rings   `json:"rings"`
+
 	// Received frames that went nowhere, and frames and copies that could not leave, by
 	// verdict. A frame that another worker was to send is among the latter only.
 	Drops   map[string]uint64 `json:"drops,omitempty"`
 	TxDrops map[string]uint64 `json:"tx_drops,omitempty"`
+}
+
+// Why an interface is not bound in the best mode.
+const (
+	FallbackNoNative   = "no_native"   // the driver has no XDP: it runs in the stack
+	FallbackNoZeroCopy = "no_zerocopy" // the driver has none
+	FallbackRefused    = "refused"     // the driver offers zero-copy, and refused
+	FallbackFewFrames  = "few_frames"  // the memory has no room for what zero-copy takes
+)
+
+// Offers is what a driver says it can do (the kernel's netdev family, Documentation/netlink/specs/netdev.yaml).
+type Offers struct {
+	XDP        []string `json:"xdp_features"`
+	ZCSegments uint32   `json:"xdp_zc_max_segs"` // frames that one packet may have in zero-copy mode
+	Metadata   []string `json:"xdp_rx_metadata_features"`
+}
+
+// Rings are the sizes of each queue's rings, in descriptors.
+type Rings struct {
+	Rx   uint32 `json:"rx"`
+	Tx   uint32 `json:"tx"` // and of the completion ring
+	Fill uint32 `json:"fill"`
+	NIC  uint32 `json:"nic"` // of the NIC's own receive ring, where it may hold frames of the gateway's
 }
 
 // Traffic counts inner frames, and their bytes from the Ethernet header on, that came out
@@ -94,6 +125,9 @@ type Queue struct {
 	Foreign   uint64 `json:"foreign"` // descriptors of frames that the kernel did not own
 	Kernel    Kernel `json:"kernel"`
 }
+
+// ForeignSentence says what Queue.Foreign means and what to do.
+const ForeignSentence = "Descriptors from the driver of frames that it did not own, which were ignored: the driver errs. Tell its maintainers; until it is mended, --mode copy does without what it does wrong."
 
 // Kernel is what the kernel counts for one socket (XDP_STATISTICS).
 type Kernel struct {

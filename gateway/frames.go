@@ -3,14 +3,16 @@ package gateway
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // Each socket keeps as many frames in its fill ring, and may have as many under way
-// to the kernel, as its rings have room for. The memory is registered with every
-// device as a whole and the kernel keeps some 130 bytes per frame and socket
-// (struct xdp_buff_xsk), so with many ports it is the rings that get smaller:
+// to the kernel, as its rings have room for; a NIC that is bound zero-copy has some in its
+// own ring, too. The memory is registered with every device as a whole and the kernel keeps
+// some 130 bytes per frame and socket (struct xdp_buff_xsk), so with many ports it is the
+// rings that get smaller:
 //
-//	frames = working + underlay's queues * 2 rings + ports' queues * 2 rings + rest
+//	frames = working + underlay's queues * (2 rings + its NIC's) + ports' queues * the same + rest
 //
 // The rest is for ports that come later; each takes a part of it.
 
@@ -36,45 +38,96 @@ const laterShare = 4
 type frames struct {
 	total, free int
 	wire, port  uint32 // largest rings of an underlay's and a port's queue, in descriptors
+	tight       bool   // no room for what NICs would have in their own rings: none is bound zero-copy
 }
 
 // working is how many frames are for batches, pools, copies that flooding makes, and
 // what is under way between workers, to the slow path and from the kernel.
 func working(workers int) int { return 2048 + 1024*workers }
 
-// planFrames divides the memory among the queues of the underlay and of the ports
-// that are there at the start. asked is how many frames the configuration wants, or 0.
-func planFrames(workers, wires, ports, asked int) frames {
+// demand is what an interface's queues ask of the memory.
+type demand struct {
+	queues int
+	nic    nic
+}
+
+// frames is how many that are with rings of a size.
+func (d demand) frames(size uint32) int { return d.nic.rings(d.queues, size).frames() }
+
+// plain is d without zero-copy.
+func (d demand) plain() demand { return demand{queues: d.queues} }
+
+// planFrames divides the memory among the underlay and the ports that are there at the
+// start. asked is how many frames the configuration wants, or 0.
+func planFrames(workers int, wire demand, ports []demand, asked int) frames {
 	f := frames{total: asked, wire: maxRing, port: maxRing}
+	all := func(size uint32) (sum int) {
+		for _, p := range ports {
+			sum += p.frames(size)
+		}
+		return sum
+	}
 	base := working(workers)
 	if asked == 0 {
-		need := base + 2*maxRing*(wires+ports)
+		need := base + wire.frames(maxRing) + all(maxRing)
 		f.total = min(max(1<<bits.Len(uint(need-1)), fewestFrames), mostFrames)
 	}
 	f.free = f.total - base
-	for most := max(f.free/2, f.free-2*maxRing*ports); 2*int(f.wire)*wires > most && f.wire > minRing; {
+	if f.tight = wire.frames(minRing)+all(minRing) > f.free; f.tight {
+		wire, ports = wire.plain(), slices.Clone(ports)
+		for i, p := range ports {
+			ports[i] = p.plain()
+		}
+	}
+	most := min(max(f.free/2, f.free-all(maxRing)), f.free-all(minRing))
+	for wire.frames(f.wire) > most && f.wire > minRing {
 		f.wire /= 2
 	}
-	for rest := f.free - 2*int(f.wire)*wires; 2*int(f.port)*ports > rest && f.port > minRing; {
+	for rest := f.free - wire.frames(f.wire); all(f.port) > rest && f.port > minRing; {
 		f.port /= 2
 	}
 	return f
 }
 
-// claim sets frames aside for an interface and returns how large its rings are, at
-// most as large as asked for. part is the part of what is free that it may have.
-func (f *frames) claim(name string, queues int, most uint32, part int) (size uint32, err error) {
-	size = most
-	for 2*int(size)*queues > f.free/part && size > minRing {
+// claim sets frames aside for an interface and returns its rings, none larger than most but for
+// a fill ring that must not run dry. part is the part of what is free that it may have.
+func (f *frames) claim(name string, d demand, most uint32, part int) (rings, error) {
+	size := most
+	for d.frames(size) > f.free/part && size > minRing {
 		size /= 2
 	}
-	if need := 2 * int(size) * queues; need > f.free {
-		return 0, fmt.Errorf("too few frames for %s: its %d queues need %d, and of %d frames %d are free (give it fewer queues: ethtool -L; or set dataplane.frames to %d and start gw again)",
-			name, queues, need, f.total, max(f.free, 0), 2*f.total)
+	r := d.nic.rings(d.queues, size)
+	if need := r.frames(); need > f.free || r.nic > 0 && (f.tight || need > f.free/part) {
+		return rings{}, f.tooFew(name, r)
 	}
-	f.free -= 2 * int(size) * queues
-	return size, nil
+	f.free -= r.frames()
+	return r, nil
 }
 
 // giveBack is the reverse of claim.
-func (f *frames) giveBack(queues int, size uint32) { f.free += 2 * int(size) * queues }
+func (f *frames) giveBack(r rings) { f.free += r.frames() }
+
+// copies gives back what is not in a NIC's own rings after all, since it is not bound zero-copy.
+func (f *frames) copies(r *rings) {
+	f.free += r.queues * int(r.nic)
+	r.nic = 0
+}
+
+// tooFewError says that the memory has no room for an interface.
+type tooFewError struct{ what, cure string }
+
+func (e *tooFewError) Error() string {
+	return fmt.Sprintf("too few frames for %s (%s)", e.what, e.cure)
+}
+
+func (f *frames) tooFew(name string, r rings) *tooFewError {
+	e := &tooFewError{
+		fmt.Sprintf("%s: its %d queues need %d, and of %d frames %d are free", name, r.queues, r.frames(), f.total, max(f.free, 0)),
+		fmt.Sprintf("give it fewer queues: ethtool -L; or set dataplane.frames to %d and start gw again", 2*f.total),
+	}
+	if r.nic > 0 {
+		e.what += fmt.Sprintf("; the NIC's receive rings hold %d each", r.nic)
+		e.cure = fmt.Sprintf("shorten the NIC's rings: ethtool -G %s rx %d; or ", name, max(r.nic/4, leastRx)) + e.cure
+	}
+	return e
+}

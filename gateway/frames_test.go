@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,18 +23,18 @@ func TestPlanFrames(t *testing.T) {
 		{1, 1, 100, 1 << 20, 1 << 20, 2048, 2048},
 		{1, 1, 1, 4096, 4096, 256, 256},
 	} {
-		f := planFrames(c.workers, c.wires, c.ports, c.asked)
+		f := planFrames(c.workers, demand{queues: c.wires}, slices.Repeat([]demand{{queues: 1}}, c.ports), c.asked)
 		if f.total != c.total || f.wire != c.wire || f.port != c.port {
 			t.Errorf("%d workers, %d and %d queues, %d asked: %d frames, rings of %d and %d, want %d, %d, %d",
 				c.workers, c.wires, c.ports, c.asked, f.total, f.wire, f.port, c.total, c.wire, c.port)
 		}
-		if _, err := f.claim("ens18", c.wires, f.wire, 1); err != nil {
+		if _, err := f.claim("ens18", demand{queues: c.wires}, f.wire, 1); err != nil {
 			t.Error(err)
 		}
 		for range c.ports {
-			size, err := f.claim("veth1", 1, f.port, 1)
-			if err != nil || size != f.port {
-				t.Fatalf("%d ports: rings of %d: %v", c.ports, size, err)
+			r, err := f.claim("veth1", demand{queues: 1}, f.port, 1)
+			if err != nil || r != (rings{queues: 1, rx: f.port, tx: f.port, fill: f.port}) {
+				t.Fatalf("%d ports: rings %+v: %v", c.ports, r, err)
 			}
 		}
 	}
@@ -42,11 +43,12 @@ func TestPlanFrames(t *testing.T) {
 // Ports that come later get smaller and smaller rings, until there is no room: that is
 // said with the cure, and what is given back can be claimed again.
 func TestClaimFrames(t *testing.T) {
-	f := planFrames(1, 1, 1, 0)
+	f := planFrames(1, demand{queues: 1}, []demand{{queues: 1}}, 0)
 	before := f.free
 	var sizes []uint32
+	var claimed []rings
 	for {
-		size, err := f.claim("veth9", 1, f.port, laterShare)
+		r, err := f.claim("veth9", demand{queues: 1}, f.port, laterShare)
 		if err != nil {
 			const want = "too few frames for veth9: its 1 queues need 128, and of 16384 frames "
 			if !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "dataplane.frames to 32768") {
@@ -54,16 +56,16 @@ func TestClaimFrames(t *testing.T) {
 			}
 			break
 		}
-		if len(sizes) > 0 && size > sizes[len(sizes)-1] {
-			t.Errorf("rings of %d after %v", size, sizes)
+		if len(sizes) > 0 && r.rx > sizes[len(sizes)-1] {
+			t.Errorf("rings of %d after %v", r.rx, sizes)
 		}
-		sizes = append(sizes, size)
+		sizes, claimed = append(sizes, r.rx), append(claimed, r)
 	}
 	if n := len(sizes); n < 16 || sizes[n-1] != minRing {
 		t.Errorf("room for ports with rings of %v", sizes)
 	}
-	for _, size := range sizes {
-		f.giveBack(1, size)
+	for _, r := range claimed {
+		f.giveBack(r)
 	}
 	if f.free != before {
 		t.Errorf("%d frames are free, %d were", f.free, before)

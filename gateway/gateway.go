@@ -188,14 +188,14 @@ const (
 	maxEntries = 16 << 20 // of the FDB; its memory grows with what is in it
 )
 
-// newPlane makes the frame memory for the queues of the underlay and of the ports
-// there are at first, and the tables.
-func (g *Gateway) newPlane(wires, ports int) error {
+// newPlane makes the frame memory for the underlay and the ports there are at first, and
+// the tables.
+func (g *Gateway) newPlane(wire demand, ports []demand) error {
 	var err error
-	if g.workers, err = countWorkers(int(g.cfg.Dataplane.Workers), wires); err != nil {
+	if g.workers, err = countWorkers(int(g.cfg.Dataplane.Workers), wire.queues); err != nil {
 		return err
 	}
-	g.frames = planFrames(g.workers, wires, ports, int(g.cfg.Dataplane.Frames))
+	g.frames = planFrames(g.workers, wire, ports, int(g.cfg.Dataplane.Frames))
 	mem, err := ring.NewMemory(g.frames.total, frameSize)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"vxgw/bpf"
 	"vxgw/config"
+	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/netdev"
 	"vxgw/ring"
@@ -26,10 +27,11 @@ type iface struct {
 	info     netdev.Info
 	program  program
 	attached bpf.Mode
-	fallback string // why it is not attached natively, or bound zero-copy
+	fallback fallback // why it is not attached natively, or bound zero-copy
 	device   *ring.Device
 	queues   []*dataplane.Queue // in order
-	rings    uint32             // descriptors of each of its rings, 0 until frames are claimed
+	can      netdev.Features    // as its driver says
+	rings    rings              // zero until frames are claimed
 	first    int                // worker of queue 0, counted on without end
 	tags     vlanTags           // of a port
 	promisc  *netdev.Promisc    // of a port that gw did not make
@@ -54,34 +56,39 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 			err = errors.Join(err, g.closeIface(f))
 		}
 	}()
-	if f.rings, err = g.frames.claim(info.Name, info.RxQueues, most, part); err != nil {
+	s := g.sound(info, mode)
+	f.can = s.can
+	if err := s.checkZeroCopy(mode); err != nil {
+		return nil, err
+	}
+	if err := f.room(g, s, mode, most, part); err != nil {
 		return nil, err
 	}
 	if err := f.attach(mode); err != nil {
 		return nil, err
 	}
-	f.device, err = g.plane.Memory.Open(ring.DeviceConfig{
-		Ifindex: info.Index, Name: info.Name, Mode: ringMode(mode, f.attached),
-		RxSize: f.rings, TxSize: f.rings, FillSize: f.rings, CompletionSize: f.rings,
-	})
-	if err != nil {
+	c := f.rings.device()
+	c.Ifindex, c.Name, c.Mode, c.Cure = info.Index, info.Name, f.ringMode(s, mode), refusalCure(info)
+	if f.device, err = g.plane.Memory.Open(c); err != nil {
 		return nil, err
 	}
 	pool := g.plane.Depot.NewPool()
 	defer pool.Drain()
 	for queue := range info.RxQueues {
-		s, err := f.device.Bind(queue, pool)
+		socket, err := f.device.Bind(queue, pool)
 		if err != nil {
 			return nil, err
 		}
-		f.queues = append(f.queues, &dataplane.Queue{Socket: s, Port: port})
-		if err := p.SetSocket(queue, s.FD()); err != nil {
+		f.queues = append(f.queues, &dataplane.Queue{Socket: socket, Port: port})
+		if err := p.SetSocket(queue, socket.FD()); err != nil {
 			return nil, err
 		}
-		if why := s.Bound().Fallback; why != "" && f.fallback == "" {
-			f.fallback = "zero-copy: " + why
-		}
+		f.took(s, socket.Bound())
 	}
+	if !f.queues[0].Socket.Bound().ZeroCopy {
+		g.frames.copies(&f.rings)
+	}
+	g.tell(f, s)
 	return f, nil
 }
 
@@ -93,23 +100,10 @@ func (f *iface) attach(mode config.Mode) error {
 		if err == nil || mode != config.ModeAuto || !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
-		f.fallback = err.Error()
+		f.fallback = fallback{control.FallbackNoNative, err.Error(), "give an interface whose driver has XDP; --mode generic says that this is meant"}
 	}
 	f.attached = bpf.Generic
 	return f.program.Attach(f.info.Index, f.info.Name, bpf.Generic)
-}
-
-// ringMode is the mode to bind in: zero-copy needs the program in the driver.
-func ringMode(mode config.Mode, attached bpf.Mode) ring.Mode {
-	switch {
-	case attached == bpf.Generic:
-		return ring.Generic
-	case mode == config.ModeZeroCopy:
-		return ring.ZeroCopy
-	case mode == config.ModeCopy:
-		return ring.Copy
-	}
-	return ring.Auto
 }
 
 // closeIface takes the sockets out of the program, and the frames out of the
@@ -131,7 +125,7 @@ func (g *Gateway) closeIface(f *iface) error {
 		errs = append(errs, g.journal.UndoLink(f.tags.off)...)
 	}
 	errs = append(errs, f.program.Close())
-	g.frames.giveBack(f.info.RxQueues, f.rings)
+	g.frames.giveBack(f.rings)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("give %s back: %w", f.info.Name, err)
 	}

@@ -57,21 +57,21 @@ func (g *Gateway) openUnderlay() error {
 	if err := g.warnOfTwins(info); err != nil {
 		return err
 	}
-	ports := 0 // queues of them
+	var ports []demand
 	for i := range g.cfg.VNIs {
 		v := &g.cfg.VNIs[i]
 		if v.Device != nil {
-			ports++
+			ports = append(ports, demand{queues: 1})
 		}
 		for _, p := range v.Ports {
 			i, err := netdev.Lookup(p.Name)
 			if err != nil {
 				return notThere(fmt.Errorf("vni %d: port: %w", v.VNI, err))
 			}
-			ports += i.RxQueues
+			ports = append(ports, g.sound(i, portMode(u.Mode)).demand())
 		}
 	}
-	if err := g.newPlane(info.RxQueues, ports); err != nil {
+	if err := g.newPlane(g.sound(info, u.Mode).demand(), ports); err != nil {
 		return err
 	}
 	if err := g.recordManaged(info); err != nil {
@@ -163,9 +163,9 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (
 			err = errors.Join(err, g.closePort(p))
 		}
 	}()
-	mode := g.cfg.Underlay.Mode
-	if mode == config.ModeZeroCopy || pair != nil {
-		mode = config.ModeAuto // what is asked of the underlay's NIC is not asked of every port
+	mode := portMode(g.cfg.Underlay.Mode)
+	if pair != nil {
+		mode = config.ModeAuto
 	}
 	p.up, p.mtu = info.Up, info.MTU
 	if p.iface, err = g.takePort(info, mode, pair != nil, p.number); err != nil {
@@ -175,6 +175,15 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (
 	calm, err := g.calmOffloads(p.iface)
 	p.onClose(calm)
 	return p, err
+}
+
+// portMode is the mode of ports that gw did not make: what is asked of the underlay's NIC
+// is not asked of every port.
+func portMode(underlay config.Mode) config.Mode {
+	if underlay == config.ModeZeroCopy {
+		return config.ModeAuto
+	}
+	return underlay
 }
 
 // onClose puts f on the stack of what closing the port does.

@@ -90,7 +90,9 @@ func (g *Gateway) Status() control.Status {
 // describe leaves out whether the interface is up, and its MTU, which change.
 func (g *Gateway) describe(f *iface) control.Interface {
 	c := control.Interface{
-		Name: f.info.Name, XDP: f.attached.String(), Fallback: f.fallback, Queues: []control.Queue{},
+		Name: f.info.Name, Driver: f.info.Driver, XDP: f.attached.String(), Queues: []control.Queue{},
+		Fallback: f.fallback.reason, FallbackCode: f.fallback.code, FallbackCure: f.fallback.cure,
+		Offers: offers(f.can), Rings: control.Rings{Rx: f.rings.rx, Tx: f.rings.tx, Fill: f.rings.fill, NIC: f.rings.nic},
 	}
 	if n, err := f.program.Counters(); err == nil {
 		c.Steering = control.Steer(n)
@@ -100,6 +102,13 @@ func (g *Gateway) describe(f *iface) control.Interface {
 		c.Queues[i].Worker = g.workerOf(f, i)
 	}
 	return c
+}
+
+func offers(can netdev.Features) *control.Offers {
+	if !can.Known {
+		return nil
+	}
+	return &control.Offers{XDP: can.XDP.Names(), ZCSegments: can.ZCSegments, Metadata: can.Metadata.Names()}
 }
 
 func queue(q *dataplane.Queue) control.Queue {

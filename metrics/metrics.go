@@ -88,6 +88,9 @@ func (e emitter) counter(d *prometheus.Desc, v uint64, labels ...string) {
 
 func (e emitter) iface(i control.Interface, role, vni string) {
 	e.gauge(linkUp, number(i.Up), i.Name, role, vni)
+	if i.FallbackCode != "" {
+		e.gauge(fellBack, 1, i.Name, i.FallbackCode)
+	}
 	e.counter(steered, i.Steering.Redirected, i.Name, "redirected")
 	e.counter(steered, i.Steering.Passed, i.Name, "passed")
 	e.counter(steered, i.Steering.NoSocket, i.Name, "no_socket")

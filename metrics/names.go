@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vxgw/control"
+)
 
 // descriptions is every metric of the gateway's own, in the order of this file.
 var descriptions []*prometheus.Desc
@@ -18,6 +22,7 @@ var (
 
 	linkUp        = describe("link_up", "1 while the interface is up, with carrier.", "interface", "role", "vni")
 	queueMode     = describe("queue_mode", "Always 1; how the queue's socket is bound (zerocopy or copy, as the kernel says) and how XDP is attached (native or generic).", "interface", "queue", "mode", "xdp")
+	fellBack      = describe("mode_fallback", "Always 1; why the interface is not bound in the best mode: no_zerocopy (its driver has none, as every veth), refused (its driver offers zero-copy and did not bind), few_frames (no room in the memory), no_native (its driver has no XDP). No series for one that is.", "interface", "reason")
 	packets       = describe("packets_total", "Packets that workers took from (rx) and put on (tx) the queue's rings.", "interface", "queue", "direction")
 	bytes         = describe("bytes_total", "Bytes of these packets, from the Ethernet header on.", "interface", "queue", "direction")
 	steered       = describe("steered_packets_total", "What the XDP program did with packets: redirected to the gateway, passed to the kernel, or meant for the gateway on a queue that has no socket.", "interface", "action")
@@ -26,7 +31,7 @@ var (
 	injectDrops   = describe("injected_drops_total", "Such packets that were dropped before they got a verdict: longer than a frame, more than the worker kept up with, no free frame, or, at most so many, no room in the socket.", "interface", "reason")
 
 	kicks   = describe("kicks_total", "System calls that made the kernel send.", "interface", "queue")
-	foreign = describe("foreign_descriptors_total", "Descriptors from the kernel of frames that it did not own; they are ignored.", "interface", "queue")
+	foreign = describe("foreign_descriptors_total", control.ForeignSentence, "interface", "queue")
 
 	kernelDrops = describe("kernel_events_total", "What the kernel counts for the socket (XDP_STATISTICS).", "interface", "queue", "event")
 

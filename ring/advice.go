@@ -10,9 +10,18 @@ import (
 )
 
 // refusal is the kernel's answer to a bind in zero-copy mode that may still succeed in copy mode.
-type refusal struct{ errno unix.Errno }
+type refusal struct {
+	errno unix.Errno
+	cure  string
+}
 
-func (r refusal) Error() string { return "zero-copy: " + r.errno.Error() + " (try --mode copy)" }
+func (r refusal) Error() string {
+	cure := "try --mode copy"
+	if r.cure != "" {
+		cure = r.cure + "; or try --mode copy"
+	}
+	return fmt.Sprintf("zero-copy: %v (%s)", r.errno, cure)
+}
 func (r refusal) Unwrap() error { return r.errno }
 
 // adviseSocket adds the cure to an error of socket(2).
@@ -48,6 +57,9 @@ func (d *Device) adviseBind(err error, flags uint16, queue int) error {
 	case unix.ENODEV:
 		return fmt.Errorf("%w (no interface with index %d in this network namespace)", errno, d.config.Ifindex)
 	case unix.ENETDOWN:
+		if flags&unix.XDP_ZEROCOPY != 0 {
+			return refusal{errno, "set the interface up"}
+		}
 		return fmt.Errorf("%w (set the interface up)", errno)
 	case unix.EPERM:
 		return fmt.Errorf("%w (needs CAP_NET_RAW)", errno)
@@ -56,7 +68,7 @@ func (d *Device) adviseBind(err error, flags uint16, queue int) error {
 		return fmt.Errorf("%w (it has %d queues, numbered from 0)", errno, n)
 	}
 	if flags&unix.XDP_ZEROCOPY != 0 {
-		return refusal{errno}
+		return refusal{errno, d.config.Cure}
 	}
 	return errno
 }

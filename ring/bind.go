@@ -12,10 +12,11 @@ import (
 type Binding struct {
 	Queue    int
 	ZeroCopy bool
-	Fallback string // with mode auto: why it is not zero-copy; "" otherwise
+	Refused  unix.Errno // with mode auto: the answer to zero-copy, where it is not that; 0 otherwise
 }
 
-// The kernel tears a closed socket down asynchronously: until then its queue is busy.
+// The kernel tears a closed socket down asynchronously: until then its queue is busy. A driver that
+// resets its NIC, as many do when an XDP program comes, may be down meanwhile.
 const (
 	busyPatience = 2 * time.Second
 	busyPause    = 5 * time.Millisecond
@@ -26,7 +27,7 @@ const (
 //  1. socket; the first of a device registers the memory, the others join it
 //  2. ring sizes, then mmap offsets, then the mappings
 //  3. fill ring filled from p
-//  4. bind, again and again for 2 s while the queue is busy
+//  4. bind, again and again for 2 s while the queue is busy or the driver is not ready
 //  5. what was bound is read back, send limits are raised
 //
 // The frames for the fill ring come from p, which the caller owns, as do the verbs of the socket. An error leaves nothing
@@ -60,14 +61,14 @@ func (d *Device) bind(queue int, p *Pool) (*Socket, error) {
 		sa := unix.SockaddrXDP{Flags: unix.XDP_SHARED_UMEM, SharedUmemFD: uint32(d.sockets[0].fd)}
 		return d.attempt(queue, p, sa)
 	}
-	d.fallback = ""
+	d.refused = 0
 	if m := d.config.Mode; m == Auto || m == ZeroCopy {
 		s, err := d.attempt(queue, p, unix.SockaddrXDP{Flags: unix.XDP_ZEROCOPY | unix.XDP_USE_NEED_WAKEUP})
 		var no refusal
 		if err == nil || m == ZeroCopy || !errors.As(err, &no) {
 			return s, err
 		}
-		d.fallback = no.errno.Error()
+		d.refused = no.errno
 	}
 	return d.attempt(queue, p, unix.SockaddrXDP{Flags: unix.XDP_COPY | unix.XDP_USE_NEED_WAKEUP})
 }
@@ -103,7 +104,7 @@ func (d *Device) attempt(queue int, p *Pool, sa unix.SockaddrXDP) (_ *Socket, er
 	if s.bound.ZeroCopy, err = zeroCopy(s.fd); err != nil {
 		return nil, fmt.Errorf("ask what was bound: %w", err)
 	}
-	s.bound.Fallback = d.fallback
+	s.bound.Refused = d.refused
 	return s, s.tune(&d.config)
 }
 
@@ -135,11 +136,16 @@ func raiseMemlock() bool {
 	return unix.Getrlimit(unix.RLIMIT_MEMLOCK, &now) == nil && now.Cur > old.Cur
 }
 
-// bindPatiently binds, and tries again while the queue is busy.
+// bindPatiently binds, and tries again while that may still become possible by itself.
 func bindPatiently(fd int, sa *unix.SockaddrXDP) error {
-	for end := time.Now().Add(busyPatience); ; time.Sleep(busyPause) {
-		err := unix.Bind(fd, sa)
-		if err != unix.EBUSY || time.Now().After(end) {
+	return patiently(busyPatience, func() error { return unix.Bind(fd, sa) })
+}
+
+// patiently calls bind until it fails for good, or has failed for so long.
+func patiently(patience time.Duration, bind func() error) error {
+	for end := time.Now().Add(patience); ; time.Sleep(busyPause) {
+		switch err := bind(); {
+		case err != unix.EBUSY && err != unix.ENETDOWN && err != unix.EAGAIN, time.Now().After(end):
 			return err
 		}
 	}

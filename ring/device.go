@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // DeviceConfig says how the queues of a device are bound. Ring sizes are in descriptors, powers of two; 0 takes the default.
@@ -14,6 +16,7 @@ type DeviceConfig struct {
 	Ifindex int    // in the network namespace of the thread that calls Bind
 	Name    string // for messages, and to count the queues
 	Mode    Mode
+	Cure    string // for messages: what may help where zero-copy is refused; default none
 
 	RxSize         uint32 // default 2048
 	TxSize         uint32 // default 2048
@@ -41,10 +44,10 @@ type Device struct {
 	memory *Memory
 	config DeviceConfig
 
-	mu       sync.Mutex
-	sockets  []*Socket // bound ones; any of them serves the next to join
-	fallback string    // why the bound ones are not zero-copy, "" if they are or were not to be
-	closed   bool
+	mu      sync.Mutex
+	sockets []*Socket  // bound ones; any of them serves the next to join
+	refused unix.Errno // the answer to zero-copy where the bound ones were to be and are not
+	closed  bool
 }
 
 // Open prepares the memory for use with a device. Nothing is asked of the kernel before Bind.

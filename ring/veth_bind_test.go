@@ -172,7 +172,7 @@ func TestAutoSaysWhyNotZeroCopy(t *testing.T) {
 	ownNamespace(t)
 	ours, _ := veth(t, "ours", "theirs")
 	for mode, want := range map[Mode]Binding{
-		Auto:    {Fallback: "operation not supported"},
+		Auto:    {Refused: unix.EOPNOTSUPP},
 		Copy:    {},
 		Generic: {},
 	} {

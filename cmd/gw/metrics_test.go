@@ -93,7 +93,7 @@ func TestMetrics(t *testing.T) {
 	}
 	got := samples(t, text)
 	for _, family := range []string{
-		"gw_build_info", "gw_ready", "gw_uptime_seconds", "gw_link_up", "gw_queue_mode", "gw_packets_total", "gw_bytes_total",
+		"gw_build_info", "gw_ready", "gw_uptime_seconds", "gw_link_up", "gw_queue_mode", "gw_mode_fallback", "gw_packets_total", "gw_bytes_total",
 		"gw_steered_packets_total", "gw_kicks_total", "gw_foreign_descriptors_total", "gw_kernel_events_total", "gw_frames_total",
 		"gw_flood_copies_total", "gw_worker_rounds_total", "gw_worker_sleeps_total", "gw_unnumbered_sources_total",
 		"gw_icmp_too_big_sent_total", "gw_slow_path_packets_total", "gw_remotes", "gw_fdb_entries", "gw_vni_fdb_entries", "gw_fdb_moves_total", "gw_fdb_refused_total",
@@ -116,6 +116,7 @@ func TestMetrics(t *testing.T) {
 		`gw_frames_total{verdict="flooded"}`:            1,
 		`gw_steered_packets_total{action="redirected"}`: 40,
 		`gw_queue_mode{mode="copy"}`:                    2,
+		`gw_mode_fallback{reason="no_zerocopy"}`:        2,
 		`gw_vni_fdb_entries{vni="42"}`:                  1,
 		"gw_fdb_entries":                                2,
 		`gw_port_packets_total{port="gw42"}`:            40,
@@ -128,7 +129,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want at least %v", series, got[series], least)
 		}
 	}
-	for _, none := range []string{`gw_frames_total{drop="true"}`, "gw_interface_dropped_frames_total", `gw_remote_packets_total{remote="other"}`, `gw_kernel_events_total{event="rx_dropped"}`, `gw_kernel_events_total{event="rx_invalid"}`,
+	for _, none := range []string{`gw_mode_fallback{reason="refused"}`, `gw_frames_total{drop="true"}`, "gw_interface_dropped_frames_total", `gw_remote_packets_total{remote="other"}`, `gw_kernel_events_total{event="rx_dropped"}`, `gw_kernel_events_total{event="rx_invalid"}`,
 		`gw_kernel_events_total{event="tx_invalid"}`, `gw_kernel_events_total{event="rx_ring_full"}`, "gw_foreign_descriptors_total", "gw_unnumbered_sources_total", "gw_icmp_too_big_sent_total",
 		"gw_injected_packets_total", "gw_injected_drops_total"} {
 		if got[none] != 0 {

@@ -168,9 +168,6 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 func announce(log *slog.Logger, s control.Status, path string) {
 	log.Info("underlay", "iface", s.Underlay.Name, "local", s.Underlay.Local, "dstport", s.Underlay.DstPort,
 		"xdp", s.Underlay.XDP, "mode", modes(s.Underlay.Queues), "mtu", s.Underlay.MTU)
-	if why := s.Underlay.Fallback; why != "" {
-		log.Info("the underlay is not bound in the best mode", "iface", s.Underlay.Name, "reason", why)
-	}
 	for _, p := range s.Ports {
 		log.Info("port", "vni", p.VNI, "port", p.Name, "device", p.Device, "xdp", p.XDP, "mode", modes(p.Queues), "mtu", p.MTU)
 	}

@@ -221,7 +221,7 @@ var kernelSentences = map[string]string{
 	"rx_invalid":      "Frames to receive into that the kernel refused.",
 	"tx_invalid":      "Frames to send that the kernel refused.",
 	"no_socket":       "Packets for gw on a queue of the interface that gw has no socket on.",
-	"foreign":         "Descriptors from the kernel of frames that it did not own.",
+	"foreign":         control.ForeignSentence,
 	"slow_failed":     "Packets of to_kernel that the kernel then refused to send.",
 	"unnumbered":      "Packets of unknown VTEPs that found the table of remotes full: nothing was learned of them.",
 }

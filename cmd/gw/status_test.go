@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"vxgw/control"
+	"vxgw/metrics"
 )
 
 // TestStatusOfManyRemotes has thousands of VTEPs, which anybody can forge.
@@ -31,7 +32,7 @@ func TestStatusOfManyRemotes(t *testing.T) {
 // TestStatusTable keeps its columns although an interface has a remark.
 func TestStatusTable(t *testing.T) {
 	var s control.Status
-	s.Underlay.Interface = control.Interface{Name: "ens18", XDP: "native", Fallback: "zero-copy: operation not supported"}
+	s.Underlay.Interface = control.Interface{Name: "ens18", XDP: "native", Fallback: "zero-copy: operation not supported", FallbackCure: "turn it on"}
 	s.Ports = []control.Port{{Interface: control.Interface{Name: "veth1", XDP: "generic", Fallback: "no native XDP"}, VNI: 42}}
 	var out bytes.Buffer
 	must(t, printStatus(&out, s))
@@ -40,7 +41,7 @@ func TestStatusTable(t *testing.T) {
 	if at := strings.Index(head, "XDP"); strings.Index(first, "native") != at || strings.Index(second, "generic") != at {
 		t.Errorf("the columns are out of line:\n%s", &out)
 	}
-	for _, w := range []string{"ens18: zero-copy: operation not supported\n", "veth1: no native XDP\n"} {
+	for _, w := range []string{"ens18: zero-copy: operation not supported (cure: turn it on)\n", "veth1: no native XDP\n"} {
 		if !strings.Contains(out.String(), w) {
 			t.Errorf("no %q in\n%s", w, &out)
 		}
@@ -93,3 +94,56 @@ func TestStatusOfMuch(t *testing.T) {
 		t.Errorf("the reason is given %d times", n)
 	}
 }
+
+// TestForeignIsTold has a driver that hands out frames it does not own: the status, gw stats and
+// the metrics tell how many, what that means and what to do.
+func TestForeignIsTold(t *testing.T) {
+	t.Parallel()
+	var s control.Status
+	s.Underlay.Interface = control.Interface{Name: "ens18", Up: true, XDP: "native", Queues: []control.Queue{
+		{Queue: 0, Mode: "zerocopy"}, {Queue: 1, Mode: "zerocopy", Foreign: 7},
+	}}
+	s.Ports = []control.Port{{Interface: control.Interface{Name: "veth1", Up: true, Queues: []control.Queue{{Mode: "copy"}}}, VNI: 42}}
+	var table, counted bytes.Buffer
+	must(t, printStatus(&table, s))
+	must(t, printStats(&counted, makeStats(&s, nil)))
+	sentence := control.ForeignSentence
+	if w := "ens18: 7 foreign descriptors. " + sentence + "\n"; !strings.Contains(table.String(), w) || strings.Contains(table.String(), "veth1: ") {
+		t.Errorf("no %q in, or more than that:\n%s", w, &table)
+	}
+	var line string
+	for l := range strings.Lines(counted.String()) {
+		if strings.HasPrefix(l, "foreign ") {
+			line += l
+		}
+	}
+	if got := strings.Fields(line); len(got) < 5 || strings.Join(got[:4], " ") != "foreign ens18 1 7" || !strings.Contains(line, sentence) {
+		t.Errorf("gw stats says %q", line)
+	}
+	for _, w := range []string{"ignored", "--mode copy"} {
+		if !strings.Contains(sentence, w) {
+			t.Errorf("%q lacks %q", sentence, w)
+		}
+	}
+	registry := metrics.NewRegistry(fixedStatus(s))
+	families, err := registry.Gather()
+	must(t, err)
+	for _, f := range families {
+		if f.GetName() != "gw_foreign_descriptors_total" {
+			continue
+		}
+		var sum float64
+		for _, m := range f.GetMetric() {
+			sum += m.GetCounter().GetValue()
+		}
+		if sum != 7 || f.GetHelp() != sentence {
+			t.Errorf("the metric is %v: %s", sum, f.GetHelp())
+		}
+		return
+	}
+	t.Error("no metric")
+}
+
+type fixedStatus control.Status
+
+func (f fixedStatus) Status() control.Status { return control.Status(f) }

@@ -80,8 +80,18 @@ func printFallbacks(w io.Writer, s control.Status) {
 		names[reason] = append(names[reason], i.Name)
 	}
 	addFallback := func(i control.Interface) {
-		if i.Fallback != "" {
+		switch {
+		case i.Fallback != "" && i.FallbackCure != "":
+			add(i, i.Fallback+" (cure: "+i.FallbackCure+")")
+		case i.Fallback != "":
 			add(i, i.Fallback)
+		}
+		var foreign uint64
+		for _, q := range i.Queues {
+			foreign += q.Foreign
+		}
+		if foreign > 0 {
+			add(i, fmt.Sprintf("%d foreign descriptors. %s", foreign, kernelSentences["foreign"]))
 		}
 	}
 	addFallback(s.Underlay.Interface)
