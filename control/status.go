@@ -60,6 +60,7 @@ type Interface struct {
 	Steering Steer   `json:"steering"`
 	Queues   []Queue `json:"queues"`
 
+	NoCarrier    bool   `json:"no_carrier,omitempty"`    // it is set up, and has no link
 	FallbackCode string `json:"fallback_code,omitempty"` // one of the words below, where there is a fallback
 	FallbackCure string `json:"fallback_cure,omitempty"` // what may help, unless the driver can do no better
 	// What the driver said before the program was attached, in the kernel's words; without

@@ -87,6 +87,11 @@ func (g *Gateway) restore(a *absence) bool {
 		g.explain(a, err.Error())
 		return false
 	}
+	for _, p := range a.d.ports {
+		if a.same(p.member()) {
+			g.awaitCarrier(g.builder.stop, []*iface{p.iface}, carrierPatience)
+		}
+	}
 	g.log.Info("the port is back", "port", a.name, "vni", a.d.cfg.VNI)
 	return true
 }

@@ -31,6 +31,7 @@ type iface struct {
 	device   *ring.Device
 	queues   []*dataplane.Queue // in order
 	can      netdev.Features    // as its driver says
+	carried  bool               // frames before XDP was attached
 	rings    rings              // zero until frames are claimed
 	first    int                // worker of queue 0, counted on without end
 	tags     vlanTags           // of a port
@@ -64,6 +65,7 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 	if err := f.room(g, s, mode, most, part); err != nil {
 		return nil, err
 	}
+	f.carried, _ = carrying(info.Index)
 	if err := f.attach(mode); err != nil {
 		return nil, err
 	}

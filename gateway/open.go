@@ -23,6 +23,7 @@ type port struct {
 	number uint32
 	up     bool // up and mtu are the steward's; others read the snapshot
 	mtu    int
+	bare   atomic.Bool   // set up, without a carrier; the steward follows it
 	gone   atomic.Bool   // removed or moved away while the gateway runs; its sockets are dead for good
 	mac    atomic.Uint64 // of the host's end of pair; the steward follows it
 	// used says that workers may have its sockets: from takeIn on until they work without
@@ -168,6 +169,7 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (
 		mode = config.ModeAuto
 	}
 	p.up, p.mtu = info.Up, info.MTU
+	p.bare.Store(info.Up && !info.Carrier)
 	if p.iface, err = g.takePort(info, mode, pair != nil, p.number); err != nil {
 		return nil, err
 	}

@@ -74,6 +74,9 @@ func (f *iface) room(g *Gateway, s *sounding, mode config.Mode, most uint32, par
 	}
 	s.hopes = false
 	f.fallback = fallback{control.FallbackFewFrames, "zero-copy: too few frames for " + few.what, few.cure}
+	if !s.can.Known {
+		f.fallback.reason = "zero-copy, if the driver has it: too few frames for " + few.what
+	}
 	f.rings, err = g.frames.claim(f.info.Name, s.demand(), most, part)
 	return err
 }

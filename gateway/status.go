@@ -42,6 +42,7 @@ func (g *Gateway) Status() control.Status {
 	// is well may send at once.
 	state := g.plane.Snapshot()
 	s.Underlay.Up, s.Underlay.MTU, s.Underlay.Local = state.Underlay, link.MTU, source(state)
+	s.Underlay.NoCarrier = link.Admin && !link.Up && !state.Underlay
 	s.Underlay.Name, s.Underlay.Trouble = link.Name, trouble(link, state) // it may have been renamed
 	s.Underlay.Drops, s.Underlay.TxDrops = drops(v.ledger.Underlay)
 	for i, p := range g.ports {
@@ -50,6 +51,7 @@ func (g *Gateway) Status() control.Status {
 		}
 		c := control.Port{Interface: g.describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
+		c.NoCarrier = !c.Up && !c.Gone && p.bare.Load()
 		c.Drops, c.TxDrops = drops(entry(v.ledger.Ports, int(p.number)))
 		c.VLAN, c.VLANReason = p.tags.how, p.tags.why
 		if c.Gone {
@@ -234,7 +236,7 @@ func worker(w *dataplane.Worker) control.Worker {
 func problems(s *control.Status) []string {
 	var out []string
 	if !s.Underlay.Up {
-		out = append(out, fmt.Sprintf("underlay %s is down", s.Underlay.Name))
+		out = append(out, fmt.Sprintf("underlay %s is down%s", s.Underlay.Name, noCarrier(s.Underlay.NoCarrier)))
 	}
 	if s.Underlay.Trouble != "" {
 		out = append(out, fmt.Sprintf("underlay %s: nothing is sent: %s", s.Underlay.Name, s.Underlay.Trouble))
@@ -248,7 +250,11 @@ func problems(s *control.Status) []string {
 		case p.Gone:
 			out = append(out, fmt.Sprintf("%s of vni %d is gone: %s", name, p.VNI, p.Reason))
 		case !p.Up:
-			out = append(out, fmt.Sprintf("%s of vni %d is down", name, p.VNI))
+			why := noCarrier(p.NoCarrier)
+			if p.Device != "" && p.NoCarrier { // of which the far end, which is the port, has no carrier then
+				why = fmt.Sprintf(": ip link set dev %s up", p.Device)
+			}
+			out = append(out, fmt.Sprintf("%s of vni %d is down%s", name, p.VNI, why))
 		}
 	}
 	for _, r := range s.Remotes {
@@ -260,6 +266,14 @@ func problems(s *control.Status) []string {
 		}
 	}
 	return out
+}
+
+// noCarrier is what to add of a link that is down for that.
+func noCarrier(is bool) string {
+	if is {
+		return ": it has no carrier (look at the cable and the other end)"
+	}
+	return ""
 }
 
 // hint says what is missing for a VNI that can reach nobody yet. Whom a VTEP that

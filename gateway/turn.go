@@ -17,6 +17,7 @@ import (
 //	swap     one snapshot: new domains, settings, flood lists and ports
 //	fill     static entries; then packets of new VNIs are ours
 //	release  what goes: steering, snapshot, FDB entries, sockets, devices, groups
+//	wait     for links that XDP has reset (at the start AwaitCarrier does)
 //
 // Up to fill each step puts what it undoes on a stack, and an error takes it all back. Release
 // has nothing to fail for: what it cannot put back is logged.
@@ -55,6 +56,9 @@ func (g *Gateway) apply(c config.Changes, whole bool) error {
 		}
 	}
 	t.release()
+	if g.serving {
+		g.awaitCarrier(g.builder.stop, ifaces(t.opened), carrierPatience)
+	}
 	return nil
 }
 

@@ -210,6 +210,7 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 		if gone && !p.gone.Swap(true) {
 			g.builder.rouse()
 		}
+		p.bare.Store(u.Flags&unix.IFF_UP != 0 && u.Flags&unix.IFF_LOWER_UP == 0)
 		up := !p.gone.Load() && carries(u.Flags)
 		mtu := u.Attrs().MTU
 		if up == p.up && mtu == p.mtu {

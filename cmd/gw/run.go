@@ -112,7 +112,7 @@ func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config
 	return cfg, cfg.Validate()
 }
 
-// run is the life of a gateway: start, serve, reload, wait, take everything back. load
+// run is the life of a gateway: start, wait for links, serve, reload, wait, take everything back. load
 // reads the configuration again; nil where there is no file.
 func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	log := newLogger(cfg.Log)
@@ -128,6 +128,10 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
+	if g.AwaitCarrier(ctx); ctx.Err() != nil {
+		log.Info("stopping")
+		return nil
+	}
 	path := cfg.Control.Path
 	if path == "" {
 		path = g.Paths().Socket
