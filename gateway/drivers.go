@@ -3,6 +3,9 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
+	"strings"
+
+	"vxgw/netdev"
 )
 
 // driver is what is known of one beyond what it tells itself. docs/operations.md has more of
@@ -14,6 +17,9 @@ type driver struct {
 	// why is what it means when the driver offers zero-copy and refuses to bind, and cure
 	// what helps.
 	why, cure string
+	// native is what the driver wants for native XDP, and does not say when it refuses. DEV
+	// stands for the interface.
+	native string
 	// short is below how many packets its receive ring overruns as bursts come.
 	short uint32
 }
@@ -23,12 +29,32 @@ var drivers = map[string]driver{
 	// igb_alloc_rx_buffers_zc in drivers/net/ethernet/intel/igb/igb_xsk.c leaves the length of
 	// the next descriptor as it was when it gets fewer frames than it wants before the ring's end.
 	"igb": {dry: true, short: 1024},
-	"igc": {short: 1024},
-	// virtnet_xsk_pool_enable in drivers/net/virtio_net.c: without a DMA device it is EINVAL.
+	// igc_xdp_set_prog in drivers/net/ethernet/intel/igc/igc_xdp.c.
+	"igc": {short: 1024, native: "an MTU of at most 1500: ip link set dev DEV mtu 1500"},
+	// virtnet_xsk_pool_enable in drivers/net/virtio_net.c: without a DMA device it is EINVAL;
+	// virtnet_xdp_set, there: the host must not merge what is received, or let it be switched off.
 	"virtio_net": {
-		why:  "most likely the virtual machine's device was made without iommu_platform=on",
-		cure: "have it made with iommu_platform=on (QEMU: -device virtio-net-pci,disable-legacy=on,iommu_platform=on; libvirt: <driver iommu='on'/>)",
+		why:    "most likely the virtual machine's device was made without iommu_platform=on",
+		cure:   "have it made with iommu_platform=on (QEMU: -device virtio-net-pci,disable-legacy=on,iommu_platform=on; libvirt: <driver iommu='on'/>)",
+		native: "a host that lets it switch offloads off (ctrl_guest_offloads=on), and an MTU of at most 3506",
 	},
+	// ena_xdp_set in drivers/net/ethernet/amazon/ena/ena_xdp.c.
+	"ena": {native: "at most half of its queues, and an MTU of at most 3498: ethtool -L DEV combined N, ip link set dev DEV mtu 3498"},
+	// verify_xdp_configuration in drivers/net/ethernet/google/gve/gve_main.c.
+	"gve": {native: "as many tx as rx queues and at most half of them, and an MTU of at most 2032: ethtool -L DEV rx N tx N"},
+	// netvsc_xdp_set in drivers/net/hyperv/netvsc_bpf.c.
+	"hv_netvsc": {native: "no LRO, and an MTU of at most 3506: ethtool -K DEV lro off"},
+	// bnxt_xdp_set in drivers/net/ethernet/broadcom/bnxt/bnxt_xdp.c.
+	"bnxt_en": {native: "combined queues, no header-data split, and an MTU of at most 3502: ethtool -L DEV combined N, ethtool -G DEV tcp-data-split off"},
+	// mlx5e_xdp_allowed in drivers/net/ethernet/mellanox/mlx5/core/en_main.c.
+	"mlx5_core": {native: "no LRO, and an MTU of at most 3498: ethtool -K DEV lro off"},
+	// ixgbe_xdp_setup in drivers/net/ethernet/intel/ixgbe/ixgbe_main.c.
+	"ixgbe": {native: "no DCB, in older kernels no virtual functions, an MTU of at most 3050, and a machine of at most 128 CPUs"},
+}
+
+// wants says what the driver of an interface wants for native XDP, "" if that is not known.
+func wants(info netdev.Info) string {
+	return strings.ReplaceAll(drivers[info.Driver].native, "DEV", info.Name)
 }
 
 // advise tells of what the driver of an interface is known for and somebody can do something

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"vxgw/bpf"
 	"vxgw/config"
 	"vxgw/control"
@@ -99,13 +101,26 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 func (f *iface) attach(mode config.Mode) error {
 	if mode != config.ModeGeneric {
 		err := f.program.Attach(f.info.Index, f.info.Name, bpf.Native)
-		if err == nil || mode != config.ModeAuto || !errors.Is(err, errors.ErrUnsupported) {
-			return err
+		if err == nil {
+			return nil
 		}
-		f.fallback = fallback{control.FallbackNoNative, err.Error(), "give an interface whose driver has XDP; --mode generic says that this is meant"}
+		cure, told := "give an interface whose driver has XDP; --mode generic says that this is meant", err
+		if w := wants(f.info); w != "" && refuses(err) {
+			cure = fmt.Sprintf("the driver %s wants for native XDP %s", f.info.Driver, w)
+			told = fmt.Errorf("%w (%s)", err, cure)
+		}
+		if mode != config.ModeAuto || !errors.Is(err, errors.ErrUnsupported) {
+			return told
+		}
+		f.fallback = fallback{control.FallbackNoNative, err.Error(), cure}
 	}
 	f.attached = bpf.Generic
 	return f.program.Attach(f.info.Index, f.info.Name, bpf.Generic)
+}
+
+// refuses reports whether an error may come from the driver's conditions.
+func refuses(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOMEM)
 }
 
 // closeIface takes the sockets out of the program, and the frames out of the

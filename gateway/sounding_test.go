@@ -126,6 +126,52 @@ func TestZeroCopyRefused(t *testing.T) {
 	}
 }
 
+// refusing is a program that drivers refuse.
+type refusing struct {
+	program
+	err error
+}
+
+func (p refusing) Attach(_ int, _ string, mode bpf.Mode) error {
+	if mode == bpf.Generic {
+		return nil
+	}
+	return p.err
+}
+
+// A driver that refuses native XDP is helped by what is known of it. Auto mode goes on in the
+// stack where the driver says that it has none.
+func TestNativeRefused(t *testing.T) {
+	for _, c := range []struct {
+		driver string
+		mode   config.Mode
+		err    error
+		fails  string
+		falls  string
+		cure   string
+	}{
+		{"bridge", config.ModeAuto, unix.EOPNOTSUPP, "", "operation not supported", "whose driver has XDP"},
+		{"bridge", config.ModeCopy, unix.EOPNOTSUPP, "operation not supported", "", ""},
+		{"hv_netvsc", config.ModeAuto, unix.EOPNOTSUPP, "", "operation not supported", "the driver hv_netvsc wants for native XDP no LRO, and an MTU of at most 3506: ethtool -K ens18 lro off"},
+		{"ena", config.ModeAuto, unix.EINVAL, "invalid argument (the driver ena wants for native XDP at most half of its queues, and an MTU of at most 3498: ethtool -L ens18", "", ""},
+		{"igc", config.ModeZeroCopy, unix.EOPNOTSUPP, "ip link set dev ens18 mtu 1500", "", ""},
+		{"ena", config.ModeAuto, unix.EBUSY, "device or resource busy", "", ""},
+	} {
+		f := &iface{info: netdev.Info{Name: "ens18", Driver: c.driver}, program: refusing{err: c.err}}
+		err := f.attach(c.mode)
+		if (err == nil) != (c.fails == "") || err != nil && (!strings.Contains(err.Error(), c.fails) || !errors.Is(err, c.err)) {
+			t.Errorf("%s, mode %s: %v, want %q", c.driver, c.mode, err, c.fails)
+		}
+		if c.err == unix.EBUSY && strings.Contains(err.Error(), "wants") {
+			t.Errorf("somebody else's program: %v", err)
+		}
+		got := f.fallback
+		if c.falls == "" && got.code != "" || c.falls != "" && (got.code != control.FallbackNoNative || f.attached != bpf.Generic || !strings.Contains(got.reason, c.falls) || !strings.Contains(got.cure, c.cure)) {
+			t.Errorf("%s, mode %s: fallback %+v, want %q", c.driver, c.mode, got, c.falls)
+		}
+	}
+}
+
 // Known traps are told where they apply and something can be done.
 func TestAdvice(t *testing.T) {
 	for _, c := range []struct {
