@@ -30,8 +30,12 @@ const (
 	mostFrames   = 1 << 16
 )
 
-// laterShare is the part of what is left that one port which comes later may have.
-const laterShare = 4
+// laterShare is the part of what is left that one port which comes later may have, and laterNIC
+// that with the shortest rings where a NIC's own need frames, too.
+const (
+	laterShare = 4
+	laterNIC   = 2
+)
 
 // frames is what becomes of the frame memory. It belongs to Start and then to the
 // builder.
@@ -70,6 +74,9 @@ func planFrames(workers int, wire demand, ports []demand, asked int) frames {
 	base := working(workers)
 	if asked == 0 {
 		need := base + wire.frames(maxRing) + all(maxRing)
+		if wire.nic.ring > 0 {
+			need += laterNIC * wire.frames(minRing) // for one like it that comes later
+		}
 		f.total = min(max(1<<bits.Len(uint(need-1)), fewestFrames), mostFrames)
 	}
 	f.free = f.total - base
@@ -97,7 +104,7 @@ func (f *frames) claim(name string, d demand, most uint32, part int) (rings, err
 		size /= 2
 	}
 	r := d.nic.rings(d.queues, size)
-	if need := r.frames(); need > f.free || r.nic > 0 && (f.tight || need > f.free/part) {
+	if need := r.frames(); need > f.free || r.nic > 0 && (f.tight || need > f.free/min(part, laterNIC)) {
 		return rings{}, f.tooFew(name, r)
 	}
 	f.free -= r.frames()
@@ -127,6 +134,8 @@ func (f *frames) tooFew(name string, r rings) *tooFewError {
 	}
 	if r.nic > 0 {
 		e.what += fmt.Sprintf("; the NIC's receive rings hold %d each", r.nic)
+	}
+	if r.nic > leastRx {
 		e.cure = fmt.Sprintf("shorten the NIC's rings: ethtool -G %s rx %d; or ", name, max(r.nic/4, leastRx)) + e.cure
 	}
 	return e

@@ -54,6 +54,7 @@ func TestPlanForNICs(t *testing.T) {
 		wireSize, portSize uint32
 		fits               bool
 	}{
+		{"igb, two queues", 1, 1, demand{2, nic{256, true}}, 32768, 2048, 2048, true},
 		{"igb", 1, 1, demand{4, nic{256, true}}, 32768, 2048, 2048, true},
 		{"igb, all of its ring", 1, 1, demand{4, nic{4096, true}}, 65536, 2048, 2048, true},
 		{"eight queues of ice", 8, 2, demand{8, nic{ring: 2048}}, 65536, 1024, 2048, true},
@@ -92,12 +93,25 @@ func TestLaterNIC(t *testing.T) {
 	f := planFrames(1, demand{queues: 1}, []demand{{queues: 1}}, 0)
 	before := f.free
 	var few *tooFewError
-	if _, err := f.claim("ens19", demand{4, nic{ring: 4096}}, f.port, laterShare); !errors.As(err, &few) {
+	if _, err := f.claim("ens19", demand{4, nic{ring: 4096}}, f.port, laterShare); !errors.As(err, &few) || !strings.Contains(err.Error(), "ethtool -G ens19 rx 1024") {
 		t.Errorf("too large a NIC: %v", err)
+	}
+	if _, err := f.claim("ens19", demand{64, nic{ring: leastRx}}, f.port, laterShare); !errors.As(err, &few) || strings.Contains(err.Error(), "ethtool -G") {
+		t.Errorf("too many queues, of a ring that cannot well be shorter: %v", err)
 	}
 	r, err := f.claim("ens19", demand{1, nic{256, true}}, f.port, laterShare)
 	if err != nil || r.nic != 256 || r.frames() > before/laterShare {
 		t.Errorf("a small one has %+v of %d: %v", r, before, err)
+	}
+	like := demand{2, nic{256, true}} // a second one like the underlay
+	g := planFrames(1, like, []demand{{queues: 1}}, 0)
+	for _, d := range []demand{like, {queues: 1}} {
+		if _, err := g.claim("ens18", d, maxRing, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := g.claim("ens19", like, g.port, laterShare); err != nil || r.nic != 256 {
+		t.Errorf("it has %+v of %d: %v", r, g.free, err)
 	}
 	f.copies(&r)
 	if taken := before - f.free; r.nic != 0 || taken != r.frames() {
