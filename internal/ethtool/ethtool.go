@@ -1,4 +1,4 @@
-// Package ethtool asks the kernel for an interface's driver, channels and features, and
+// Package ethtool asks the kernel for an interface's driver, channels, rings and features, and
 // changes them, by the ioctls of linux/ethtool.h. It acts in the network namespace of the
 // calling thread. Errors are bare unix.Errno.
 //

@@ -1,21 +1,43 @@
 package ethtool
 
-// getRings is ETHTOOL_GRINGPARAM of linux/ethtool.h.
-const getRings = 0x10
+// Commands of linux/ethtool.h.
+const (
+	getRings = 0x10 // ETHTOOL_GRINGPARAM
+	setRings = 0x11
+)
 
 // Rings are the rings of each of an interface's queues, in packets: how long they may be,
-// and are.
+// which SetRings leaves as it is, and are.
 type Rings struct{ MaxRx, MaxTx, Rx, Tx uint32 }
 
 // GetRings returns the rings of an interface. Only drivers of hardware, or of what looks
 // like it, tell.
 func GetRings(iface string) (Rings, error) {
-	b := make([]byte, 9*4) // struct ethtool_ringparam
-	order.PutUint32(b, getRings)
-	if err := do(iface, b); err != nil {
+	b, err := rings(iface)
+	if err != nil {
 		return Rings{}, err
 	}
 	return parseRings(b), nil
+}
+
+// SetRings changes how long they are. A driver may round them up, and takes the link down
+// meanwhile.
+func SetRings(iface string, r Rings) error {
+	b, err := rings(iface)
+	if err != nil {
+		return err
+	}
+	order.PutUint32(b, setRings)
+	order.PutUint32(b[4*5:], r.Rx)
+	order.PutUint32(b[4*8:], r.Tx)
+	return do(iface, b)
+}
+
+// rings is a struct ethtool_ringparam.
+func rings(iface string) ([]byte, error) {
+	b := make([]byte, 9*4)
+	order.PutUint32(b, getRings)
+	return b, do(iface, b)
 }
 
 func parseRings(b []byte) Rings {

@@ -26,5 +26,8 @@ func TestNoRings(t *testing.T) {
 		if r, err := GetRings(name); !errors.Is(err, want) {
 			t.Errorf("%s: %+v, %v, want %v", name, r, err, want)
 		}
+		if err := SetRings(name, Rings{}); !errors.Is(err, want) {
+			t.Errorf("set rings of %s: %v, want %v", name, err, want)
+		}
 	}
 }
