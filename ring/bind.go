@@ -94,6 +94,7 @@ func (d *Device) attempt(queue int, p *Pool, sa unix.SockaddrXDP) (_ *Socket, er
 	if err := s.mapRings(&d.config); err != nil {
 		return nil, err
 	}
+	s.lend(d.config.RxSize, d.config.FillSize)
 	if s.Refill(p); s.fill.Pending() == 0 {
 		return nil, errors.New("no free frames for the fill ring (the memory needs more frames)")
 	}

@@ -15,6 +15,7 @@ func NewLoopback(m *Memory, size uint32, p *Pool) (*Socket, *Kernel) {
 	s := newSocket(m, "loopback", 0)
 	s.rx, s.tx = newConsumer(rx), newProducer(tx)
 	s.fill, s.completion = newProducer(fill), newConsumer(completion)
+	s.lend(size, size)
 	m.join(s)
 	s.Refill(p)
 	return s, &Kernel{

@@ -21,6 +21,8 @@ type Socket struct {
 	size   uint64  // of a frame
 	shift  uint8   // log2 of size
 	staged uint32  // descriptors written to tx and not submitted
+	lent   uint32  // frames given to the kernel to receive into and not got back
+	most   uint32  // of those, see lend
 	fd     int     // -1 over a loopback and after Close
 
 	sent    struct{ packets, bytes uint64 }
@@ -58,6 +60,7 @@ func (s *Socket) Receive(batch []Desc) int {
 	run, rest := s.rx.Slots(n)
 	taken := s.accept(run, batch)
 	taken += s.accept(rest, batch[taken:])
+	s.lent -= uint32(taken)
 	s.rx.Release(n)
 	return taken
 }
@@ -235,23 +238,34 @@ func (s *Socket) reclaim(completed, room []uint64) int {
 }
 
 // Refill tops the fill ring up from p, as far as p has frames, and wakes the kernel if it waits for that. It reports whether
-// the ring is full now.
+// the ring is full now, or the socket has lent the kernel as many frames as it may.
 func (s *Socket) Refill(p *Pool) (full bool) {
 	size := s.fill.Size()
 	room := s.fill.Reserve(size)
-	run, rest := s.fill.Slots(room)
+	want := min(room, s.most-s.lent)
+	run, rest := s.fill.Slots(want)
 	n := s.supply(run, p)
 	if n == uint32(len(run)) {
 		n += s.supply(rest, p)
 	}
 	if n > 0 {
+		s.lent += n
 		s.fill.Submit(n)
 	}
 	if s.fill.NeedWakeup() && n+size > room { // with an empty ring there is nothing to wake it for
 		s.Wakeup()
 	}
-	return n == room
+	return n == want
 }
+
+// lend sets how many frames the kernel may have to receive into, wherever they are: a NIC whose own ring is large takes all
+// that it is given, and would leave none to other sockets of the memory. When a NIC runs dry and finds nothing in the fill
+// ring, igb hands out frames which it does not have (Linux 7.3: igb_alloc_rx_buffers_zc leaves the length of the next
+// descriptor as it was). This makes that rarer; a worker that is stopped between Receive and Refill still comes to it.
+func (s *Socket) lend(rx, fill uint32) { s.most = fill + rx + napiWeight }
+
+// napiWeight is how many packets a driver takes at once (NAPI_POLL_WEIGHT).
+const napiWeight = 64
 
 // supply writes frames of p into slots of the fill ring, as far as p has some, and returns how many.
 func (s *Socket) supply(slots []uint64, p *Pool) uint32 {

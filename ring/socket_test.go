@@ -307,3 +307,43 @@ func TestVerbsAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestLendsSoMany has a kernel take whatever the fill ring has, as a NIC with a large ring of its own does: it gets so many
+// frames and no more, and others once those come back.
+func TestLendsSoMany(t *testing.T) {
+	const size, most = 16, 2*16 + napiWeight
+	m, d, p, s, k := loop(t, 256, size)
+	var taken []uint64
+	hoard := func() {
+		t.Helper()
+		for range 100 {
+			for range k.Fill.Peek(size) {
+				taken = append(taken, k.Fill.At(0))
+				k.Fill.Release(1)
+			}
+			if full := s.Refill(p); !full {
+				t.Fatal("short of frames, although it may have no more")
+			}
+		}
+		if len(taken) != most {
+			t.Fatalf("the kernel has %d frames, want %d", len(taken), most)
+		}
+	}
+	hoard()
+	batch := make([]Desc, size)
+	for range 10 {
+		for range size {
+			k.DeliverDesc(Desc{Addr: taken[0] + packetHeadroom, Len: 60})
+			k.DeliverDesc(Desc{Addr: taken[0] + packetHeadroom, Len: 60}) // twice: counts once
+			taken = taken[1:]
+			for _, desc := range batch[:s.Receive(batch)] {
+				p.Put(desc.Addr)
+			}
+		}
+		if len(taken) == 0 {
+			t.Fatal("the kernel has run dry")
+		}
+		hoard()
+	}
+	wantAll(t, m, d, p, s)
+}
