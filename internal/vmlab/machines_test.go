@@ -15,3 +15,15 @@ func TestZeroCopy(t *testing.T) {
 		memory:   1536,
 	})
 }
+
+// The cards of cmd/gw/card_fault_test.go: two pairs of each kind, back to back.
+func TestZeroCopyFaults(t *testing.T) {
+	inside(t, plan{
+		suite:    Newest,
+		segments: []Segment{{IGB, IGB}, {IGB, IGB}, {Virtio, Virtio}, {Virtio, Virtio}},
+		modules:  []string{"igb", "virtio_net"},
+		pkg:      "cmd/gw",
+		run:      "^TestFault",
+		memory:   2048,
+	})
+}
