@@ -3,12 +3,10 @@ package lab
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 )
 
 // Tag is a VLAN tag.
@@ -17,25 +15,22 @@ type Tag struct {
 	TCI  uint16 // priority, DEI and VLAN identifier
 }
 
-// Offsets in struct __sk_buff (include/uapi/linux/bpf.h), and what a program at tcx says of a frame.
+// Offsets in struct __sk_buff (include/uapi/linux/bpf.h).
 const (
 	skbVLANPresent = 20
 	skbVLANTCI     = 24
 	skbVLANProto   = 28
-
-	tcxPass = 0
-	tcxDrop = 2
 )
 
 // PushTag has each frame that leaves by a link get one more tag in front of those it has. It travels beside the frame, as
 // what the kernel's VLAN devices and bridges tag does; it is put into the frame only if the link does not do that
 // (txvlan off). Close ends it, and so does the end of the lab.
 func (h *Host) PushTag(device string, t Tag) (io.Closer, error) {
-	return h.attachTCX(device, ebpf.AttachTCXEgress, asm.Instructions{
+	return h.attachFilter(device, ebpf.AttachTCXEgress, asm.Instructions{
 		asm.Mov.Imm(asm.R2, int32(networkOrder(t.Type))),
 		asm.Mov.Imm(asm.R3, int32(t.TCI)),
 		asm.FnSkbVlanPush.Call(),
-		asm.Mov.Imm(asm.R0, tcxPass),
+		asm.Mov.Imm(asm.R0, verdictPass),
 		asm.Return(),
 	})
 }
@@ -47,7 +42,7 @@ func (h *Host) JoinVLAN(device string, t Tag) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := h.attachTCX(device, ebpf.AttachTCXIngress, asm.Instructions{
+	in, err := h.attachFilter(device, ebpf.AttachTCXIngress, asm.Instructions{
 		asm.LoadMem(asm.R2, asm.R1, skbVLANPresent, asm.Word),
 		asm.JEq.Imm(asm.R2, 0, "drop"),
 		asm.LoadMem(asm.R2, asm.R1, skbVLANTCI, asm.Word),
@@ -55,9 +50,9 @@ func (h *Host) JoinVLAN(device string, t Tag) (io.Closer, error) {
 		asm.LoadMem(asm.R2, asm.R1, skbVLANProto, asm.Word),
 		asm.JNE.Imm(asm.R2, int32(networkOrder(t.Type)), "drop"),
 		asm.FnSkbVlanPop.Call(),
-		asm.Mov.Imm(asm.R0, tcxPass),
+		asm.Mov.Imm(asm.R0, verdictPass),
 		asm.Return(),
-		asm.Mov.Imm(asm.R0, tcxDrop).WithSymbol("drop"),
+		asm.Mov.Imm(asm.R0, verdictDrop).WithSymbol("drop"),
 		asm.Return(),
 	})
 	if err != nil {
@@ -70,28 +65,6 @@ func (h *Host) JoinVLAN(device string, t Tag) (io.Closer, error) {
 type both [2]io.Closer
 
 func (b both) Close() error { return errors.Join(b[0].Close(), b[1].Close()) }
-
-// attachTCX loads a program and puts it on a link of the host.
-func (h *Host) attachTCX(device string, where ebpf.AttachType, insns asm.Instructions) (io.Closer, error) {
-	l, err := h.Link(device)
-	if err != nil {
-		return nil, err
-	}
-	var attached link.Link
-	err = h.Do(func() error {
-		prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "lab_vlan", Type: ebpf.SchedCLS, License: "GPL", Instructions: insns})
-		if err != nil {
-			return err
-		}
-		defer prog.Close() // the link keeps it
-		attached, err = link.AttachTCX(link.TCXOptions{Interface: l.Attrs().Index, Program: prog, Attach: where})
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("attach %v to %s of %s: %w", where, device, h.name, err)
-	}
-	return attached, nil
-}
 
 // networkOrder is v as it lies in a packet.
 func networkOrder(v uint16) uint16 {

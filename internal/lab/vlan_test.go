@@ -8,6 +8,15 @@ import (
 	"time"
 )
 
+// The kernel tells what it has.
+func TestKernelHas(t *testing.T) {
+	for function, want := range map[string]bool{"dev_get_by_name": true, "vxgw_no_such_function": false} {
+		if has, err := KernelHas(function); err != nil || has != want {
+			t.Errorf("%s: %v, %v", function, has, err)
+		}
+	}
+}
+
 // A tag that is pushed travels beside the frame, and hosts of one VLAN find one another as those of different ones do not.
 func TestVLAN(t *testing.T) {
 	l := newLab(t)
