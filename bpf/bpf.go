@@ -40,6 +40,12 @@ import (
 //go:generate go tool bpf2go -target bpfel,bpfeb -no-global-types -output-dir "$BPF_OUT" -output-stem port -cflags "-mcpu=v3 -Wall -Wextra -Werror" portProg port.c
 //go:generate go tool bpf2go -target bpfel,bpfeb -no-global-types -output-dir "$BPF_OUT" -output-stem porttags -cflags "-mcpu=v3 -Wall -Wextra -Werror" portTagsProg porttags.c
 
+// The first Linux that has what the programs need.
+const (
+	sinceLinks = "5.9" // XDP links
+	sinceTags  = "6.8" // bpf_xdp_metadata_rx_vlan_tag
+)
+
 // maxQueues is far more than any NIC has.
 const maxQueues = 1 << 16
 
@@ -69,8 +75,9 @@ type steering struct {
 
 // load puts spec into the kernel with room for a socket per queue, and assigns
 // its programs and maps to objs as [ebpf.CollectionSpec.LoadAndAssign] does.
-// types are the kernel's, nil where the programs need none.
-func load(name string, spec *ebpf.CollectionSpec, queues int, types *btf.Cache, objs any) error {
+// types are the kernel's, nil where the programs need none; since is the first
+// Linux that has what they need.
+func load(name string, spec *ebpf.CollectionSpec, queues int, types *btf.Cache, since string, objs any) error {
 	if queues < 1 || queues > maxQueues {
 		return fmt.Errorf("load XDP program %s: %d queues, must be 1 to %d", name, queues, maxQueues)
 	}
@@ -79,7 +86,7 @@ func load(name string, spec *ebpf.CollectionSpec, queues int, types *btf.Cache, 
 	// can't be raised they may fit all the same, so loading decides.
 	_ = rlimit.RemoveMemlock()
 	if err := spec.LoadAndAssign(objs, &ebpf.CollectionOptions{Cache: types}); err != nil {
-		return fmt.Errorf("load XDP program %s: %w", name, withCure(err))
+		return fmt.Errorf("load XDP program %s: %w", name, withCureSince(err, since))
 	}
 	return nil
 }

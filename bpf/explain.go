@@ -12,14 +12,17 @@ import (
 )
 
 // withCure adds what helps to an error of bpf(2), and keeps nil.
-func withCure(err error) error {
+func withCure(err error) error { return withCureSince(err, sinceLinks) }
+
+// withCureSince is withCure for what the kernel has since a version.
+func withCureSince(err error, since string) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w (needs CAP_BPF and CAP_NET_ADMIN, or root)", err)
 	case errors.Is(err, unix.ENOSYS):
 		return fmt.Errorf("%w (this kernel is built without BPF: needs CONFIG_BPF_SYSCALL)", err)
 	case errors.Is(err, ebpf.ErrNotSupported):
-		return fmt.Errorf("%w (this kernel's BPF lacks it: needs Linux 5.9 or newer)", err)
+		return fmt.Errorf("%w (this kernel's BPF lacks it: needs Linux %s or newer)", err, since)
 	}
 	return err
 }

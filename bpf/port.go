@@ -43,7 +43,7 @@ func LoadPort(cfg PortConfig) (*Port, error) {
 		return nil, fmt.Errorf("load XDP program port: %w", err)
 	}
 	var objs portProgObjects
-	if err := load("port", spec, cfg.Queues, nil, &objs); err != nil {
+	if err := load("port", spec, cfg.Queues, nil, sinceLinks, &objs); err != nil {
 		return nil, err
 	}
 	return &Port{steering{
@@ -65,7 +65,7 @@ func loadPortTags(cfg PortConfig) (*Port, error) {
 	p := spec.Programs["porttags"]
 	p.Ifindex, p.Flags = uint32(cfg.TagsOf), p.Flags|unix.BPF_F_XDP_DEV_BOUND_ONLY
 	var objs portTagsProgObjects
-	if err := load("porttags", spec, cfg.Queues, cfg.Types, &objs); err != nil {
+	if err := load("porttags", spec, cfg.Queues, cfg.Types, sinceTags, &objs); err != nil {
 		return nil, err
 	}
 	return &Port{steering{

@@ -10,6 +10,8 @@ import (
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/lab"
 )
 
 // newPortTags loads the program that reads tags for veth a.
@@ -21,6 +23,24 @@ func newPortTags(t testing.TB, ifindex int) *Port {
 	}
 	t.Cleanup(func() { closeIt(t, p) })
 	return p
+}
+
+// needTags skips a test where the kernel tells no tags.
+func needTags(t *testing.T) {
+	t.Helper()
+	if !tagsTold(t) {
+		t.Skip("this kernel has no bpf_xdp_metadata_rx_vlan_tag (Linux 6.8 has): see TestPortTagsRefused")
+	}
+}
+
+// tagsTold says whether the kernel has what the program calls.
+func tagsTold(t *testing.T) bool {
+	t.Helper()
+	has, err := lab.KernelHas("bpf_xdp_metadata_rx_vlan_tag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return has
 }
 
 // pushTag has what leaves by an interface tagged, beside the frame.
@@ -49,6 +69,7 @@ func pushTag(t testing.TB, ifindex int, tci int32) {
 // that is bound to an interface. That the tags are in the frames is tested where
 // there are sockets to see it (TestVLANTags of cmd/gw).
 func TestPortTagsSteers(t *testing.T) {
+	needTags(t)
 	const frames = 10
 	lldp := set(0, 1, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 2, 0x88, 0xcc)
 	for _, tt := range []struct {
@@ -102,6 +123,7 @@ func TestPortTagsSteers(t *testing.T) {
 
 // TestPortTagsIsBound tries it where it cannot be.
 func TestPortTagsIsBound(t *testing.T) {
+	needTags(t)
 	newNamespace(t)
 	a := pair(t, 1, 1)
 	p := newPortTags(t, a.Attrs().Index)
@@ -116,4 +138,14 @@ func TestPortTagsIsBound(t *testing.T) {
 	wantError(t, err, unix.EOPNOTSUPP, "load XDP program porttags")
 	_, err = LoadPort(PortConfig{Queues: 1, TagsOf: 9999})
 	wantError(t, err, nil, "load XDP program porttags")
+}
+
+// TestPortTagsRefused tries it on a kernel that is too old.
+func TestPortTagsRefused(t *testing.T) {
+	if tagsTold(t) {
+		t.Skip("this kernel has bpf_xdp_metadata_rx_vlan_tag: see TestPortTagsSteers")
+	}
+	newNamespace(t)
+	_, err := LoadPort(PortConfig{Queues: 1, TagsOf: pair(t, 1, 1).Attrs().Index})
+	wantError(t, err, ebpf.ErrNotSupported, "load XDP program porttags", "bpf_xdp_metadata_rx_vlan_tag", "needs Linux 6.8")
 }

@@ -64,7 +64,7 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 		underlayProgPrograms
 		underlayProgMaps
 	}
-	if err := load("underlay", spec, cfg.Queues, nil, &objs); err != nil {
+	if err := load("underlay", spec, cfg.Queues, nil, sinceLinks, &objs); err != nil {
 		return nil, err
 	}
 	return &Underlay{
