@@ -154,7 +154,7 @@ func TestStopsClean(t *testing.T) {
 			if status := g.end(s); status != 0 {
 				t.Errorf("exit status %d", status)
 			}
-			if bad := g.log.grep("gw: ", "ERROR", "WARN"); bad != "" {
+			if bad := g.warnings(); bad != "" {
 				t.Errorf("it says %s", bad)
 			}
 			clean(t, before, h)
