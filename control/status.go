@@ -122,8 +122,9 @@ type Queue struct {
 	RxBytes   uint64 `json:"rx_bytes"`
 	TxPackets uint64 `json:"tx_packets"`
 	TxBytes   uint64 `json:"tx_bytes"`
-	Kicks     uint64 `json:"kicks"`   // system calls that made the kernel send
-	Foreign   uint64 `json:"foreign"` // descriptors of frames that the kernel did not own
+	Kicks     uint64 `json:"kicks"`              // system calls that made the kernel send
+	PerSend   uint32 `json:"per_send,omitempty"` // in copy mode: how many frames one of them sends; 0: all that wait
+	Foreign   uint64 `json:"foreign"`            // descriptors of frames that the kernel did not own
 	Kernel    Kernel `json:"kernel"`
 }
 

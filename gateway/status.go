@@ -119,7 +119,7 @@ func queue(q *dataplane.Queue) control.Queue {
 		Queue: bound.Queue, Mode: "copy",
 		RxPackets: q.Stats.RxPackets.Load(), RxBytes: q.Stats.RxBytes.Load(),
 		TxPackets: q.Stats.TxPackets.Load(), TxBytes: q.Stats.TxBytes.Load(),
-		Kicks: counts.Kicks, Foreign: counts.Foreign,
+		Kicks: counts.Kicks, PerSend: bound.PerSend, Foreign: counts.Foreign,
 	}
 	if bound.ZeroCopy {
 		c.Mode = "zerocopy"

@@ -13,7 +13,12 @@ type Binding struct {
 	Queue    int
 	ZeroCopy bool
 	Refused  unix.Errno // with mode auto: the answer to zero-copy, where it is not that; 0 otherwise
+	PerSend  uint32     // in copy mode: how many frames the kernel sends per system call; 0: all that wait
 }
+
+// perSend is how many frames the kernel sends per system call in copy mode unless it is told otherwise, which it can be
+// since Linux 6.17 (XDP_MAX_TX_SKB_BUDGET; TX_BATCH_SIZE in net/xdp/xsk.c).
+const perSend = 32
 
 // The kernel tears a closed socket down asynchronously: until then its queue is busy. A driver that
 // resets its NIC, as many do when an XDP program comes, may be down meanwhile.
@@ -154,9 +159,11 @@ func patiently(patience time.Duration, bind func() error) error {
 
 // tune raises what bounds the frames in flight in copy mode, as far as it may, and sets up busy polling.
 func (s *Socket) tune(c *DeviceConfig) error {
-	// Without these the kernel sends less per call, which only costs time: 32 frames per sendto before 6.17, and as many in
-	// flight as fit into the default send buffer (about 280).
-	_ = unix.SetsockoptInt(s.fd, unix.SOL_XDP, unix.XDP_MAX_TX_SKB_BUDGET, int(c.TxSize))
+	// Without these the kernel sends less per call, which only costs time: perSend frames, and as many in flight as fit into
+	// the default send buffer (about 280).
+	if unix.SetsockoptInt(s.fd, unix.SOL_XDP, unix.XDP_MAX_TX_SKB_BUDGET, int(c.TxSize)) != nil && !s.bound.ZeroCopy {
+		s.bound.PerSend = perSend
+	}
 	bytes := int(min(uint64(c.TxSize)*s.memory.size, 1<<30))
 	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, bytes) != nil {
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, bytes)

@@ -276,7 +276,8 @@ func TestQueuesJoin(t *testing.T) {
 	}
 }
 
-// TestFlushMovesAFullRing sends more than one sendto moves, and more than SO_SNDBUF lets fly by default.
+// TestFlushMovesAFullRing sends more than one sendto moves, where the kernel cannot be told otherwise, and more than
+// SO_SNDBUF lets fly by default. It takes as many calls as PerSend says.
 func TestFlushMovesAFullRing(t *testing.T) {
 	const ring = 2048
 	ownNamespace(t)
@@ -305,6 +306,13 @@ func TestFlushMovesAFullRing(t *testing.T) {
 		if reaped != ring {
 			t.Fatalf("reaped %d of %d", reaped, ring)
 		}
+	}
+	most, least := uint64(3), uint64(3)
+	if per := s.Bound().PerSend; per > 0 {
+		most, least = 3*maxKicks, uint64(3*ring/per)
+	}
+	if kicks := s.Counters().Kicks; kicks < least || kicks > most {
+		t.Errorf("%d rings of %d frames took %d calls, want %d to %d", 3, ring, kicks, least, most)
 	}
 	t.Logf("%+v", s.Counters())
 	wantAll(t, m, depot, p, s)

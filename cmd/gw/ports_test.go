@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -89,6 +90,10 @@ func checkModes(t *testing.T, g *vtep, xdp string) {
 		if how != xdp+"/copy" { // what a veth can do
 			t.Errorf("%s is bound %s, want %s/copy", name, how, xdp)
 		}
+	}
+	per := s.Underlay.Queues[0].PerSend
+	if said := g.log.grep("more system calls"); (per > 0) != strings.Contains(said, fmt.Sprintf(`"frames_per_call":%d`, per)) {
+		t.Errorf("%d frames per call, and the log says %q", per, said)
 	}
 }
 

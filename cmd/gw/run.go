@@ -172,6 +172,9 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 func announce(log *slog.Logger, s control.Status, path string) {
 	log.Info("underlay", "iface", s.Underlay.Name, "local", s.Underlay.Local, "dstport", s.Underlay.DstPort,
 		"xdp", s.Underlay.XDP, "mode", modes(s.Underlay.Queues), "mtu", s.Underlay.MTU)
+	if per := s.Underlay.Queues[0].PerSend; per > 0 {
+		log.Info("this kernel makes sending cost more system calls (Linux 6.17 does not)", "frames_per_call", per)
+	}
 	for _, p := range s.Ports {
 		log.Info("port", "vni", p.VNI, "port", p.Name, "device", p.Device, "xdp", p.XDP, "mode", modes(p.Queues), "mtu", p.MTU)
 	}
