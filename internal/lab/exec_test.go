@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 		fmt.Print(ns)
 	case "wait":
 		fmt.Println("ready")
-		select {}
+		time.Sleep(time.Hour) // the runtime ends a program that waits for nothing
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("ready")
@@ -51,7 +52,8 @@ func leak(prefix string) {
 		panic(err)
 	}
 	fmt.Println(l.Name(), c.Process.Pid)
-	select {}
+	time.Sleep(time.Hour)
+	runtime.KeepAlive(l) // its claim is a file, which the garbage collector would close
 }
 
 func child(ctx context.Context, h *Host, mode string) *Cmd {
