@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"vxgw/internal/lab"
 )
@@ -65,13 +67,17 @@ func TestUnderlayRenamed(t *testing.T) {
 	w := newWorld(t)
 	a := w.left.host
 	ours := stream(t, a, peerAddress, 0)
-	must(t, a.Do(func() error {
-		l, err := netlink.LinkByName("ens18")
-		if err != nil {
-			return err
-		}
-		return netlink.LinkSetName(l, "wan0")
-	}))
+	rename := func() error {
+		return netlink.LinkSetName(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: "ens18"}}, "wan0")
+	}
+	err := a.Do(rename)
+	if errors.Is(err, unix.EBUSY) { // before Linux 6.2 only what is down is renamed
+		ours()
+		must(t, a.SetDown("ens18"))
+		must(t, a.Do(rename))
+		err = a.SetUp("wan0")
+	}
+	must(t, err)
 	eventually(t, func() string {
 		if name := w.g.status().Underlay.Name; name != "wan0" {
 			return "the status calls the underlay " + name
