@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,8 +39,8 @@ const actAsGW = "VXGW_TEST_ACT_AS_GW"
 const labPrefix = "gwtest"
 
 // patience bounds every wait for a condition. Nothing takes that long unless it
-// is broken.
-const patience = 20 * time.Second
+// is broken, or runs on a machine that is emulated (-short).
+var patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
 	if os.Getenv(actAsGW) != "" {
@@ -48,6 +49,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		main()
+	}
+	if flag.Parse(); testing.Short() {
+		patience *= 5
 	}
 	if _, err := lab.Sweep(labPrefix); err != nil && os.Geteuid() == 0 {
 		fmt.Fprintln(os.Stderr, "sweep:", err)

@@ -45,7 +45,11 @@ func newBridged(t *testing.T) *bridged {
 // to one behind the other host's bridge.
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"auto", "copy"} {
+	tried := []string{"copy", "auto"}
+	if testing.Short() {
+		tried = tried[:1] // which is what auto comes to on a veth
+	}
+	for _, mode := range tried {
 		t.Run(mode, func(t *testing.T) {
 			b := newBridged(t)
 			g := start(t, b.node1, "--iface", "ens18", "--vni", "42", "--group", "224.1.1.1", "--port", "veth1", "--port", "veth2", "--mode", mode)

@@ -117,7 +117,7 @@ func bigFrames(t *testing.T, g *vtep, box, far end) {
 	}
 	transfer(t, far, box, 10<<20)
 	transfer(t, box, far, 1<<20)
-	if now := g.status().Underlay.Injected.Packets - s.Packets; now < 10<<20/1460*9/10 {
+	if now := g.status().Underlay.Injected.Packets - s.Packets; now < uint64(little(10<<20)/1460*9/10) {
 		t.Errorf("of the TCP stream %d packets came in fragments", now)
 	}
 	rightChecksums(t, box.host)
