@@ -22,6 +22,7 @@ type plan struct {
 	pkg      string   // folder
 	run      string   // -test.run
 	memory   int      // MiB
+	short    bool     // -test.short
 }
 
 // inside boots a machine as planned, and makes a subtest of every case there. A case that is skipped has failed: the plan names the
@@ -38,6 +39,9 @@ func inside(t *testing.T, p plan) {
 		Files:   map[string]string{"init": initProgram(t), "bin/tests": binary},
 		Command: []string{"/bin/tests", "-test.v=test2json", "-test.run", p.run, "-test.timeout", time.Until(deadline(t)).Round(time.Second).String()},
 		Env:     []string{"CI=true", "HOME=/root", "PATH=/bin", "TMPDIR=/tmp"},
+	}
+	if p.short {
+		m.Command = append(m.Command, "-test.short")
 	}
 	report, in, wait, err := NewReport(func(c *Case) {
 		t.Logf("%s %s (%.1fs)", c.Action, c.Name, c.Elapsed)
