@@ -4,14 +4,14 @@ package vmlab
 
 import "testing"
 
-// The cards of cmd/gw/card_test.go: three of each kind on one segment.
+// The cards of cmd/gw/card_test.go: three of each kind on one segment, and two that refuse zero-copy.
 func TestZeroCopy(t *testing.T) {
 	inside(t, plan{
 		suite:    Newest,
-		segments: []Segment{{IGB, IGB, IGB}, {Virtio, Virtio, Virtio}, {VirtioMulti, VirtioMulti, VirtioMulti}},
+		segments: []Segment{{IGB, IGB, IGB}, {Virtio, Virtio, Virtio}, {VirtioMulti, VirtioMulti, VirtioMulti}, {VirtioPlain, VirtioPlain}},
 		modules:  []string{"igb", "virtio_net", "pktgen"},
 		pkg:      "cmd/gw",
-		run:      "^TestCard",
+		run:      "^Test(Card|ModeRefused)",
 		memory:   1536,
 	})
 }
@@ -25,5 +25,16 @@ func TestZeroCopyFaults(t *testing.T) {
 		pkg:      "cmd/gw",
 		run:      "^TestFault",
 		memory:   2048,
+	})
+}
+
+// A card whose driver has no zero-copy yet.
+func TestOlderDriver(t *testing.T) {
+	inside(t, plan{
+		suite:    Debian13,
+		segments: []Segment{{IGB, IGB}},
+		modules:  []string{"igb"},
+		pkg:      "cmd/gw",
+		run:      "^TestModeNoZeroCopy$",
 	})
 }

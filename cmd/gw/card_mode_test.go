@@ -1,0 +1,81 @@
+//go:build vmlab
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"vxgw/control"
+	"vxgw/internal/lab"
+)
+
+// A card that looks as if it had zero-copy, and refuses: virtio-net whose host has not
+// put it behind an IOMMU.
+func TestModeRefused(t *testing.T) {
+	fallsBack(t, "vio9", "vio10", control.FallbackRefused, "iommu_platform=on")
+}
+
+// A card whose driver got zero-copy with a later kernel.
+func TestModeNoZeroCopy(t *testing.T) {
+	fallsBack(t, "igb0", "igb1", control.FallbackNoZeroCopy, "")
+}
+
+// fallsBack wants gw to do without zero-copy and to say why, in the log and in the
+// status, and to refuse where it is to do with nothing less.
+func fallsBack(t *testing.T, ours, theirs, code, cure string) {
+	l := newLab(t)
+	a, b := newHost(t, l, "node1"), newHost(t, l, "node2")
+	must(t, a.Adopt(ours, "ens18"))
+	must(t, b.Adopt(theirs, "ens18"))
+	must(t, a.AwaitCarrier("ens18"))
+	must(t, b.AwaitCarrier("ens18"))
+	must(t, a.AddAddress("ens18", under1.String()+"/24"))
+	must(t, b.AddAddress("ens18", under2.String()+"/24"))
+	must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: over2.String() + "/24"}))
+	args := on("--remote", under2.String(), "--address", over1.String()+"/24")
+
+	_, stderr, status := runGW(t, a, append(args, "--mode", "zerocopy")...)
+	if status != 1 || !strings.Contains(stderr, "zero-copy") || !strings.Contains(stderr, "--mode copy") || !strings.Contains(stderr, cure) {
+		t.Errorf("--mode zerocopy: exit status %d, %s", status, stderr)
+	}
+	must(t, a.AwaitCarrier("ens18"))
+
+	g := start(t, a, args...)
+	u := g.status().Underlay
+	if u.FallbackCode != code || u.Fallback == "" || !strings.Contains(u.FallbackCure, cure) {
+		t.Errorf("fallback %q because of %q, cure %q; want %q, cure %q", u.FallbackCode, u.Fallback, u.FallbackCure, code, cure)
+	}
+	for _, q := range u.Queues {
+		if q.Mode != "copy" {
+			t.Errorf("queue %d is in mode %s", q.Queue, q.Mode)
+		}
+	}
+	if text := output(t, a, "status"); !strings.Contains(text, u.Fallback) {
+		t.Errorf("gw status does not say why:\n%s", text)
+	}
+	if g.log.grep(u.Fallback) == "" {
+		t.Errorf("the log does not say %q", u.Fallback)
+	}
+	converse(t, end{a, "gw42", over1, "ens18", under1}, end{b, "vxlan0", over2, "ens18", under2})
+	checkVerdicts(t, g)
+	g.stop()
+}
+
+// igb loses its carrier for seconds when XDP comes. gw is ready only when it is back: the
+// status has nothing to complain of then, and a ping need not be tried twice.
+func TestCardReady(t *testing.T) {
+	s := newCardSegment(t, "igb")
+	far := s.kernel(t, 1, lab.VXLANConfig{Remote: under1})
+	g, near := s.gw(t, 0, "--remote", under2.String())
+	if st := g.status(); !st.Ready || len(st.Problems) > 0 || !st.Underlay.Up {
+		t.Errorf("ready %v, up %v, problems %q", st.Ready, st.Underlay.Up, st.Problems)
+	}
+	log := g.log.String()
+	down, up, ready := strings.Index(log, `"up":false`), strings.LastIndex(log, `"up":true`), strings.Index(log, `"msg":"ready"`)
+	if down < 0 || up < down || ready < up {
+		t.Error("the log does not tell of a carrier that is lost and back before gw is ready")
+	}
+	ping(t, near, far, lab.PingOptions{})
+	g.stop()
+}
