@@ -93,8 +93,8 @@ func load(name string, spec *ebpf.CollectionSpec, queues int, types *btf.Cache, 
 
 // SetSocket gives the frames of an rx queue to the AF_XDP socket fd, in the
 // place of any earlier one. The socket must be bound to that queue of the
-// interface to receive. The caller keeps fd; a closed socket leaves the map by
-// itself.
+// interface to receive; newer kernels (7.3) want its rx ring to be there. The
+// caller keeps fd; a closed socket leaves the map by itself.
 func (s *steering) SetSocket(queue, fd int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

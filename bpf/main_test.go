@@ -190,7 +190,7 @@ func attached(t testing.TB, name string) uint32 {
 	return 0
 }
 
-// socket opens an AF_XDP socket, which suffices for a place in the map.
+// socket opens an AF_XDP socket with what it takes for a place in the map.
 func socket(t testing.TB) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
@@ -198,5 +198,15 @@ func socket(t testing.TB) int {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
+	receives(t, fd)
 	return fd
+}
+
+// receives gives a socket an rx ring, without which newer kernels (7.3) have no
+// place for it in the map.
+func receives(t testing.TB, fd int) {
+	t.Helper()
+	if err := unix.SetsockoptInt(fd, unix.SOL_XDP, unix.XDP_RX_RING, 64); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -52,6 +52,7 @@ func TestClosedSocketLeavesMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	receives(t, fd)
 	if err := p.SetSocket(0, fd); err != nil {
 		t.Fatal(err)
 	}
