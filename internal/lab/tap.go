@@ -49,10 +49,12 @@ func (h *Host) tap(name string, flags uint16, queues int) (cables []*os.File, er
 			if err != nil {
 				return err
 			}
-			cables = append(cables, os.NewFile(uintptr(fd), "tap"))
 			if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
+				unix.Close(fd)
 				return err
 			}
+			// Not before: the runtime polls the file from here on, and what is no tap yet wakes nobody (tun_chr_poll).
+			cables = append(cables, os.NewFile(uintptr(fd), "tap"))
 		}
 		return nil
 	})
