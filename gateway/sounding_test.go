@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"vxgw/bpf"
 	"vxgw/config"
 	"vxgw/control"
+	"vxgw/internal/lab"
 	"vxgw/netdev"
 	"vxgw/ring"
 )
@@ -204,12 +206,14 @@ func TestVethIsCopied(t *testing.T) {
 		g.log = slog.New(slog.NewTextHandler(&log, nil))
 		return append(g.steps(), g.startSteward)
 	})
+	told, err := lab.KernelHas("netdev_nl_dev_get_doit") // since 6.3; else zero-copy is tried, and the answer is as good
+	must(t, err)
 	s := b.g.Status()
 	for _, i := range []control.Interface{s.Underlay.Interface, s.Ports[0].Interface} {
 		if i.Driver != "veth" || i.FallbackCode != control.FallbackNoZeroCopy || !strings.Contains(i.Fallback, "veth has no zero-copy") || i.FallbackCure != "" {
 			t.Errorf("%s: driver %q, fallback %q, %q, %q", i.Name, i.Driver, i.FallbackCode, i.Fallback, i.FallbackCure)
 		}
-		if i.Offers == nil || strings.Join(i.Offers.XDP, " ") != "basic redirect rx-sg" {
+		if (i.Offers != nil) != told || told && !slices.Contains(i.Offers.XDP, "redirect") {
 			t.Errorf("%s offers %+v", i.Name, i.Offers)
 		}
 		if want := (control.Rings{Rx: maxRing, Tx: maxRing, Fill: maxRing}); i.Rings != want {
@@ -218,7 +222,7 @@ func TestVethIsCopied(t *testing.T) {
 	}
 	for _, f := range []*iface{b.g.wire, b.g.ports[0].iface} {
 		for _, q := range f.queues {
-			if no := q.Socket.Bound().Refused; no != 0 {
+			if no := q.Socket.Bound().Refused; (no == 0) != told {
 				t.Errorf("%s was tried zero-copy: %v", f.info.Name, no)
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"vxgw/internal/lab"
 )
 
 // Answers of Linux 7.3.4 on amd64, from the genlmsghdr on.
@@ -62,10 +64,20 @@ func TestFeaturesOf(t *testing.T) {
 	t.Parallel()
 	enter(t)
 	addVeth(t, "va", "vb")
+	told, err := lab.KernelHas("netdev_nl_dev_get_doit") // since 6.3
+	must(t, err)
+	if f, err := FeaturesOf(lookup(t, "va").Index); !told && (f != (Features{}) || err != nil) {
+		t.Errorf("this kernel does not tell, and told %+v, %v", f, err)
+	}
+	if !told {
+		return
+	}
+	tags, err := lab.KernelHas("bpf_xdp_metadata_rx_vlan_tag")
+	must(t, err)
 	for _, name := range []string{"va", "vb", "va"} {
 		f, err := FeaturesOf(lookup(t, name).Index)
 		must(t, err)
-		if !f.Known || f.ZeroCopy() || f.XDP&(XDPBasic|XDPRedirect) != XDPBasic|XDPRedirect || !slices.Contains(f.Metadata.Names(), "vlan-tag") {
+		if !f.Known || f.ZeroCopy() || f.XDP&(XDPBasic|XDPRedirect) != XDPBasic|XDPRedirect || slices.Contains(f.Metadata.Names(), "vlan-tag") != tags {
 			t.Errorf("%s: %+v (a veth has native XDP and no zero-copy)", name, f)
 		}
 	}
