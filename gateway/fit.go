@@ -31,10 +31,18 @@ func fitUnderlay(info netdev.Info) error {
 		return &config.Error{Problem: fmt.Sprintf("underlay %s is the loopback interface, which reaches no other VTEP (give the one that does)", info.Name)}
 	case !info.Ethernet:
 		return &config.Error{Problem: fmt.Sprintf("underlay %s is not an Ethernet interface (give the one below it, or a tap instead of a tun)", info.Name)}
-	case info.MTU > maxMTU:
-		return fmt.Errorf("underlay %s has an MTU of %d, and a frame of ours holds %d (ip link set dev %s mtu %d)", info.Name, info.MTU, maxMTU, info.Name, maxDeviceMTU)
-	case info.MTU < minMTU+innerOverhead:
-		return fmt.Errorf("underlay %s has an MTU of %d, of which the tunnel takes %d: too little is left (ip link set dev %s mtu 1500)", info.Name, info.MTU, innerOverhead, info.Name)
+	}
+	return fitUnderlayMTU(info.Name, info.MTU)
+}
+
+// fitUnderlayMTU says why packets of an interface's MTU are not for the tunnel. It may
+// become so while the gateway runs, which is a problem then and no end.
+func fitUnderlayMTU(name string, mtu int) error {
+	switch {
+	case mtu > maxMTU:
+		return fmt.Errorf("underlay %s has an MTU of %d, and a frame of ours holds %d (ip link set dev %s mtu %d)", name, mtu, maxMTU, name, maxDeviceMTU)
+	case mtu < minMTU+innerOverhead:
+		return fmt.Errorf("underlay %s has an MTU of %d, of which the tunnel takes %d: too little is left (ip link set dev %s mtu 1500)", name, mtu, innerOverhead, name)
 	}
 	return nil
 }

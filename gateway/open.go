@@ -149,9 +149,13 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (
 		return nil, err
 	}
 	if info.MTU > mtu {
+		cure := fmt.Sprintf("ip link set dev %s mtu %d, and at its other end", name, mtu)
+		if more := info.MTU + innerOverhead; more <= maxMTU {
+			cure += fmt.Sprintf("; or give the underlay %d", more)
+		}
 		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger packets are dropped, and their senders told by ICMP",
 			"port", name, "mtu", info.MTU, "tunnel", mtu,
-			"cure", fmt.Sprintf("ip link set dev %s mtu %d, and at its other end; or give the underlay %d", name, mtu, info.MTU+innerOverhead))
+			"cure", cure)
 	}
 	number, err := g.portNumbers.take()
 	if err != nil {

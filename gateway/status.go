@@ -241,6 +241,9 @@ func problems(s *control.Status) []string {
 	if s.Underlay.Trouble != "" {
 		out = append(out, fmt.Sprintf("underlay %s: nothing is sent: %s", s.Underlay.Name, s.Underlay.Trouble))
 	}
+	if err := fitUnderlayMTU(s.Underlay.Name, s.Underlay.MTU); err != nil && s.Underlay.MTU > 0 {
+		out = append(out, err.Error())
+	}
 	for _, p := range s.Ports {
 		name := "port " + p.Name
 		if p.Device != "" {

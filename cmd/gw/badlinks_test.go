@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -74,4 +77,32 @@ func TestUnderlayMTU(t *testing.T) {
 		g.stop()
 		clean(t, before, h)
 	}
+}
+
+// TestUnderlayMTUChanges has the underlay's MTU leave what gw can do with, and come back, while it runs.
+func TestUnderlayMTUChanges(t *testing.T) {
+	t.Parallel()
+	h, _ := newPoint(t)
+	g := start(t, h, on("--group", "224.1.1.1", "--address", ourAddress+"/24")...)
+	for _, mtu := range []int{100, 9000} {
+		must(t, h.SetMTU("ens18", mtu))
+		eventually(t, func() string {
+			p := strings.Join(g.status().Problems, "\n")
+			for _, want := range []string{"underlay ens18", strconv.Itoa(mtu), "ip link set dev ens18 mtu"} {
+				if !strings.Contains(p, want) {
+					return fmt.Sprintf("an MTU of %d: problems: %q", mtu, p)
+				}
+			}
+			return ""
+		})
+	}
+	must(t, h.SetMTU("ens18", 1500))
+	eventually(t, func() string {
+		if p := g.status().Problems; len(p) > 0 {
+			return strings.Join(p, "\n")
+		}
+		return ""
+	})
+	pings(t, h, peerAddress)
+	g.stop()
 }
