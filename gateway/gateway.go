@@ -16,6 +16,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,8 @@ type Gateway struct {
 	log     *slog.Logger
 	paths   netdev.Paths
 	started time.Time
+	// interrupt is closed when the gateway is to stop; nil is never.
+	interrupt <-chan struct{}
 
 	plane   *dataplane.Plane
 	journal *netdev.Journal
@@ -96,14 +99,44 @@ type domain struct {
 // Start makes a gateway of cfg, which passed Validate and is not changed any more.
 // When it returns without error, frames flow. The error is a *config.Error when the
 // configuration asks for something that is not there.
-func Start(cfg *config.Config, log *slog.Logger) (*Gateway, error) {
+//
+// When ctx ends, a start, a reload or a change that is under way is given up and taken
+// back; that of Start is ErrInterrupted then, itself if nothing else went wrong. A
+// gateway that runs goes on.
+func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Gateway, error) {
 	g := newGateway(cfg, log)
+	g.interrupt = ctx.Done()
 	for _, step := range append(g.steps(), g.startSteward) {
-		if err := step(); err != nil {
-			return nil, errors.Join(err, g.Close())
+		err := g.interrupted()
+		if err == nil {
+			err = step()
+		}
+		if err != nil {
+			return nil, with(err, g.Close())
 		}
 	}
 	return g, nil
+}
+
+// ErrInterrupted is why something that takes long was given up.
+var ErrInterrupted = errors.New("interrupted: gw is to stop")
+
+// interrupted returns ErrInterrupted when whoever started the gateway wants it to stop.
+func (g *Gateway) interrupted() error {
+	select {
+	case <-g.interrupt:
+		return ErrInterrupted
+	default:
+		return nil
+	}
+}
+
+// with is err itself, unless taking back what came before it failed too.
+func with(err, back error) error {
+	if back == nil {
+		return err
+	}
+	return errors.Join(err, back)
 }
 
 func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {

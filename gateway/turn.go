@@ -52,7 +52,7 @@ func (g *Gateway) apply(c config.Changes, whole bool) error {
 		t.acquire, t.move, t.swap, t.fill,
 	} {
 		if err := step(); err != nil {
-			return errors.Join(err, t.back())
+			return with(err, t.back())
 		}
 	}
 	t.release()
@@ -222,6 +222,9 @@ func (a alteration) device() *port {
 }
 
 func (t *turn) open(m member) error {
+	if err := t.g.interrupted(); err != nil { // one may take a second
+		return err
+	}
 	p, err := t.g.openMember(m)
 	if err != nil {
 		return err

@@ -123,7 +123,11 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	defer signal.Stop(hangups)
 	signal.Ignore(unix.SIGPIPE) // frames flow on when whoever reads the log goes away
 
-	g, err := gateway.Start(cfg, log)
+	g, err := gateway.Start(ctx, cfg, log)
+	if err == gateway.ErrInterrupted { // and all is taken back
+		log.Info("stopped before frames could flow")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
