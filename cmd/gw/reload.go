@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -27,6 +28,16 @@ func reload(log *slog.Logger, g *gateway.Gateway, load func() (*config.Config, e
 		log.Info("reloaded", "changes", summary, "took", time.Since(begin).Round(time.Millisecond).String())
 	}
 	notify(log, daemon.SdNotifyReady)
+}
+
+// rereadable refuses what can be read once, such as a pipe of the shell's <(...): to wait for
+// one who writes into it would keep everything else waiting too, the end of gw among that.
+func rereadable(file string) error {
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().IsRegular() || info.IsDir() {
+		return nil // whoever reads it finds the words
+	}
+	return fmt.Errorf("%s is no regular file, and cannot be read again (start gw with one, or use gw vni, gw remote and gw port)", file)
 }
 
 // reloading is what systemd wants to hear at the beginning, with the time for units of

@@ -311,6 +311,22 @@ func TestReloadWithoutFile(t *testing.T) {
 	g.stop()
 }
 
+// TestReloadPipe has a pipe without a writer at the file's place.
+func TestReloadPipe(t *testing.T) {
+	t.Parallel()
+	_, h, _ := newUnderlay(t)
+	before := dump(t, h)
+	file := writeFile(t, "underlay: {iface: ens18}\nmetrics: {listen: \"\"}\nvnis: [{vni: 42}]\n")
+	g := start(t, h, "--config", file)
+	must(t, os.Remove(file))
+	must(t, unix.Mkfifo(file, 0o600))
+	g.reload("is no regular file")
+	if status := g.end(unix.SIGTERM); status != 0 { // it has logged an error, as it should
+		t.Errorf("exit status %d", status)
+	}
+	clean(t, before, h)
+}
+
 // systemd is told when a reload begins and ends.
 func TestReloadTellsSystemd(t *testing.T) {
 	t.Parallel()

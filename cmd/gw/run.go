@@ -29,14 +29,19 @@ func newRun() *cobra.Command {
 		Short: "Run a gateway in the foreground (what gw does without a command)",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			load := func() (*config.Config, error) { return settings(c, flags, file) }
-			if cfg, err := load(); err != nil {
+			cfg, err := settings(c, flags, file)
+			if err != nil {
 				return err
-			} else if file == "" {
-				return run(cfg, nil)
-			} else {
-				return run(cfg, load)
 			}
+			if file == "" {
+				return run(cfg, nil)
+			}
+			return run(cfg, func() (*config.Config, error) {
+				if err := rereadable(file); err != nil {
+					return nil, err
+				}
+				return settings(c, flags, file)
+			})
 		},
 	}
 	f := c.Flags()
