@@ -39,7 +39,7 @@ func Acquire(path string) (*Lock, error) {
 			continue
 		}
 		if err := writePID(f); err != nil {
-			f.Close()
+			(&Lock{f}).Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		return &Lock{f}, nil

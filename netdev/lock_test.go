@@ -139,3 +139,19 @@ func TestLockRefused(t *testing.T) {
 		t.Errorf("error %q, want %q", err, unix.EIO)
 	}
 }
+
+// A lock that cannot be written leaves no file.
+func TestLockOnFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"))
+	t.Cleanup(func() { must(t, unix.Unmount(dir, 0)) })
+	must(t, os.WriteFile(filepath.Join(dir, "fill"), make([]byte, os.Getpagesize()), 0o600))
+	path := filepath.Join(dir, "u.lock")
+	if _, err := Acquire(path); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("acquired on a full disk: %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file stays: %v", err)
+	}
+}
