@@ -43,6 +43,7 @@ var bad = []struct{ text, want string }{
 	{"vnis: [{vni: 1, ageing: long}]\n", `f:1: vnis[0].ageing: "long" is not a duration (give one like 300s or 5m)`},
 	{"vnis: [{vni: 1, ports: [{name: ens19, vlan: 10}]}]\n", "f:1: vnis[0].ports[0]: a port as a mapping, with a vlan, is not supported yet (write its name only)"},
 	{"vnis: [{vni: 1, device: {addresses: [172.17.1.2]}}]\n", `f:1: vnis[0].device.addresses[0]: "172.17.1.2" has no prefix length (give one like 172.17.1.2/24)`},
+	{"vnis: [{vni: 1, device: {addresses: ['fe80::1%ens18/64']}}]\n", `f:1: vnis[0].device.addresses[0]: "fe80::1%ens18/64" is not an address with its prefix length (give one like 172.17.1.2/24)`},
 	{"vnis: [{vni: 1, device: {addresses: [x]}}]\n", `f:1: vnis[0].device.addresses[0]: "x" is not an address with its prefix length (give one like 172.17.1.2/24)`},
 	{"vnis: [{vni: 1, fdb: [{mac: '02:57:a7:1c:00'}]}]\n", `f:1: vnis[0].fdb[0].mac: "02:57:a7:1c:00" is not a MAC address (give one like 02:57:a7:1c:00:01)`},
 	{"vnis: [{vni: 1, fdb: [{mac: '02:57:a7:1c:00:zz'}]}]\n", `f:1: vnis[0].fdb[0].mac: "02:57:a7:1c:00:zz" is not a MAC address (give one like 02:57:a7:1c:00:01)`},

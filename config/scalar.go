@@ -77,7 +77,7 @@ func unmarshal(dst encoding.TextUnmarshaler, s string) error {
 	case *netip.Addr:
 		return fmt.Errorf("%s is not an IP address (give one like 10.65.132.188)", show(s))
 	case *netip.Prefix:
-		if a, err := netip.ParseAddr(s); err == nil {
+		if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
 			return fmt.Errorf("%s has no prefix length (give one like %s/%d)", show(s), a, a.BitLen()*3/4)
 		}
 		return fmt.Errorf("%s is not an address with its prefix length (give one like 172.17.1.2/24)", show(s))
