@@ -65,7 +65,7 @@ func (c *FDBChange) Check(verb string) error {
 	}
 	switch {
 	case verb == "append":
-		return fmt.Errorf("append: %s is one host, which has one place (use add or replace; append is for %s)", c.MAC, ZeroMAC)
+		return fmt.Errorf("%s is one host, which has one place (use add or replace; append is for %s)", c.MAC, ZeroMAC)
 	case c.Dst.IsValid() && c.Master && !c.Self:
 		return errors.New("dst does not go with master (leave out dst for a host behind a port, or master for one behind a VTEP)")
 	case !c.Dst.IsValid() && c.Self && !c.Master:
@@ -80,7 +80,7 @@ func (c *FDBChange) Check(verb string) error {
 func (c *FDBChange) checkFlood(verb string) error {
 	switch {
 	case verb == "replace":
-		return fmt.Errorf("replace: %s is a list (use append and del)", ZeroMAC)
+		return fmt.Errorf("%s is a list (use append and del)", ZeroMAC)
 	case !c.Dst.IsValid():
 		return fmt.Errorf("dst is missing (%s is the list of VTEPs that get a copy of each flooded frame)", ZeroMAC)
 	case c.Master && !c.Self:
