@@ -143,6 +143,21 @@ func TestForeignProgram(t *testing.T) {
 	}
 }
 
+// TestForeignAbove has their program on an interface above ours.
+func TestForeignAbove(t *testing.T) {
+	newNamespace(t)
+	a := pair(t, 1, 1)
+	above := &netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "above", ParentIndex: a.Attrs().Index}, Mode: netlink.MACVLAN_MODE_BRIDGE}
+	if err := netlink.LinkAdd(above); err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetXdpFdWithFlags(above, foreign(t).FD(), nl.XDP_FLAGS_SKB_MODE); err != nil {
+		t.Fatal(err)
+	}
+	err := newPort(t).Attach(a.Attrs().Index, "a", Native)
+	wantError(t, err, unix.EEXIST, "above, which is on top of it, has an XDP program", "use above, or take that program off")
+}
+
 func TestForeignLink(t *testing.T) {
 	newNamespace(t)
 	a := pair(t, 1, 1)

@@ -47,7 +47,13 @@ func explainAttach(err error, ifindex int, ifname string, mode Mode) error {
 // explainForeign names the XDP program that is on the interface already.
 func explainForeign(err error, ifindex int, ifname string) error {
 	l, lerr := netlink.LinkByIndex(ifindex)
-	if lerr != nil || l.Attrs().Xdp == nil || l.Attrs().Xdp.ProgId == 0 {
+	if lerr != nil {
+		return err
+	}
+	if l.Attrs().Xdp == nil || l.Attrs().Xdp.ProgId == 0 {
+		if upper := steeredUpper(l.Attrs()); upper != "" {
+			return fmt.Errorf("%s, which is on top of it, has an XDP program: %w (the kernel takes none below: use %s, or take that program off)", upper, err, upper)
+		}
 		return err
 	}
 	xdp := l.Attrs().Xdp
@@ -63,6 +69,23 @@ func explainForeign(err error, ifindex int, ifname string) error {
 		cure = fmt.Sprintf("stop its owner, or: bpftool link detach id %d", id)
 	}
 	return fmt.Errorf("%s is on %s already: %w (%s)", foreign, ifname, err, cure)
+}
+
+// steeredUpper returns the name of an interface on top of another that has an XDP
+// program, or "" (netdev_for_each_upper_dev_rcu in dev_xdp_attach).
+func steeredUpper(lower *netlink.LinkAttrs) string {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return ""
+	}
+	for _, l := range links {
+		a := l.Attrs()
+		on := a.Index == lower.MasterIndex || a.ParentIndex == lower.Index && a.NetNsID < 0 && l.Type() != "veth"
+		if on && a.Xdp != nil && a.Xdp.ProgId != 0 {
+			return a.Name
+		}
+	}
+	return ""
 }
 
 // programName returns the name of a loaded program, or "" where it can't be
