@@ -33,8 +33,8 @@ func withoutCards(t *testing.T, suite string, tags ...string) {
 			"TestLocalSwitching",
 			"TestVLANTags", // told, kept within the frames, or lost
 			"TestGenericMode",
-			"TestZeroCopyOnVeth",   // refused
-			"TestManyQueues",       // several workers, flows through the kernel and directly
+			"TestZeroCopyOnVeth", // refused
+			"TestTwoWorkers",
 			"TestVerbs",            // runtime changes
 			"TestCraftedFragments", // what the kernel was left
 			"TestFirstPingAfterFlap",

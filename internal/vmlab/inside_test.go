@@ -28,6 +28,7 @@ type plan struct {
 // inside boots a machine as planned, and makes a subtest of every case there. A case that is skipped has failed: the plan names the
 // tests for which the machine has all that it takes.
 func inside(t *testing.T, p plan) {
+	t.Parallel() // much of it is waiting: for carriers, for neighbours
 	ctx, cancel := context.WithDeadline(t.Context(), deadline(t))
 	defer cancel()
 	kernel := prepare(t, p.suite)
@@ -44,7 +45,9 @@ func inside(t *testing.T, p plan) {
 		m.Command = append(m.Command, "-test.short")
 	}
 	report, in, wait, err := NewReport(func(c *Case) {
-		t.Logf("%s %s (%.1fs)", c.Action, c.Name, c.Elapsed)
+		if c.Action != "pass" || !strings.Contains(c.Name, "/") {
+			t.Logf("%s %s (%.1fs)", c.Action, c.Name, c.Elapsed)
+		}
 	})
 	if err != nil {
 		t.Fatal(err)
