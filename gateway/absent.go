@@ -59,6 +59,7 @@ func (g *Gateway) lose(ports []*port) error {
 	}
 	for _, p := range ports {
 		g.log.Warn("the port has gone: it was removed, or moved to another network namespace", "port", p.label(), "vni", p.domain.cfg.VNI)
+		g.frames.keep(p.info.Name, p.rings)
 	}
 	return g.close(ports, nil, func() { g.miss(ports) })
 }

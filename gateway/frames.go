@@ -43,6 +43,8 @@ type frames struct {
 	total, free int
 	wire, port  uint32 // largest rings of an underlay's and a port's queue, in descriptors
 	tight       bool   // no room for what NICs would have in their own rings: none is bound zero-copy
+
+	had map[string]int // frames of interfaces that have gone, which may have as many when they are back
 }
 
 // working is how many frames are for batches, pools, copies that flooding makes, and
@@ -97,18 +99,28 @@ func planFrames(workers int, wire demand, ports []demand, asked int) frames {
 }
 
 // claim sets frames aside for an interface and returns its rings, none larger than most but for
-// a fill ring that must not run dry. part is the part of what is free that it may have.
+// a fill ring that must not run dry. part is the part of what is free that it may have, unless it has had
+// more.
 func (f *frames) claim(name string, d demand, most uint32, part int) (rings, error) {
-	size := most
-	for d.frames(size) > f.free/part && size > minRing {
+	size, had := most, min(f.had[name], f.free)
+	for d.frames(size) > max(f.free/part, had) && size > minRing {
 		size /= 2
 	}
 	r := d.nic.rings(d.queues, size)
-	if need := r.frames(); need > f.free || r.nic > 0 && (f.tight || need > f.free/min(part, laterNIC)) {
+	if need := r.frames(); need > f.free || r.nic > 0 && (f.tight || need > max(f.free/min(part, laterNIC), had)) {
 		return rings{}, f.tooFew(name, r)
 	}
+	delete(f.had, name)
 	f.free -= r.frames()
 	return r, nil
+}
+
+// keep notes what an interface has that has gone. Nobody is kept from using that.
+func (f *frames) keep(name string, r rings) {
+	if f.had == nil {
+		f.had = map[string]int{}
+	}
+	f.had[name] = r.frames()
 }
 
 // giveBack is the reverse of claim.

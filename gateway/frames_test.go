@@ -71,3 +71,22 @@ func TestClaimFrames(t *testing.T) {
 		t.Errorf("%d frames are free, %d were", f.free, before)
 	}
 }
+
+// An interface that has gone may have as much as before when it is back, be that most of
+// what is free: another one may not.
+func TestClaimAgain(t *testing.T) {
+	card := demand{queues: 1, nic: nic{ring: 256}}
+	f := frames{total: 4096, free: 400}
+	first, err := f.claim("ens19", card, 64, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.keep("ens19", first)
+	f.giveBack(first)
+	if r, err := f.claim("ens20", card, 64, laterShare); err == nil {
+		t.Errorf("another one has %+v of %d frames", r, f.total)
+	}
+	if again, err := f.claim("ens19", card, 64, laterShare); err != nil || again != first {
+		t.Errorf("%+v, %v; had %+v", again, err, first)
+	}
+}

@@ -176,11 +176,11 @@ func zeroCopySockets(t *testing.T, pid int) (n int) {
 	return n
 }
 
-// scarce is a gateway with as few frames as may be: its rings have 128 descriptors for
-// the underlay and 64 for a port with two queues, the cards' own ones 256.
+// scarce is a gateway with few frames: its rings are short, and the cards' own ones hold
+// 256 each at first.
 const scarce = `
 underlay: {iface: ens18, mode: zerocopy}
-dataplane: {frames: 4096}
+dataplane: {frames: 8192}
 metrics: {listen: ""}
 vnis:
   - vni: 42
