@@ -103,8 +103,8 @@ func (w *Worker) toPort(i int, port uint32, desc ring.Desc, kind kind) Verdict {
 	return v
 }
 
-// flood sends row i's frame to every other port of its domain and, when it came
-// from a port, to the domain's remotes or group. The last one gets the frame
+// flood sends row i's frame to every other port of its domain that may have it and, when
+// it came from a port, to the domain's remotes or group. The last one gets the frame
 // itself, the others get copies.
 func (w *Worker) flood(i int) Verdict {
 	b := &w.batch
@@ -113,8 +113,12 @@ func (w *Worker) flood(i int) Verdict {
 	if from.IsRemote() {
 		remotes = nil
 	}
+	ports := d.FloodPorts
+	if w.isolated {
+		ports = d.OpenPorts
+	}
 	last := flood
-	for _, p := range d.FloodPorts {
+	for _, p := range ports {
 		if to := fdb.PortDest(p); to != from {
 			w.copyTo(i, last)
 			last = to

@@ -10,12 +10,13 @@ import "vxgw/fdb"
 // elsewhere go no further.
 func (w *Worker) settle(n int, strict bool) {
 	b, n := &w.batch, min(n, BatchSize)
+	w.isolated = w.from != Underlay && w.snap.Ports[w.from].Isolated
 	for i := range n {
 		if b.verdict[i] == undecided {
 			if !w.learn(i) && strict {
 				b.verdict[i] = StaticConflict
 			} else {
-				b.decide(i, n)
+				w.decide(i, n)
 			}
 		}
 	}
@@ -47,11 +48,13 @@ func (w *Worker) nothingNew(i int) bool {
 // domain is the bridge domain of row i.
 func (w *Worker) domain(i int) *Domain { return w.snap.Domains[w.batch.keys[i].Domain()] }
 
-// decide finds the target of row i: what the FDB knows, or flood.
-func (b *batch) decide(i, n int) {
+// decide finds the target of row i: what the FDB knows, or flood where that may be.
+func (w *Worker) decide(i, n int) {
+	b := &w.batch
 	v := b.values[n+i]
 	if !v.Found() {
 		b.target[i] = flood
+		b.verdict[i] = w.curb(i, b.keys[n+i].MAC())
 		return
 	}
 	to, from := v.Dest(), b.from[i]
@@ -61,5 +64,7 @@ func (b *batch) decide(i, n int) {
 		b.verdict[i] = SplitHorizon
 	case to == from:
 		b.verdict[i] = SamePort
+	case w.isolated && !to.IsRemote() && w.apart(to.Index()):
+		b.verdict[i] = Isolated
 	}
 }

@@ -52,7 +52,9 @@ type Domain struct {
 	Tunnel    *Tunnel
 
 	FloodPorts   []uint32 // every port of the domain
+	OpenPorts    []uint32 // those of them that are not isolated; read for isolated ones only
 	FloodRemotes []uint32 // head-end replication list, or the one group
+	Flooding     Flooding
 }
 
 // Tunnel is a set of tunnel options.
@@ -70,6 +72,8 @@ type Port struct {
 	Name   string
 	MTU    int // bytes behind the Ethernet header
 	Up     bool
+	// Isolated ports of a domain do not reach one another.
+	Isolated bool
 }
 
 // PathState says how packets to a remote leave.

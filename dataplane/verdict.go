@@ -43,7 +43,10 @@ const (
 	// The frame was dropped because of where it had to go.
 	SamePort
 	SplitHorizon
+	Isolated
 	NoTarget
+	FloodOff
+	StormLimit
 	TooBig
 	NoRoute
 	NoNeighbour
@@ -97,7 +100,10 @@ var verdictTexts = [verdictCount]verdictText{
 
 	SamePort:     {"same_port", "The destination is behind the port that the frame came from."},
 	SplitHorizon: {"split_horizon", "The frame came from a tunnel and its destination is behind a tunnel."},
+	Isolated:     {"isolated", "The frame came from an isolated port and its destination is behind another one."},
 	NoTarget:     {"no_target", "The destination is unknown and there is nowhere to flood to: no other port, no remote, no group."},
+	FloodOff:     {"flood_off", "Flooding of frames such as this one (broadcast, unknown unicast, multicast) is switched off in its bridge domain."},
+	StormLimit:   {"storm_limit", "As many frames of its class as the bridge domain's storm limit allows were flooded in this second."},
 	TooBig:       {"too_big", "The frame is larger than the MTU of the way to its destination."},
 	NoRoute:      {"no_route", "The kernel has no route to the remote through the underlay interface."},
 	NoNeighbour:  {"no_neighbour", "The remote's next hop is unresolved and the queue of frames that wait for it is full."},

@@ -55,6 +55,21 @@ var reached = [VerdictCount]func(r *rig){
 		r.pin(hostA, fdb.RemoteDest(0))
 		r.tunnelled()
 	},
+	Isolated: func(r *rig) {
+		r.isolate(0, 1)
+		r.pin(hostB, fdb.PortDest(1))
+		r.deliver(r.ports[0], ipFrame(hostB, hostA, 1, 0))
+	},
+	FloodOff: func(r *rig) {
+		r.flooding(Flooding{Off: [ClassCount]bool{Broadcast: true}})
+		r.deliver(r.ports[0], ipFrame(bcast, hostA, 1, 0))
+	},
+	StormLimit: func(r *rig) {
+		r.flooding(Flooding{Limit: [ClassCount]uint32{Broadcast: 1}, Storm: new(Storm)})
+		for range 2 {
+			r.deliver(r.ports[0], ipFrame(bcast, hostA, 1, 0))
+		}
+	},
 	NoTarget: func(r *rig) {
 		d := *r.snap.Domains[0]
 		d.FloodPorts, d.FloodRemotes = nil, nil
