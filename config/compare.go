@@ -86,6 +86,10 @@ func (c VNIChange) Keys() (keys []string) {
 		{"learning", a.Learning == b.Learning},
 		{"ageing", a.Ageing == b.Ageing},
 		{"maxaddress", a.MaxAddress == b.MaxAddress},
+		{"flood", a.Flood == b.Flood},
+		{"bcast_flood", a.BcastFlood == b.BcastFlood},
+		{"mcast_flood", a.MCastFlood == b.MCastFlood},
+		{"storm", a.Storm == b.Storm},
 		{"fdb", slices.Equal(a.FDB, b.FDB)},
 		{"tunnel", a.Tunnel == b.Tunnel},
 	} {

@@ -110,6 +110,15 @@ type VNI struct {
 	// MaxAddress is the most entries the domain may have. Default 100000, so
 	// that one domain cannot fill the table for all; 0 is no limit of its own.
 	MaxAddress uint32 `yaml:"maxaddress" json:"maxaddress"`
+	// Flood, BcastFlood and MCastFlood let frames be flooded to unicast addresses that
+	// the FDB does not have, to broadcast, and to other groups. Off, such frames are
+	// dropped, from ports and from tunnels. Default on. The names are those of
+	// bridge(8), which has them per port.
+	Flood      bool `yaml:"flood" json:"flood"`
+	BcastFlood bool `yaml:"bcast_flood" json:"bcast_flood"`
+	MCastFlood bool `yaml:"mcast_flood" json:"mcast_flood"`
+	// Storm limits what is flooded, class by class. Default no limits, as in the kernel.
+	Storm Storm `yaml:"storm" json:"storm"`
 	// FDB are static entries, which learning never moves. Default none.
 	FDB []Static `yaml:"fdb,omitempty" json:"fdb,omitempty"`
 	// Tunnel overrides the file's tunnel section, key by key. In a decoded
@@ -126,12 +135,6 @@ type Device struct {
 	// Addresses are put on it, IPv4 or IPv6 with their prefix length.
 	// Default none.
 	Addresses []netip.Prefix `yaml:"addresses,omitempty" json:"addresses,omitempty"`
-}
-
-// Port is a local interface whose frames are bridged. It is written as the
-// bare name.
-type Port struct {
-	Name string
 }
 
 // Static is an entry of the FDB that is there from the start. Exactly one of
@@ -189,6 +192,9 @@ func (c *Config) NewVNI(vni uint32) VNI {
 		Learning:   true,
 		Ageing:     Duration(300 * time.Second),
 		MaxAddress: 100_000,
+		Flood:      true,
+		BcastFlood: true,
+		MCastFlood: true,
 		Remotes:    c.Remotes,
 		Tunnel:     c.Tunnel,
 	}

@@ -27,6 +27,7 @@ type decoder struct {
 var notYet = map[string]string{
 	"udp6zerocsumtx": "IPv6 underlays are not",
 	"udp6zerocsumrx": "IPv6 underlays are not",
+	"vlan":           "VLAN rules are not",
 }
 
 // value decodes node into dst. path is how messages call the setting.
@@ -38,6 +39,9 @@ func (d *decoder) value(path string, node ast.Node, dst reflect.Value) error {
 	}
 	if dst.Type() == reflect.TypeFor[VNI]() {
 		return d.vni(path, node, dst)
+	}
+	if p, ok := dst.Addr().Interface().(*Port); ok {
+		return d.port(path, node, p)
 	}
 	if text, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return d.text(path, node, text)

@@ -138,7 +138,7 @@ func (v *VNI) checkFDB(path string, u *Underlay) *problem {
 }
 
 func (v *VNI) hasPort(name string) bool {
-	return v.Device != nil && v.Device.Name == name || slices.Contains(v.Ports, Port{name})
+	return v.Device != nil && v.Device.Name == name || v.Port(name) != nil
 }
 
 // names says what each interface name is used for.

@@ -97,7 +97,7 @@ func (f *Flags) vni(c *Config, n uint) (VNI, error) {
 		v.Remotes = append(v.Remotes, a)
 	}
 	for _, s := range f.Ports {
-		v.Ports = append(v.Ports, Port{s})
+		v.Ports = append(v.Ports, Port{Name: s})
 	}
 	if f.Device != "" {
 		v.Device = &Device{Name: f.Device}

@@ -118,6 +118,8 @@ func (r *jsonReader) value(dst reflect.Value) bool {
 	switch into := dst.Addr().Interface().(type) {
 	case *VNI:
 		return r.vni(into)
+	case *Port:
+		return r.port(into)
 	case *[]netip.Addr:
 		return r.list(into)
 	case encoding.TextUnmarshaler:

@@ -55,9 +55,6 @@ func (d *decoder) text(path string, node ast.Node, dst encoding.TextUnmarshaler)
 	case *ast.NullNode:
 		return d.errorf(node, "%s has no value (leave the key out for the default)", path)
 	default:
-		if _, ok := dst.(*Port); ok {
-			return d.errorf(node, "%s: a port as a mapping, with a vlan, is not supported yet (write its name only)", path)
-		}
 		return d.errorf(node, "%s is %s, not a word", path, kind(node))
 	}
 	if err := unmarshal(dst, s); err != nil {

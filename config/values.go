@@ -145,17 +145,6 @@ func (m *MAC) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes the bare name.
-func (p Port) MarshalText() ([]byte, error) {
-	return []byte(p.Name), nil
-}
-
-// UnmarshalText reads the bare name.
-func (p *Port) UnmarshalText(text []byte) error {
-	p.Name = string(text)
-	return nil
-}
-
 // parseUint reads a whole number in decimal, or in hexadecimal after 0x.
 func parseUint(s string, most uint64) (uint64, error) {
 	base, digits := 10, s
