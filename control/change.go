@@ -19,6 +19,8 @@ type RemoteChange struct {
 type PortChange struct {
 	VNI  uint32 `json:"vni,omitempty"`
 	Name string `json:"name"`
+	// Isolated keeps it from other such ports of the VNI; for the verb add.
+	Isolated bool `json:"isolated,omitempty"`
 }
 
 // VNIName is what the verb del of VNIs takes.

@@ -149,6 +149,8 @@ type Port struct {
 	Device string `json:"device,omitempty"` // the host's side, when gw made the pair
 	Gone   bool   `json:"gone,omitempty"`   // configured, and not there now
 	Reason string `json:"reason,omitempty"` // why it is gone
+	// Isolated keeps it from other such ports of the VNI.
+	Isolated bool `json:"isolated,omitempty"`
 	// VLAN is what becomes of the VLAN tags of frames from there: one of the words
 	// below.
 	VLAN       string `json:"vlan"`

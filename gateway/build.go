@@ -57,7 +57,7 @@ func (g *Gateway) planes() []*dataplane.Domain {
 
 // picture is p as workers see it; the one that old has where nothing is different.
 func (p *port) picture(old *dataplane.Snapshot) *dataplane.Port {
-	now := dataplane.Port{Index: p.number, Domain: p.domain.index, Name: p.label(), MTU: p.mtu, Up: p.up}
+	now := dataplane.Port{Index: p.number, Domain: p.domain.index, Name: p.label(), MTU: p.mtu, Up: p.up, Isolated: p.isolated}
 	if int(p.number) < len(old.Ports) && old.Ports[p.number] != nil && *old.Ports[p.number] == now {
 		return old.Ports[p.number]
 	}

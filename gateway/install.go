@@ -51,6 +51,7 @@ func (g *Gateway) addDomain(d *domain) error {
 	d.flood = list
 	d.plane = &dataplane.Domain{
 		Index: d.index, VNI: d.cfg.VNI, Learning: d.cfg.Learning, Tunnel: g.tunnel(&d.cfg.Tunnel), FloodRemotes: list.numbers,
+		Flooding: flooding(d.cfg, nil),
 	}
 	g.plane.FDB.SetLimit(d.index, int(d.cfg.MaxAddress))
 	g.alter(func() { g.domains = put(g.domains, int(d.index), d) })
@@ -79,9 +80,13 @@ func (g *Gateway) alterDomain(d *domain, from, to *config.VNI) error {
 	}
 	tunnel := g.tunnel(&to.Tunnel)
 	g.untunnel(d.plane.Tunnel)
-	g.redraw(d, func(p *dataplane.Domain) { p.Learning, p.Tunnel, p.FloodRemotes = to.Learning, tunnel, list.numbers })
+	g.redraw(d, func(p *dataplane.Domain) {
+		p.Learning, p.Tunnel, p.FloodRemotes = to.Learning, tunnel, list.numbers
+		p.Flooding = flooding(to, p.Flooding.Storm)
+	})
 	g.plane.FDB.SetLimit(d.index, int(to.MaxAddress))
 	g.alter(func() { d.cfg, d.flood = to, list })
+	g.isolate(d)
 	return nil
 }
 
@@ -116,6 +121,7 @@ func (g *Gateway) takeIn(ports []*port) {
 				d.DeviceMAC = p.mac.Load()
 			}
 		})
+		g.isolate(p.domain)
 	}
 	g.steward.requeued = true
 }
@@ -139,6 +145,7 @@ func (g *Gateway) takeOut(ports []*port) {
 				d.DeviceMAC = 0
 			}
 		})
+		g.isolate(p.domain)
 	}
 	g.steward.requeued = true
 }

@@ -21,11 +21,13 @@ type port struct {
 	domain *domain
 	pair   *netdev.Pair // nil unless gw made it
 	number uint32
-	up     bool // up and mtu are the steward's; others read the snapshot
+	up     bool // up, mtu and isolated are the steward's; others read the snapshot
 	mtu    int
-	bare   atomic.Bool   // set up, without a carrier; the steward follows it
-	gone   atomic.Bool   // removed or moved away while the gateway runs; its sockets are dead for good
-	mac    atomic.Uint64 // of the host's end of pair; the steward follows it
+	// isolated is kept from other such ports of its domain.
+	isolated bool
+	bare     atomic.Bool   // set up, without a carrier; the steward follows it
+	gone     atomic.Bool   // removed or moved away while the gateway runs; its sockets are dead for good
+	mac      atomic.Uint64 // of the host's end of pair; the steward follows it
 	// used says that workers may have its sockets: from takeIn on until they work without
 	// them. The steward sets it, who had it take the port out clears it.
 	used   bool

@@ -53,6 +53,7 @@ func (g *Gateway) Status() control.Status {
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
 		c.NoCarrier = !c.Up && !c.Gone && p.bare.Load()
 		c.Drops, c.TxDrops = drops(entry(v.ledger.Ports, int(p.number)))
+		c.Isolated = state.Ports[i].Isolated
 		c.VLAN, c.VLANReason = p.tags.how, p.tags.why
 		if c.Gone {
 			c.Reason = wasTaken
@@ -175,6 +176,8 @@ func (a *absence) port() control.Port {
 	p := control.Port{Interface: control.Interface{Name: a.name, Queues: []control.Queue{}}, VNI: a.d.cfg.VNI, Gone: true, Reason: a.reason()}
 	if a.dev != nil {
 		p.Name, p.Device = netdev.FarEnd(a.name), a.name
+	} else if c := a.d.cfg.Port(a.name); c != nil {
+		p.Isolated = c.Isolated
 	}
 	return p
 }
