@@ -128,11 +128,12 @@ func newPort() *cobra.Command {
 again (SIGHUP): the file wins.
 
   gw port add veth2 --vni 42
+  gw port add veth3 --vni 42 --isolated      reaches tunnels, the device and ports that are not isolated
   gw port del veth2
   gw port show`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	for _, v := range []struct{ verb, use, short string }{
-		{"add", "add IFACE --vni VNI", "Bridge one more interface"},
+		{"add", "add IFACE --vni VNI [--isolated]", "Bridge one more interface"},
 		{"del", "del IFACE [--vni VNI]", "Give an interface back"},
 	} {
 		var t target
@@ -151,6 +152,9 @@ again (SIGHUP): the file wins.
 			return change(c, &t, "port/"+v.verb, p)
 		}}
 		one.Flags().Uint32Var(&p.VNI, "vni", 0, "the VNI")
+		if v.verb == "add" {
+			one.Flags().BoolVar(&p.Isolated, "isolated", false, "keep it from other isolated ports of the VNI")
+		}
 		verbFlags(one, &t)
 		c.AddCommand(one)
 	}
@@ -170,7 +174,7 @@ func newPortShow() *cobra.Command {
 				return printJSON(os.Stdout, s.Ports)
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintf(w, "PORT\tVNI\tDEVICE\tSTATE\tXDP\tMODE\tQUEUES\tMTU\tREASON\n")
+			fmt.Fprintf(w, "PORT\tVNI\tDEVICE\tSTATE\tXDP\tMODE\tQUEUES\tMTU\tISOLATED\tREASON\n")
 			for _, p := range s.Ports {
 				state := "down"
 				switch {
@@ -179,8 +183,8 @@ func newPortShow() *cobra.Command {
 				case p.Up:
 					state = "up"
 				}
-				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", p.Name, p.VNI, orDash(p.Device), state,
-					orDash(p.XDP), orDash(modes(p.Queues)), len(p.Queues), p.MTU, p.Reason)
+				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", p.Name, p.VNI, orDash(p.Device), state,
+					orDash(p.XDP), orDash(modes(p.Queues)), len(p.Queues), p.MTU, onOff(p.Isolated), p.Reason)
 			}
 			return w.Flush()
 		}}

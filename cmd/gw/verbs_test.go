@@ -48,7 +48,7 @@ func TestVerbs(t *testing.T) {
 	do("port add veth1 --vni 43")
 	do("remote add 10.65.132.188 --vni 43")
 	pings(t, guest, "172.17.43.3")
-	do("vni add 44 --group 224.1.1.4 --address 172.17.44.2/24")
+	do("vni add 44 --group 224.1.1.4 --address 172.17.44.2/24 --mcast-flood=false --storm broadcast=1000,unknown=500")
 	pings(t, h, "172.17.44.3")
 
 	var shown []config.VNI
@@ -56,6 +56,12 @@ func TestVerbs(t *testing.T) {
 	if len(shown) != 3 || shown[1].VNI != 43 || shown[1].Tunnel.TTL != 17 || !shown[1].Tunnel.UDPCsum || shown[1].Learning ||
 		shown[1].Tunnel.SrcPort != (config.PortRange{50000, 50999}) || len(shown[1].Remotes) != 1 || !slices.Equal(shown[1].Ports, []config.Port{{Name: "veth1"}}) {
 		t.Errorf("gw vni show -j: %+v", shown)
+	}
+	if v := shown[2]; v.MCastFlood || !v.BcastFlood || !v.Flood || v.Storm != (config.Storm{Broadcast: 1000, Unknown: 500}) {
+		t.Errorf("gw vni show -j: vni 44 floods %+v", v)
+	}
+	if out := do("vni show"); strings.Count(out, "  all\n") != 2 || !strings.Contains(out, "  broadcast<=1000/s,unknown<=500/s\n") {
+		t.Errorf("gw vni show:\n%s", out)
 	}
 	if out := do("vni show 44"); !strings.Contains(out, "224.1.1.4") || strings.Contains(out, "veth1") || !strings.Contains(out, "172.17.44.2/24") {
 		t.Errorf("gw vni show 44:\n%s", out)
@@ -92,6 +98,10 @@ func TestVerbs(t *testing.T) {
 		{"vni add 45 --no-device --address 10.0.0.1/8", 2, []string{"--no-device does not go with"}},
 		{"vni add 45 --ttl inherit", 1, []string{"ttl: inherit is not supported"}},
 		{"vni add 45 --device ens18", 1, []string{"device ens18 needs the name ens18"}},
+		{"vni add 45 --storm broadcast", 2, []string{`--storm "broadcast" is no limit`}},
+		{"vni add 45 --storm broadcast=-1", 2, []string{`--storm "broadcast=-1" is no limit`}},
+		{"vni add 45 --storm unicast=1", 1, []string{`unknown key "unicast" in vnis[].storm`}},
+		{"vni add 45 --flood=off", 2, []string{"flood"}},
 		{"vni del 45", 1, []string{"there is no vni 45", "gw vni show"}},
 		{"vni show 45", 1, []string{"there is no vni 45"}},
 		{"remote add 10.65.132.188 --vni 43", 1, []string{"10.65.132.188 is a remote of vni 43 already"}},

@@ -25,6 +25,7 @@ no frame of another VNI is lost. What is changed so holds until gw stops or read
   gw vni add 43 --remote 10.65.132.188 --address 172.17.43.2/24    with a device, gw43
   gw vni add 44 --group 224.1.1.1 --port veth1                     with a port, and no device
   gw vni add 45 --no-device                                        waits for ports: gw port add
+  gw vni add 46 --group 224.1.1.1 --flood=false --storm broadcast=100,multicast=100
   gw vni show 43
   gw vni del 43`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
@@ -50,6 +51,7 @@ func newVNIAdd() *cobra.Command {
 	f.Bool("learning", true, "learn where addresses are")
 	f.String("ageing", "", "how long an address is remembered unused, such as 300s; 0s for ever")
 	f.Uint32("maxaddress", 0, "most entries, 0 for no limit (default 100000)")
+	flooding := floodingFlags(c)
 	f.String("ttl", "", "1-255 or auto")
 	f.String("tos", "", "0-255 or inherit")
 	f.String("df", "", "unset, set or inherit")
@@ -100,6 +102,9 @@ func newVNIAdd() *cobra.Command {
 			tunnel["srcport"] = []json.Number{json.Number(low), json.Number(high)}
 		} else if c.Flags().Changed("srcport") {
 			return usageError{fmt.Errorf("vni add: --srcport %q is no range (give one like 49152-65535)", text("srcport"))}
+		}
+		if err := flooding(v); err != nil {
+			return usageError{fmt.Errorf("vni add: %w", err)}
 		}
 		if len(tunnel) > 0 {
 			v["tunnel"] = tunnel
@@ -168,7 +173,7 @@ func showVNIs(out io.Writer, all []json.RawMessage, only uint32, asJSON bool) er
 		return printJSON(out, texts)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "VNI\tDEVICE\tADDRESSES\tPORTS\tGROUP\tREMOTES\tLEARNING\tAGEING\tMAXADDRESS\n")
+	fmt.Fprintf(w, "VNI\tDEVICE\tADDRESSES\tPORTS\tGROUP\tREMOTES\tLEARNING\tAGEING\tMAXADDRESS\tFLOOD\n")
 	for _, v := range vnis {
 		device, addresses, group := "", []string{}, ""
 		if v.Device != nil {
@@ -188,8 +193,8 @@ func showVNIs(out io.Writer, all []json.RawMessage, only uint32, asJSON bool) er
 			remotes = append(remotes, r.String())
 		}
 		ageing, _ := v.Ageing.MarshalText() // never fails
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", v.VNI, orDash(device), orDash(fewNames(addresses)),
-			orDash(fewNames(ports)), orDash(group), orDash(fewNames(remotes)), onOff(v.Learning), ageing, v.MaxAddress)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", v.VNI, orDash(device), orDash(fewNames(addresses)),
+			orDash(fewNames(ports)), orDash(group), orDash(fewNames(remotes)), onOff(v.Learning), ageing, v.MaxAddress, floodingText(&v))
 	}
 	return w.Flush()
 }
