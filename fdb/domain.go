@@ -9,6 +9,7 @@ import (
 type domain struct {
 	live  atomic.Int32
 	limit atomic.Int32 // 0: none
+	moves atomic.Pointer[MoveLimit]
 }
 
 // SetLimit bounds the entries of a bridge domain; 0 takes the bound away, as does a negative n. What counts is what counts

@@ -29,6 +29,7 @@ func (t *Table) put(verb string, k Key, d Dest, kind Kind, now uint32, replace b
 			return fmt.Errorf("%s fdb entry %v: %w", verb, k, ErrExists)
 		}
 		b.setValue(slot, v)
+		t.thaw(k, h)
 		return nil
 	}
 	switch t.create(s, k, h, v) {
@@ -62,5 +63,6 @@ func (t *Table) drop(e entry, mask Value) bool {
 		return false
 	}
 	t.remove(s, at, slot)
+	t.thaw(e.key, h)
 	return true
 }

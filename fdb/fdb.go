@@ -83,6 +83,7 @@ type Table struct {
 	maxEntries int64
 	total      atomic.Int64
 	domains    []domain
+	moving     []moving // by shard
 	age        ager
 	release    func() error
 }
@@ -107,6 +108,7 @@ func New(cfg Config) (*Table, error) {
 	}
 	t := &Table{
 		shards:     make([]shard, cfg.Shards),
+		moving:     make([]moving, cfg.Shards),
 		seed:       seed,
 		shardMask:  uint64(cfg.Shards - 1),
 		shardBits:  uint(bits.TrailingZeros(uint(cfg.Shards))),

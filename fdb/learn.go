@@ -14,11 +14,12 @@ const (
 	RefusedStatic                // a static or extern entry says the MAC is elsewhere
 	RefusedLimit                 // limit of the bridge domain reached
 	RefusedFull                  // table full, or no room near the entry's home
+	RefusedFrozen                // it moved too often, and stays where it is
 )
 
 // String is the outcome in a few words.
 func (o Outcome) String() string {
-	names := [...]string{"fresh", "refreshed", "added", "moved", "refused: static", "refused: limit", "refused: full"}
+	names := [...]string{"fresh", "refreshed", "added", "moved", "refused: static", "refused: limit", "refused: full", "refused: frozen"}
 	if int(o) < len(names) {
 		return names[o]
 	}
@@ -47,6 +48,9 @@ func (t *Table) Learn(k Key, d Dest, now uint32) Outcome {
 	case v.Dest() == d&destMask:
 		return refresh(b, slot, word, now)
 	case v.Kind() == Learned:
+		if t.frozen(k, h, now) {
+			return RefusedFrozen
+		}
 		return t.learnLocked(k, h, d&destMask, now)
 	}
 	t.shardOf(h).static.Add(1)
@@ -83,9 +87,11 @@ func (t *Table) learnIn(s *shard, k Key, h uint64, d Dest, now uint32) Outcome {
 	case v.Kind() != Learned:
 		s.static.Add(1)
 		return RefusedStatic
+	case t.frozen(k, h, now):
+		return RefusedFrozen // by a move of another worker
 	}
 	b.setValue(slot, makeValue(d, Learned, now))
-	s.moves.Add(1)
+	t.moved(s, k, h, v.Dest(), d, now)
 	return Moved
 }
 
