@@ -7,14 +7,14 @@ import "vxgw/fdb"
 
 // settle works on those of the n rows that are still undecided, and frees what was
 // dropped before. Only from a tunnel (strict) does a frame whose source is pinned
-// elsewhere go no further.
+// elsewhere go no further; from nowhere does one whose source is frozen elsewhere.
 func (w *Worker) settle(n int, strict bool) {
 	b, n := &w.batch, min(n, BatchSize)
 	w.isolated = w.from != Underlay && w.snap.Ports[w.from].Isolated
 	for i := range n {
 		if b.verdict[i] == undecided {
-			if !w.learn(i) && strict {
-				b.verdict[i] = StaticConflict
+			if v := w.learn(i); v == MoveFrozen || v == StaticConflict && strict {
+				b.verdict[i] = v
 			} else {
 				w.decide(i, n)
 			}
@@ -23,18 +23,27 @@ func (w *Worker) settle(n int, strict bool) {
 	w.emit(n)
 }
 
-// learn notes where row i's source is. It reports false when a static or extern
-// entry pins that address to another place.
-func (w *Worker) learn(i int) bool {
+// learn notes where row i's source is. It says StaticConflict when a static or extern
+// entry pins that address to another place, and MoveFrozen when it has moved too often.
+func (w *Worker) learn(i int) Verdict {
 	b := &w.batch
 	v, from := b.values[i], b.from[i]
 	switch {
 	case w.nothingNew(i):
-		return true
+		return undecided
 	case from == nobody:
-		return !v.Found() || v.Kind() == fdb.Learned
+		if v.Found() && v.Kind() != fdb.Learned {
+			return StaticConflict
+		}
+		return undecided
 	}
-	return w.plane.FDB.Learn(b.keys[i], from, w.now) != fdb.RefusedStatic
+	switch w.plane.FDB.Learn(b.keys[i], from, w.now) {
+	case fdb.RefusedStatic:
+		return StaticConflict
+	case fdb.RefusedFrozen:
+		return MoveFrozen
+	}
+	return undecided
 }
 
 // nothingNew reports whether there is nothing to learn of row i's source. Not

@@ -39,6 +39,7 @@ const (
 	LinkLocal
 	OwnMACLoop
 	StaticConflict
+	MoveFrozen
 
 	// The frame was dropped because of where it had to go.
 	SamePort
@@ -97,6 +98,7 @@ var verdictTexts = [verdictCount]verdictText{
 	LinkLocal:      {"link_local", "The frame is addressed to the link itself (01:80:c2:00:00:0x), which a bridge never forwards."},
 	OwnMACLoop:     {"own_mac_loop", "The frame came from the tunnel with the source MAC address of our own device: a loop."},
 	StaticConflict: {"static_conflict", "The frame's source MAC address is pinned elsewhere by a static FDB entry."},
+	MoveFrozen:     {"move_frozen", "The frame's source MAC address has moved too often and stays where it was last: elsewhere."},
 
 	SamePort:     {"same_port", "The destination is behind the port that the frame came from."},
 	SplitHorizon: {"split_horizon", "The frame came from a tunnel and its destination is behind a tunnel."},

@@ -46,6 +46,13 @@ var reached = [VerdictCount]func(r *rig){
 		r.pin(hostR, fdb.PortDest(1))
 		r.tunnelled()
 	},
+	MoveFrozen: func(r *rig) {
+		r.plane.FDB.SetMoveLimit(0, fdb.MoveLimit{Moves: 1, Within: 10})
+		for _, p := range []int{0, 1, 0} {
+			r.deliver(r.ports[p], ipFrame(bcast, hostA, 1, 0))
+			r.run()
+		}
+	},
 
 	SamePort: func(r *rig) {
 		r.pin(hostB, fdb.PortDest(0))
