@@ -90,6 +90,7 @@ func (c VNIChange) Keys() (keys []string) {
 		{"bcast_flood", a.BcastFlood == b.BcastFlood},
 		{"mcast_flood", a.MCastFlood == b.MCastFlood},
 		{"storm", a.Storm == b.Storm},
+		{"moves", a.Moves == b.Moves},
 		{"fdb", slices.Equal(a.FDB, b.FDB)},
 		{"tunnel", a.Tunnel == b.Tunnel},
 	} {

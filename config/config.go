@@ -119,6 +119,8 @@ type VNI struct {
 	MCastFlood bool `yaml:"mcast_flood" json:"mcast_flood"`
 	// Storm limits what is flooded, class by class. Default no limits, as in the kernel.
 	Storm Storm `yaml:"storm" json:"storm"`
+	// Moves freezes addresses that move too often. Default never, as in the kernel.
+	Moves Moves `yaml:"moves" json:"moves"`
 	// FDB are static entries, which learning never moves. Default none.
 	FDB []Static `yaml:"fdb,omitempty" json:"fdb,omitempty"`
 	// Tunnel overrides the file's tunnel section, key by key. In a decoded
@@ -195,6 +197,7 @@ func (c *Config) NewVNI(vni uint32) VNI {
 		Flood:      true,
 		BcastFlood: true,
 		MCastFlood: true,
+		Moves:      Moves{Within: Duration(180 * time.Second)},
 		Remotes:    c.Remotes,
 		Tunnel:     c.Tunnel,
 	}

@@ -36,6 +36,7 @@ func example() *Config {
 			Flood:      true,
 			BcastFlood: true,
 			Storm:      Storm{Broadcast: 1000, Unknown: 500},
+			Moves:      Moves{Limit: 5, Within: Duration(3 * time.Minute)},
 			FDB: []Static{
 				{MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 1}, Dst: netip.MustParseAddr("10.65.132.188")},
 				{MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 2}, Port: "veth1"},

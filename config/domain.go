@@ -39,6 +39,9 @@ func (v *VNI) check(path string, u *Underlay, seen names, right *[]netip.Addr) *
 	if v.Ageing < 0 {
 		return wrong(path+".ageing", "vni %d: ageing is negative (give one like 300s, or 0s for never)", v.VNI)
 	}
+	if p := v.Moves.check(path+".moves", v.VNI); p != nil {
+		return p
+	}
 	if p := v.checkFDB(path, u); p != nil {
 		return p
 	}
