@@ -6,7 +6,7 @@ import (
 )
 
 // FDBEntry is one entry of the MAC table with the keys of `bridge -j fdb show`,
-// and two of ours: vni and age.
+// and three of ours: vni, age and frozen.
 type FDBEntry struct {
 	MAC    string   `json:"mac"`
 	Ifname string   `json:"ifname"`
@@ -17,6 +17,8 @@ type FDBEntry struct {
 	State  string   `json:"state"`
 	VNI    uint32   `json:"vni"`
 	Age    *float64 `json:"age,omitempty"` // seconds since it was last seen; learned entries only
+	// Frozen says that it has moved too often and stays where it is.
+	Frozen bool `json:"frozen,omitempty"`
 }
 
 // String prints the entry as bridge(8) does, in its order.
@@ -37,6 +39,9 @@ func (e FDBEntry) String() string {
 	}
 	if e.State != "" {
 		fmt.Fprintf(&b, " %s", e.State)
+	}
+	if e.Frozen {
+		b.WriteString(" frozen")
 	}
 	return b.String()
 }

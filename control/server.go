@@ -30,6 +30,7 @@ type Gateway interface {
 	DeleteRemote(RemoteChange) error
 	AddPort(PortChange) error
 	DeletePort(PortChange) error
+	FDBHistory(mac string, vni uint32) ([]FDBHistory, error)
 	WatchFDB(ctx context.Context, started func(), send func([]FDBEvent) error) error
 }
 
@@ -91,6 +92,7 @@ func (s *Server) Serve(g Gateway) {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Status()) })
 	mux.HandleFunc("GET /v1/fdb", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.FDB()) })
 	mux.HandleFunc("GET /v1/fdb/monitor", func(w http.ResponseWriter, r *http.Request) { monitorFDB(w, r, g) })
+	mux.HandleFunc("GET /v1/fdb/history", func(w http.ResponseWriter, r *http.Request) { historyFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/{verb}", func(w http.ResponseWriter, r *http.Request) { changeFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/flush", func(w http.ResponseWriter, r *http.Request) { flushFDB(w, r, g) })
 	changes(mux, g)

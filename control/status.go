@@ -172,6 +172,7 @@ type VNI struct {
 	Remotes []string `json:"remotes,omitempty"` // configured ones
 	Ports   []string `json:"ports"`
 	FDB     int      `json:"fdb"` // entries that count towards maxaddress
+	Frozen  int      `json:"frozen,omitempty"`
 	Traffic
 	Dropped uint64 `json:"dropped"` // received frames, from ports and from tunnels once the VNI was known
 }
@@ -195,6 +196,7 @@ type FDBStats struct {
 	Moves   uint64 `json:"moves"`
 	Refused uint64 `json:"refused"` // addresses not learned: limit reached, table full or pinned elsewhere
 	Aged    uint64 `json:"aged"`
+	Frozen  int    `json:"frozen"` // addresses that moved too often and stay where they are
 }
 
 // Worker is one pinned goroutine.

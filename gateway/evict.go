@@ -97,6 +97,7 @@ func (g *Gateway) retire(gone []uint32) {
 	// Nobody finds them any more; then nobody holds them any more; then the FDB has
 	// what was learned of them in between, which goes too.
 	s, addrs := &g.steward, g.plane.Remotes.Addrs()
+	g.noteMoves() // while they have addresses
 	g.plane.Remotes.Retire(gone)
 	s.repath = true
 	g.publish()
@@ -109,6 +110,7 @@ func (g *Gateway) retire(gone []uint32) {
 	// Batches that were looked up before that may still send to them, those behind Forget do
 	// not. What the slow path has of them then is the last that it wants them for.
 	g.plane.Forget(dataplane.Leaving{Remotes: gone})
+	g.noteMoves() // before their numbers stand for others
 	for _, n := range gone {
 		for g.plane.Pending(n) > 0 {
 			time.Sleep(time.Millisecond) // it never stops

@@ -134,6 +134,7 @@ func (v *view) entry(k fdb.Key, value fdb.Value) control.FDBEntry {
 	if value.Kind() == fdb.Learned {
 		age := float64(v.now - min(value.Seen(), v.now))
 		e.Age = &age
+		e.Frozen = v.g.plane.FDB.Frozen(k, v.now)
 	}
 	return e
 }

@@ -16,6 +16,7 @@
 package gateway
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,7 @@ type Gateway struct {
 	ports   []*port    // by port index, the same
 	tunnels []tunnel   // by set; the steward's
 	given   given
+	history history
 	workers int
 	serving bool // workers run: what opens now comes later
 	builder builder
@@ -144,7 +146,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
 		cfg: cfg, log: log, started: time.Now(),
 		failed: make(chan error, 8), stop: make(chan struct{}), unfollow: make(chan struct{}), steward: newSteward(), given: newGiven(), builder: newBuilder(),
 		domainNumbers: newNumbers("VNIs", maxDomains), portNumbers: newNumbers("ports", maxPorts),
-		held: map[netip.Addr]int{}, base: cfg,
+		held: map[netip.Addr]int{}, base: cfg, history: history{tracks: map[track]*list.Element{}},
 	}
 }
 

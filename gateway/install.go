@@ -54,6 +54,7 @@ func (g *Gateway) addDomain(d *domain) error {
 		Flooding: flooding(d.cfg, nil),
 	}
 	g.plane.FDB.SetLimit(d.index, int(d.cfg.MaxAddress))
+	g.plane.FDB.SetMoveLimit(d.index, moveLimit(d.cfg))
 	g.alter(func() { g.domains = put(g.domains, int(d.index), d) })
 	g.steward.redraw(d.cfg.VNI, d.index)
 	return nil
@@ -85,6 +86,7 @@ func (g *Gateway) alterDomain(d *domain, from, to *config.VNI) error {
 		p.Flooding = flooding(to, p.Flooding.Storm)
 	})
 	g.plane.FDB.SetLimit(d.index, int(to.MaxAddress))
+	g.plane.FDB.SetMoveLimit(d.index, moveLimit(to))
 	g.alter(func() { d.cfg, d.flood = to, list })
 	g.isolate(d)
 	return nil
@@ -132,6 +134,7 @@ func (g *Gateway) takeOut(ports []*port) {
 	if len(ports) == 0 {
 		return
 	}
+	g.noteMoves() // while they have names
 	g.alter(func() {
 		for _, p := range ports {
 			g.ports[p.number] = nil

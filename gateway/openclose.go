@@ -62,6 +62,7 @@ func (g *Gateway) flushOut(ports []*port, domains []*domain) error {
 	if len(ports)+len(domains) == 0 {
 		return nil
 	}
+	g.noteMoves() // before their numbers stand for others
 	byPort, byDomain := map[uint32]bool{}, map[uint16]bool{}
 	var counted dataplane.Leaving
 	for _, p := range ports {

@@ -63,20 +63,21 @@ func (g *Gateway) Status() control.Status {
 		}
 		s.Ports = append(s.Ports, c)
 	}
-	shown := addrTexts{}
+	shown, frozen := addrTexts{}, g.plane.FDB.CountFrozen(v.now)
 	for i, d := range v.domains {
 		if d == nil {
 			continue
 		}
 		s.VNIs = append(s.VNIs, g.vni(i, &v, shown))
+		s.VNIs[len(s.VNIs)-1].Frozen = frozen[d.Index]
+		s.FDB.Frozen += frozen[d.Index]
 		for _, a := range v.owners[i].absent {
 			s.Ports = append(s.Ports, a.port())
 		}
 	}
 	f := g.plane.FDB.Stats()
-	s.FDB = control.FDBStats{
-		Entries: f.Entries, Moves: f.Moves, Refused: f.RefusedStatic + f.RefusedLimit + f.RefusedFull, Aged: f.Aged,
-	}
+	s.FDB.Entries, s.FDB.Moves, s.FDB.Aged = f.Entries, f.Moves, f.Aged
+	s.FDB.Refused = f.RefusedStatic + f.RefusedLimit + f.RefusedFull
 	for _, w := range g.plane.Workers() {
 		s.Workers = append(s.Workers, worker(w))
 	}
@@ -261,6 +262,11 @@ func problems(s *control.Status) []string {
 				why = fmt.Sprintf(": ip link set dev %s up", p.Device)
 			}
 			out = append(out, fmt.Sprintf("%s of vni %d is down%s", name, p.VNI, why))
+		}
+	}
+	for _, v := range s.VNIs {
+		if v.Frozen > 0 {
+			out = append(out, fmt.Sprintf("vni %d: addresses that moved too often stay where they are: %d (gw fdb show br %s lists them as frozen, gw fdb history MAC says who claims one)", v.VNI, v.Frozen, v.Name))
 		}
 	}
 	for _, r := range s.Remotes {

@@ -133,6 +133,7 @@ func (g *Gateway) housekeep() {
 	now := g.now()
 	g.plane.Tick(now)
 	g.age(now)
+	g.noteMoves()
 	if time.Since(g.steward.evicted) >= evictEvery {
 		g.evict()
 		g.steward.evicted = time.Now()
