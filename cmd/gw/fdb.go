@@ -21,9 +21,10 @@ func newFDB() *cobra.Command {
   gw fdb replace 02:00:00:00:00:01 dev gw42 dst 10.65.132.189         the same, whether or not it is there
   gw fdb add 02:00:00:00:00:02 dev veth1 master static                a host behind a port
   gw fdb append 00:00:00:00:00:00 dev gw42 dst 10.65.132.189          one more VTEP that is flooded to
-  gw fdb del 00:00:00:00:00:00 dev gw42 dst 10.65.132.189`,
+  gw fdb del 00:00:00:00:00:00 dev gw42 dst 10.65.132.189
+  gw fdb history 02:00:00:00:00:01                                    how it moved`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newFDBShow(), newFDBFlush(), newFDBMonitor())
+	c.AddCommand(newFDBShow(), newFDBFlush(), newFDBMonitor(), newFDBHistory())
 	for _, v := range []struct{ verb, use, short string }{
 		{"add", entryWords, "Enter where an address is, unless there is an entry"},
 		{"replace", entryWords, "Enter where an address is, whatever was there"},

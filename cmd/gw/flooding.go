@@ -11,20 +11,28 @@ import (
 	"vxgw/config"
 )
 
-// floodingFlags gives gw vni add the flags that say what is flooded. What they say is
-// entered into v, an element of vnis in a file.
+// floodingFlags gives gw vni add the flags that say what is flooded, and when an address
+// is frozen. What they say is entered into v, an element of vnis in a file.
 func floodingFlags(c *cobra.Command) (enter func(v map[string]any) error) {
 	f := c.Flags()
 	f.Bool("flood", true, "flood frames to unicast addresses that are not known")
 	f.Bool("bcast-flood", true, "flood broadcast frames")
 	f.Bool("mcast-flood", true, "flood multicast frames")
-	var storm []string
+	var storm, moves []string
+	f.StringSliceVar(&moves, "moves", nil, "freeze an address that moves so often: limit=N,within=180s,freeze=0s")
 	f.StringSliceVar(&storm, "storm", nil, "frames flooded in a second at most, by class: broadcast=N,unknown=N,multicast=N")
 	return func(v map[string]any) error {
 		for _, name := range []string{"flood", "bcast-flood", "mcast-flood"} {
 			if f.Changed(name) {
 				v[strings.ReplaceAll(name, "-", "_")] = json.RawMessage(f.Lookup(name).Value.String())
 			}
+		}
+		if f.Changed("moves") {
+			m, err := movesFlag(moves)
+			if err != nil {
+				return err
+			}
+			v["moves"] = m
 		}
 		if !f.Changed("storm") {
 			return nil

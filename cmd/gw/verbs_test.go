@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vxgw/config"
 	"vxgw/control"
@@ -48,7 +49,7 @@ func TestVerbs(t *testing.T) {
 	do("port add veth1 --vni 43")
 	do("remote add 10.65.132.188 --vni 43")
 	pings(t, guest, "172.17.43.3")
-	do("vni add 44 --group 224.1.1.4 --address 172.17.44.2/24 --mcast-flood=false --storm broadcast=1000,unknown=500")
+	do("vni add 44 --group 224.1.1.4 --address 172.17.44.2/24 --mcast-flood=false --storm broadcast=1000,unknown=500 --moves limit=5,within=60s")
 	pings(t, h, "172.17.44.3")
 
 	var shown []config.VNI
@@ -57,7 +58,8 @@ func TestVerbs(t *testing.T) {
 		shown[1].Tunnel.SrcPort != (config.PortRange{50000, 50999}) || len(shown[1].Remotes) != 1 || !slices.Equal(shown[1].Ports, []config.Port{{Name: "veth1"}}) {
 		t.Errorf("gw vni show -j: %+v", shown)
 	}
-	if v := shown[2]; v.MCastFlood || !v.BcastFlood || !v.Flood || v.Storm != (config.Storm{Broadcast: 1000, Unknown: 500}) {
+	if v := shown[2]; v.MCastFlood || !v.BcastFlood || !v.Flood || v.Storm != (config.Storm{Broadcast: 1000, Unknown: 500}) ||
+		v.Moves != (config.Moves{Limit: 5, Within: config.Duration(time.Minute)}) {
 		t.Errorf("gw vni show -j: vni 44 floods %+v", v)
 	}
 	if out := do("vni show"); strings.Count(out, "  all\n") != 2 || !strings.Contains(out, "  broadcast<=1000/s,unknown<=500/s\n") {
@@ -101,6 +103,10 @@ func TestVerbs(t *testing.T) {
 		{"vni add 45 --storm broadcast", 2, []string{`--storm "broadcast" is no limit`}},
 		{"vni add 45 --storm broadcast=-1", 2, []string{`--storm "broadcast=-1" is no limit`}},
 		{"vni add 45 --storm unicast=1", 1, []string{`unknown key "unicast" in vnis[].storm`}},
+		{"vni add 45 --moves 5", 2, []string{`--moves "5" is not understood`}},
+		{"vni add 45 --moves limit=many", 2, []string{`--moves "limit=many" is no number of moves`}},
+		{"vni add 45 --moves limit=5,within=1", 1, []string{"moves.within: 1 has no unit (give 1s for seconds)"}},
+		{"vni add 45 --moves limit=5,within=0s", 1, []string{"moves: within 0s is out of range"}},
 		{"vni add 45 --flood=off", 2, []string{"flood"}},
 		{"vni del 45", 1, []string{"there is no vni 45", "gw vni show"}},
 		{"vni show 45", 1, []string{"there is no vni 45"}},
