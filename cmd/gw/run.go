@@ -123,6 +123,8 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	log := newLogger(cfg.Log)
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer cancel()
+	// To the end of the process: a signal that comes when all is taken back must not be what ends it.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM)
 	hangups := make(chan os.Signal, 1) // one that comes during a reload is not lost
 	signal.Notify(hangups, unix.SIGHUP)
 	defer signal.Stop(hangups)
