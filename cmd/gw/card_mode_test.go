@@ -24,15 +24,9 @@ func TestModeNoZeroCopy(t *testing.T) {
 // fallsBack wants gw to do without zero-copy and to say why, in the log and in the
 // status, and to refuse where it is to do with nothing less.
 func fallsBack(t *testing.T, ours, theirs, code, cure string) {
-	l := newLab(t)
-	a, b := newHost(t, l, "node1"), newHost(t, l, "node2")
-	must(t, a.Adopt(ours, "ens18"))
-	must(t, b.Adopt(theirs, "ens18"))
-	must(t, a.AwaitCarrier("ens18"))
-	must(t, b.AwaitCarrier("ens18"))
-	must(t, a.AddAddress("ens18", under1.String()+"/24"))
-	must(t, b.AddAddress("ens18", under2.String()+"/24"))
-	must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: over2.String() + "/24"}))
+	seg := newCardSegment(t, ours, theirs)
+	a := seg.hosts[0]
+	far := seg.kernel(t, 1, lab.VXLANConfig{Remote: under1})
 	args := on("--remote", under2.String(), "--address", over1.String()+"/24")
 
 	_, stderr, status := runGW(t, a, append(args, "--mode", "zerocopy")...)
@@ -57,7 +51,7 @@ func fallsBack(t *testing.T, ours, theirs, code, cure string) {
 	if g.log.grep(u.Fallback) == "" {
 		t.Errorf("the log does not say %q", u.Fallback)
 	}
-	converse(t, end{a, "gw42", over1, "ens18", under1}, end{b, "vxlan0", over2, "ens18", under2})
+	converse(t, seg.end(0, "gw42"), far)
 	checkVerdicts(t, g)
 	g.stop()
 }
@@ -65,7 +59,7 @@ func fallsBack(t *testing.T, ours, theirs, code, cure string) {
 // igb loses its carrier for seconds when XDP comes. gw is ready only when it is back: the
 // status has nothing to complain of then, and a ping need not be tried twice.
 func TestCardReady(t *testing.T) {
-	s := newCardSegment(t, "igb")
+	s := newTrio(t, "igb")
 	far := s.kernel(t, 1, lab.VXLANConfig{Remote: under1})
 	g, near := s.gw(t, 0, "--remote", under2.String())
 	if st := g.status(); !st.Ready || len(st.Problems) > 0 || !st.Underlay.Up {

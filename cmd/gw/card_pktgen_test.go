@@ -68,7 +68,7 @@ func arrived(t *testing.T, h *lab.Host, link string) uint64 {
 // machine keeps nothing is lost; at full speed what is lost is counted, and afterwards
 // all is as before.
 func TestCardPktgen(t *testing.T) {
-	s := newCardSegment(t, "igb")
+	s := newTrio(t, "igb")
 	station := newHost(t, s.lab, "station")
 	must(t, s.hosts[0].Adopt("vio3", "ens19"))
 	must(t, station.Adopt("vio4", "eth0"))

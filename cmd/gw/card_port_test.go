@@ -29,7 +29,7 @@ func TestCardToCard(t *testing.T) {
 		{"virtio multi to igb", "igb", "virtio multi", 1500},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newCardSegment(t, c.underlay)
+			s := newTrio(t, c.underlay)
 			for _, h := range s.hosts {
 				must(t, h.SetMTU("ens18", c.mtu))
 			}

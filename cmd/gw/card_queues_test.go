@@ -17,7 +17,7 @@ func TestCardQueues(t *testing.T) {
 	for _, kind := range []string{"igb", "virtio multi"} {
 		for _, workers := range []string{"1", "2"} {
 			t.Run(kind+", workers "+workers, func(t *testing.T) {
-				s := newCardSegment(t, kind)
+				s := newTrio(t, kind)
 				if kind == "igb" { // virtio-net leaves it to its host, which goes by ports
 					must(t, s.hosts[0].Do(func() error { return ethtool.HashUDPPorts("ens18") }))
 				}
