@@ -59,6 +59,15 @@ type Dataplane struct {
 	// Frames is how many frames of 4,096 bytes all interfaces share. Default 0:
 	// by the number of queues, 16,384 to 65,536 (64 to 256 MiB).
 	Frames uint32 `yaml:"frames" json:"frames"`
+	// Poll is what a worker does when there is nothing to do. Default adaptive: it
+	// looks on for some microseconds and then sleeps until an interrupt. With busy
+	// it never sleeps and receives by itself, which costs all of its CPU; with
+	// interrupt it sleeps at once.
+	Poll Poll `yaml:"poll" json:"poll"`
+	// CPUs are those that workers may have, one on each, written like 2,4-7. Default:
+	// left to gw, which prefers CPUs that are near to the underlay's NIC and do not
+	// serve its interrupts.
+	CPUs CPUs `yaml:"cpus,omitempty" json:"cpus,omitempty"`
 }
 
 // Tunnel is how the outer headers are made.
@@ -179,10 +188,11 @@ const MaxVNI = 1<<24 - 1
 // Validate until an interface and a VNI are given.
 func Default() Config {
 	return Config{
-		Underlay: Underlay{DstPort: 4789, Mode: ModeAuto},
-		Tunnel:   Tunnel{TTL: TTLAuto, TOS: TOSInherit, DF: DFUnset, SrcPort: PortRange{49152, 65535}},
-		Metrics:  Metrics{Listen: "127.0.0.1:9478"},
-		Log:      Log{Format: "auto", Level: "info"},
+		Underlay:  Underlay{DstPort: 4789, Mode: ModeAuto},
+		Tunnel:    Tunnel{TTL: TTLAuto, TOS: TOSInherit, DF: DFUnset, SrcPort: PortRange{49152, 65535}},
+		Dataplane: Dataplane{Poll: PollAdaptive},
+		Metrics:   Metrics{Listen: "127.0.0.1:9478"},
+		Log:       Log{Format: "auto", Level: "info"},
 	}
 }
 

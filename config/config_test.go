@@ -23,8 +23,9 @@ func diff(want, got any) string { return cmp.Diff(want, got, equalAddrs, equalPr
 func example() *Config {
 	tunnel := Tunnel{TTL: TTLAuto, TOS: TOSInherit, DF: "unset", SrcPort: PortRange{49152, 65535}}
 	return &Config{
-		Underlay: Underlay{Iface: "ens18", Local: netip.MustParseAddr("10.65.132.187"), DstPort: 4789, Mode: "auto"},
-		Tunnel:   tunnel,
+		Underlay:  Underlay{Iface: "ens18", Local: netip.MustParseAddr("10.65.132.187"), DstPort: 4789, Mode: "auto"},
+		Tunnel:    tunnel,
+		Dataplane: Dataplane{Workers: 1, Frames: 32768, Poll: PollAdaptive, CPUs: CPUs{1}},
 		VNIs: []VNI{{
 			VNI:        42,
 			Group:      netip.MustParseAddr("224.1.1.1"),

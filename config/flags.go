@@ -19,7 +19,9 @@ type Flags struct {
 	NoDevice     bool
 	Addresses    []string // for the device, with prefix length
 	Mode         string
-	Workers      uint   // 0: as many as fit
+	Workers      uint // 0: as many as fit
+	Poll         string
+	CPUs         string // empty: left to gw
 	Metrics      string // empty: none
 	Control      string // empty: the default path
 	LogFormat    string
@@ -32,6 +34,7 @@ func DefaultFlags() Flags {
 	return Flags{
 		DstPort:   uint(c.Underlay.DstPort),
 		Mode:      string(c.Underlay.Mode),
+		Poll:      string(c.Dataplane.Poll),
 		Metrics:   c.Metrics.Listen,
 		LogFormat: c.Log.Format,
 		LogLevel:  c.Log.Level,
@@ -47,6 +50,10 @@ func FromFlags(f Flags) (*Config, error) {
 	c.Underlay.Iface = f.Iface
 	c.Underlay.Mode = Mode(f.Mode)
 	c.Dataplane.Workers = uint32(min(f.Workers, math.MaxUint32))
+	c.Dataplane.Poll = Poll(f.Poll)
+	if err := unmarshal(&c.Dataplane.CPUs, f.CPUs); err != nil {
+		return nil, flagError("--cpus: %v", err)
+	}
 	c.Metrics.Listen = f.Metrics
 	c.Control.Path = f.Control
 	c.Log = Log{Format: f.LogFormat, Level: f.LogLevel}

@@ -83,7 +83,7 @@ func (d *Dataplane) check() *problem {
 	if d.Frames != 0 && (d.Frames < minFrames || d.Frames > maxFrames) {
 		return wrong("dataplane.frames", "%d frames are out of range (give %d-%d, or 0 to leave it to gw)", d.Frames, minFrames, maxFrames)
 	}
-	return nil
+	return d.checkPolling()
 }
 
 func (u *Underlay) check() *problem {

@@ -11,6 +11,23 @@ import (
 // spin to some microseconds: less than a sleep and a wake-up cost.
 const SpinRounds = 200
 
+// Poll is what a worker does with nothing to do.
+type Poll uint8
+
+const (
+	PollAdaptive  Poll = iota // spins for SpinRounds, then sleeps
+	PollBusy                  // never sleeps
+	PollInterrupt             // sleeps at once
+)
+
+// spins is how many empty rounds a worker makes in a row before it looks further.
+func (p Poll) spins() int {
+	if p == PollInterrupt {
+		return 1
+	}
+	return SpinRounds
+}
+
 // RetryMillis is how long a worker sleeps at most while a kernel that had no room
 // has to be asked again.
 const RetryMillis = 1

@@ -17,6 +17,7 @@ type Plane struct {
 	Depot   *ring.Depot
 	FDB     *fdb.Table
 	Remotes *Remotes
+	Poll    Poll // set before the first worker runs
 
 	snapshot atomic.Pointer[Snapshot]
 	clock    atomic.Uint32

@@ -107,13 +107,13 @@ func (w *Worker) Run() error {
 	// Frames wait as long as this thread waits for its CPU. Refused without
 	// CAP_SYS_NICE, which costs time on a busy machine and nothing else.
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, workerNice)
-	idle := 0
+	idle, spins := 0, w.plane.Poll.spins()
 	for !w.stop.Load() {
 		if w.Round() > 0 {
 			idle = 0
 			continue
 		}
-		if idle++; idle < SpinRounds {
+		if idle++; idle < spins || w.plane.Poll == PollBusy {
 			continue
 		}
 		if err := w.sleep(); err != nil {
@@ -164,6 +164,9 @@ func (w *Worker) Round() int {
 	work += w.injected()
 	for _, q := range w.queues {
 		n := q.Socket.Receive(w.batch.desc[:])
+		if n == 0 && q.Socket.Poll() {
+			n = q.Socket.Receive(w.batch.desc[:])
+		}
 		if n == 0 {
 			continue
 		}

@@ -75,7 +75,7 @@ func newBedOf(t testing.TB, steps func(*Gateway) []func() error, prepare func(*b
 
 	cfg, err := config.FromFlags(config.Flags{
 		Iface: "ens18", VNIs: []uint{42}, Remotes: []string{"10.0.0.2"}, Ports: []string{"veth1"},
-		DstPort: 4789, Mode: "auto", LogFormat: "text", LogLevel: "info",
+		DstPort: 4789, Mode: "auto", Poll: "adaptive", LogFormat: "text", LogLevel: "info",
 	})
 	must(t, err)
 	prepare(b, cfg)

@@ -227,7 +227,7 @@ const (
 // the tables.
 func (g *Gateway) newPlane(wire demand, ports []demand) error {
 	var err error
-	if g.workers, err = countWorkers(int(g.cfg.Dataplane.Workers), wire.queues); err != nil {
+	if g.workers, err = g.countWorkers(wire.queues); err != nil {
 		return err
 	}
 	g.frames = planFrames(g.workers, wire, ports, int(g.cfg.Dataplane.Frames))
@@ -242,6 +242,7 @@ func (g *Gateway) newPlane(wire demand, ports []demand) error {
 	}
 	g.onClose(table.Close)
 	g.plane = dataplane.NewPlane(mem, table, dataplane.NewRemotes(maxRemotes))
+	g.plane.Poll = polls[g.cfg.Dataplane.Poll]
 	return nil
 }
 

@@ -73,6 +73,7 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 	}
 	c := f.rings.device()
 	c.Ifindex, c.Name, c.Mode, c.Cure = info.Index, info.Name, f.ringMode(s, mode), refusalCure(info)
+	g.polled(info, &c)
 	if f.device, err = g.plane.Memory.Open(c); err != nil {
 		return nil, err
 	}
@@ -140,6 +141,9 @@ func (g *Gateway) closeIface(f *iface) error {
 	}
 	if f.tags.off != "" {
 		errs = append(errs, g.journal.UndoLink(f.tags.off)...)
+	}
+	if f.device != nil {
+		errs = append(errs, g.journal.UndoSettings(f.info.Name)...)
 	}
 	errs = append(errs, f.program.Close())
 	g.frames.giveBack(f.rings)

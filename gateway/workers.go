@@ -99,51 +99,6 @@ func (g *Gateway) fail(err error) {
 	}
 }
 
-// countWorkers is how many workers there are to be: asked, or where that is 0 as many
-// as there are queues of the underlay and CPUs for them.
-func countWorkers(asked, wires int) (int, error) {
-	cpus, err := usableCPUs()
-	switch {
-	case err != nil:
-		return 0, err
-	case asked > len(cpus):
-		return 0, &config.Error{Problem: fmt.Sprintf("%d workers do not fit on %d CPUs, one on each (give fewer, or 0 to leave it to gw)", asked, len(cpus))}
-	case asked > 0:
-		return asked, nil
-	}
-	return max(min(wires, len(cpus)/2), 1), nil
-}
-
-// usableCPUs lists the CPUs that this process may use, CPU 0 last, since it has the
-// most other work.
-func usableCPUs() ([]int, error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return nil, fmt.Errorf("ask for the CPUs to use: %w", err)
-	}
-	var cpus []int
-	for cpu := len(set)*64 - 1; cpu >= 0; cpu-- {
-		if set.IsSet(cpu) {
-			cpus = append(cpus, cpu)
-		}
-	}
-	return cpus, nil
-}
-
-// pickCPUs gives each worker a CPU. Gateways on different interfaces start at
-// different ones.
-func (g *Gateway) pickCPUs() ([]int, error) {
-	all, err := usableCPUs()
-	if err != nil {
-		return nil, err
-	}
-	picked := make([]int, g.workers)
-	for i := range picked {
-		picked[i] = all[(g.wire.info.Index+i)%len(all)]
-	}
-	return picked, nil
-}
-
 // followPorts subscribes to what happens to interfaces.
 func (g *Gateway) followPorts() error {
 	g.steward.ports = make(chan netlink.LinkUpdate, 64)

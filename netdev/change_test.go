@@ -25,7 +25,7 @@ func TestSetOffloads(t *testing.T) {
 	if now["tx-udp-segmentation"] || now["tx-tcp-segmentation"] {
 		t.Errorf("not switched: %v", now)
 	}
-	must(t, j.Record(Change{Kind: KindSysfs, Link: LinkID{Name: "va"}, Path: "/sys/class/net/none"}))
+	must(t, j.Record(Change{Kind: KindSysfs, Link: LinkID{Name: "va", Index: 1 << 30}, Feature: "none"}))
 	noErrors(t, j.UndoOffloads("vb"))
 	if len(j.Pending()) != 3 {
 		t.Errorf("another link's offloads are undone: %v", j.Pending())

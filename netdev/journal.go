@@ -21,7 +21,7 @@ type Kind string
 const (
 	KindPair    Kind = "pair"    // a veth pair was made: Link.Name, and MAC of its far end
 	KindOffload Kind = "offload" // Feature of Link
-	KindSysfs   Kind = "sysfs"   // the file Path, of Link where that is set
+	KindSysfs   Kind = "sysfs"   // the file Feature of Link, below /sys/class/net
 )
 
 // Change is one thing that outlives a killed process, with what puts it back.
@@ -29,7 +29,6 @@ type Change struct {
 	Kind    Kind            `json:"kind"`
 	Link    LinkID          `json:"link,omitzero"`
 	Feature string          `json:"feature,omitempty"`
-	Path    string          `json:"path,omitempty"`
 	Old     string          `json:"old,omitempty"`
 	New     string          `json:"new,omitempty"`
 	Data    json.RawMessage `json:"data,omitempty"` // for kinds of others, opaque here
@@ -143,6 +142,11 @@ func (j *Journal) UndoLink(name string) []error {
 // UndoOffloads does the same for the offloads of one interface only.
 func (j *Journal) UndoOffloads(name string) []error {
 	return j.undo(func(_ bool, c Change) bool { return c.Kind == KindOffload && c.Link.Name == name })
+}
+
+// UndoSettings does the same for the settings in sysfs of one interface only.
+func (j *Journal) UndoSettings(name string) []error {
+	return j.undo(func(_ bool, c Change) bool { return c.Kind == KindSysfs && c.Link.Name == name })
 }
 
 // undo puts back what match picks, which is told whether a killed run left it.

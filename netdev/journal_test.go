@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -233,28 +232,39 @@ func TestJournalRemade(t *testing.T) {
 // What its owner changed meanwhile is the owner's.
 func TestJournalChangedMeanwhile(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	j := open(t, filepath.Join(dir, "u.state"), nil)
+	enter(t)
+	addVeth(t, "va", "vb")
+	root, err := openSysfs()
+	must(t, err)
+	defer root.Close()
+	info, err := Lookup("va")
+	must(t, err)
 	for name, c := range map[string]struct{ now, want string }{
-		"as gw left it": {"200000\n", "0"},
-		"changed":       {"5\n", "5\n"},
+		"as gw left it": {"200000", "0"},
+		"changed":       {"5", "5"},
 	} {
-		file := filepath.Join(dir, strings.ReplaceAll(name, " ", "_"))
-		must(t, j.Record(Change{Kind: KindSysfs, Path: file, Old: "0", New: "200000"}))
-		must(t, os.WriteFile(file, []byte(c.now), 0o600))
+		j := journal(t)
+		must(t, root.write(info.ID(), "gro_flush_timeout", "0"))
+		must(t, DeferInterrupts(j, info))
+		must(t, root.write(info.ID(), "gro_flush_timeout", c.now))
 		noErrors(t, j.Undo())
-		if got, err := os.ReadFile(file); err != nil || string(got) != c.want {
+		if got, err := root.read(info.ID(), "gro_flush_timeout"); err != nil || got != c.want {
 			t.Errorf("%s: %q %v, want %q", name, got, err, c.want)
 		}
+		must(t, root.write(info.ID(), "gro_flush_timeout", "0"))
 	}
-	must(t, j.Record(Change{Kind: KindSysfs, Path: filepath.Join(dir, "gone"), Old: "0", New: "1"}))
+	// Of an interface that is gone nothing, although another has its name.
+	j := journal(t)
+	must(t, DeferInterrupts(j, info))
+	link, err := netlink.LinkByName("va")
+	must(t, err)
+	must(t, netlink.LinkDel(link))
+	addVeth(t, "va", "vb")
+	other, err := Lookup("va")
+	must(t, err)
+	must(t, root.write(other.ID(), "gro_flush_timeout", "200000"))
 	noErrors(t, j.Undo())
-	// Of an interface that is gone, not even a file that is there.
-	file := filepath.Join(dir, "other")
-	must(t, os.WriteFile(file, []byte("1"), 0o600))
-	must(t, j.Record(Change{Kind: KindSysfs, Path: file, Link: LinkID{Name: "none", Index: 1 << 30}, Old: "0", New: "1"}))
-	noErrors(t, j.Undo())
-	if got, err := os.ReadFile(file); err != nil || string(got) != "1" {
-		t.Errorf("%q %v", got, err)
+	if got, err := root.read(other.ID(), "gro_flush_timeout"); err != nil || got != "200000" {
+		t.Errorf("the other interface has %q %v", got, err)
 	}
 }

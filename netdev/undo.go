@@ -1,12 +1,7 @@
 package netdev
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/vishvananda/netlink"
@@ -59,7 +54,7 @@ func (id LinkID) Find() (netlink.Link, error) {
 // String names a change for messages.
 func (c Change) String() string {
 	what := string(c.Kind)
-	for _, s := range []string{c.Feature, c.Path, c.Link.Name} {
+	for _, s := range []string{c.Feature, c.Link.Name} {
 		if s != "" {
 			what += " " + s
 		}
@@ -118,33 +113,23 @@ func undoOffload(c Change) error {
 	return change(name, map[string]bool{c.Feature: c.Old == "true"})
 }
 
-// undoSysfs writes the old value back. A file of an interface is touched only
-// where sysfs shows the very one that was changed.
+// undoSysfs writes the old value back.
 func undoSysfs(c Change) error {
-	if c.Link.Index != 0 {
-		link, err := c.Link.Find()
-		if link == nil {
-			return err
-		}
-		index, err := os.ReadFile(filepath.Join("/sys/class/net", c.Link.Name, "ifindex"))
-		if err != nil || string(bytes.TrimSpace(index)) != strconv.Itoa(c.Link.Index) {
-			return nil
-		}
+	link, err := c.Link.Find()
+	if link == nil {
+		return err
 	}
-	now, err := os.ReadFile(c.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	root, err := openSysfs()
 	if err != nil {
 		return err
 	}
-	if string(bytes.TrimSpace(now)) != c.New {
-		return nil
+	defer root.Close()
+	id := LinkID{Name: link.Attrs().Name, Index: c.Link.Index}
+	now, err := root.read(id, c.Feature)
+	if err != nil || now != c.New {
+		return err
 	}
-	if err := os.WriteFile(c.Path, []byte(c.Old), 0o644); err != nil {
-		return fmt.Errorf("write %q: %w", c.Old, err)
-	}
-	return nil
+	return root.write(id, c.Feature, c.Old)
 }
 
 // gone says whether err is that an interface does not exist.

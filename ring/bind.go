@@ -180,5 +180,6 @@ func (s *Socket) tune(c *DeviceConfig) error {
 			return fmt.Errorf("prefer busy polling: %w (needs CAP_NET_ADMIN and kernel 5.11)", err)
 		}
 	}
+	s.polls = true
 	return nil
 }

@@ -25,7 +25,7 @@ type DeviceConfig struct {
 
 	Headroom uint32 // bytes in front of a received packet, beyond the 256 that XDP keeps; default 0
 
-	// BusyPoll > 0 makes the socket prefer busy polling: the device receives when its owner calls Wakeup or poll(2), which
+	// BusyPoll > 0 makes the socket prefer busy polling: the device receives when its owner calls Poll or poll(2), which
 	// may spin for so long. The interface also needs napi_defer_hard_irqs and gro_flush_timeout. Default 0: interrupts.
 	BusyPoll       time.Duration
 	BusyPollBudget int // packets per poll; default 64

@@ -24,6 +24,7 @@ type Socket struct {
 	lent   uint32  // frames given to the kernel to receive into and not got back
 	most   uint32  // of those, see lend
 	fd     int     // -1 over a loopback and after Close
+	polls  bool    // it prefers busy polling
 
 	sent    struct{ packets, bytes uint64 }
 	refused []uint64 // frames that Flush kept from the kernel

@@ -57,6 +57,8 @@ func newRun() *cobra.Command {
 	f.StringSliceVar(&flags.Addresses, "address", flags.Addresses, "address with prefix length for that interface; repeatable")
 	f.Var(&once{text: &flags.Mode}, "mode", "how to bind: auto, zerocopy, copy or generic")
 	f.UintVar(&flags.Workers, "workers", flags.Workers, "threads that move frames (default half of the CPUs, at most one per queue of the underlay)")
+	f.Var(&once{text: &flags.Poll}, "poll", "what a worker does with nothing to do: adaptive, busy or interrupt")
+	f.Var(&once{text: &flags.CPUs}, "cpus", "CPUs for them, one on each, such as 2,4-7")
 	f.Var(&once{text: &flags.Metrics}, "metrics", "address of /metrics for Prometheus, empty for none")
 	f.Var(&once{text: &flags.Control}, "control", "path of the API socket (default /run/gw/<iface>.sock)")
 	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "auto, text or json")
@@ -91,7 +93,7 @@ func (o *once) Type() string { return "string" }
 // settings makes the configuration of the flags, or of the file.
 func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config, error) {
 	// A script's empty variable must not quietly make a gateway without remotes.
-	for _, name := range []string{"config", "local", "remote", "group", "port", "device", "address"} {
+	for _, name := range []string{"config", "local", "remote", "group", "port", "device", "address", "cpus"} {
 		if f := c.Flags().Lookup(name); f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
 			return nil, usageError{fmt.Errorf("--%s is empty (give a value, or leave it out)", name)}
 		}
@@ -99,7 +101,7 @@ func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config
 	if file == "" {
 		return config.FromFlags(flags)
 	}
-	for _, name := range []string{"iface", "vni", "local", "dstport", "remote", "group", "port", "device", "no-device", "address", "mode", "workers", "metrics", "control"} {
+	for _, name := range []string{"iface", "vni", "local", "dstport", "remote", "group", "port", "device", "no-device", "address", "mode", "workers", "poll", "cpus", "metrics", "control"} {
 		if c.Flags().Changed(name) {
 			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
 		}
