@@ -6,13 +6,16 @@
 # make test-arm64
 #                build for arm64, and run there what needs no AF_XDP (qemu-user)
 # make lint      formatting, vet, staticcheck, the project's own rules
+# make install   put gw below PREFIX (/usr/local), with manual pages, completions and the systemd unit
+# make deb       build a Debian package of it
 # make bench     measure: in memory, and end to end against the kernel and others (root)
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+PREFIX  ?= /usr/local
 LDFLAGS := -s -w -X vxgw/gateway.Version=$(VERSION)
 
-.PHONY: all build demo test vmlab test-arm64 lint generate check-bpf bench bench-quick clean
+.PHONY: all build demo test vmlab test-arm64 lint generate check-bpf bench bench-quick install deb clean
 
 all: build
 
@@ -59,5 +62,11 @@ bench: build
 bench-quick: build
 	./gw bench --quick
 
+install: build
+	deploy/install.sh ./gw "$(DESTDIR)" "$(PREFIX)"
+
+deb: build
+	deploy/debian/build.sh ./gw "$(VERSION)" .
+
 clean:
-	rm -f gw
+	rm -f gw gw_*.deb

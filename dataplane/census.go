@@ -39,6 +39,14 @@ func (p *Plane) Ledger() Ledger {
 	return sum
 }
 
+// Alive reports whether every running worker does its rounds: each answers within a time. Any
+// goroutine.
+func (p *Plane) Alive(within time.Duration) bool {
+	p.books.Lock()
+	defer p.books.Unlock()
+	return p.ask(Leaving{}, within)
+}
+
 // Forget forgets what was counted for l, of which no worker has anything any more
 // (Quiesce). The sum that Ledger has for forgotten remotes keeps theirs. Any goroutine;
 // it returns when every running worker has done so.
@@ -57,8 +65,8 @@ func (p *Plane) Forget(l Leaving) {
 	}
 }
 
-// ask has every running worker answer, and keeps the answers. Under p.books.
-func (p *Plane) ask(l Leaving, patience time.Duration) {
+// ask has every running worker answer, keeps the answers, and reports whether all came. Under p.books.
+func (p *Plane) ask(l Leaving, patience time.Duration) (all bool) {
 	p.said = atLeast(p.said, len(p.workers))
 	known := p.Remotes.count()
 	asked := make([]*census, len(p.workers))
@@ -71,11 +79,18 @@ func (p *Plane) ask(l Leaving, patience time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	all = true
 	for i, c := range asked {
-		if c != nil && p.workers[i].answered(ctx, c) {
-			p.said[i] = c.Ledger
+		if c == nil {
+			continue
 		}
+		if !p.workers[i].answered(ctx, c) {
+			all = false
+			continue
+		}
+		p.said[i] = c.Ledger
 	}
+	return all
 }
 
 // answered waits for a worker's answer, until ctx ends or the worker runs no more.

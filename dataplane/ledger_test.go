@@ -196,3 +196,33 @@ func TestLedgerOfStuckWorker(t *testing.T) {
 		}
 	}
 }
+
+// A worker that does its rounds is alive, one that hangs is not, and neither holds up who asks.
+func TestAlive(t *testing.T) {
+	r := newRig(t, 1)
+	if !r.plane.Alive(time.Hour) {
+		t.Error("a plane on which nobody works is not alive")
+	}
+	r.worker.running.Store(true)
+	if r.plane.Alive(20 * time.Millisecond) {
+		t.Error("a worker that does no rounds is alive")
+	}
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				r.worker.Round()
+			}
+		}
+	}()
+	if !r.plane.Alive(time.Hour) {
+		t.Error("a worker that does its rounds is not alive")
+	}
+	close(stop)
+	<-ended
+	r.worker.running.Store(false)
+}

@@ -76,7 +76,7 @@ gw vni, gw remote, gw port and gw fdb change it while it runs, gw status shows i
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help lists the flags)", err, c.CommandPath())}
 	})
-	root.AddCommand(run, newStatus(), newStats(), newFDB(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newVersion())
+	root.AddCommand(run, newStatus(), newStats(), newFDB(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newMan(), newVersion())
 	return root
 }
 

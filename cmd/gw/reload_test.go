@@ -355,4 +355,14 @@ func TestReloadTellsSystemd(t *testing.T) {
 	hear("READY=1")
 	g.stop()
 	hear("STOPPING=1")
+
+	g = prepare(t, h, g.args...)
+	g.cmd.Env = append(g.cmd.Env, "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=300000")
+	g.begin()
+	g.ready()
+	hear("READY=1")
+	hear("WATCHDOG=1")
+	hear("WATCHDOG=1")
+	g.end(unix.SIGKILL)
+	output(t, h, "cleanup", "--iface", "ens18")
 }

@@ -167,6 +167,7 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		log.Warn("cannot tell systemd", "err", err)
 	}
+	go watchdog(ctx, log, g)
 	for {
 		select {
 		case <-ctx.Done():

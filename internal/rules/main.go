@@ -37,7 +37,9 @@ var imports = map[string][]string{
 
 	"internal/ethtool": {},
 
-	"internal/lab":   {"internal/ethtool"},
+	"internal/lab": {"internal/ethtool"},
+	"deploy":       {},
+
 	"internal/rules": {},
 	"internal/vmlab": {"internal/lab"}, "internal/vmlab/guest": {"internal/vmlab"},
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# install.sh GW ROOT PREFIX: puts a built gw below ROOT/PREFIX, with its manual pages,
+# completions, systemd unit and documentation. Run in the project's folder.
+set -euo pipefail
+gw=$1 root=$2 prefix=$3
+to=$root$prefix
+
+install -D -m 755 "$gw" "$to/bin/gw"
+install -d "$to/share/man/man8"
+"$gw" man "$to/share/man/man8"
+for shell in bash:bash-completion/completions/gw zsh:zsh/vendor-completions/_gw fish:fish/vendor_completions.d/gw.fish; do
+	file=$to/share/${shell#*:}
+	install -d "${file%/*}"
+	"$gw" completion "${shell%%:*}" >"$file"
+	chmod 644 "$file"
+done
+install -D -m 644 deploy/systemd/gw@.service "$to/lib/systemd/system/gw@.service"
+sed -i "s|/usr/bin/gw|$prefix/bin/gw|" "$to/lib/systemd/system/gw@.service"
+install -D -m 644 deploy/systemd/gw.sysusers "$to/lib/sysusers.d/gw.conf"
+install -D -m 644 deploy/gw.yaml "$to/share/doc/gw/examples/gw.yaml"
+install -m 644 README.md docs/*.md "$to/share/doc/gw/"
+install -d "$root/etc/gw"
