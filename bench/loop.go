@@ -91,7 +91,7 @@ func (l *Loop) publish(port, wire *ring.Socket, half uint32) error {
 	if err != nil {
 		return err
 	}
-	template, err := tunnel.Template(remoteAddr, macBytes(remoteMAC))
+	headers, err := tunnel.Headers(remoteAddr, macBytes(remoteMAC))
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (l *Loop) publish(port, wire *ring.Socket, half uint32) error {
 		Domains:  []*dataplane.Domain{d},
 		VNIs:     dataplane.NewVNITable([]*dataplane.Domain{d}),
 		Ports:    []*dataplane.Port{{MTU: 1500, Up: true}},
-		Paths:    [][]dataplane.Path{{{State: dataplane.PathDirect, MTU: 1550, Template: template}}},
+		Paths:    [][]dataplane.Path{{{State: dataplane.PathDirect, MTU: 1550, Headers: headers}}},
 		Queues:   [][]*dataplane.Queue{{{Socket: wire, Port: dataplane.Underlay}, {Socket: port}}},
 	})
 	return nil

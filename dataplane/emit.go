@@ -3,15 +3,10 @@ package dataplane
 import (
 	"vxgw/fdb"
 	"vxgw/ring"
-	"vxgw/vxlan"
 )
 
 // Emit: to a port as it is, to a remote behind the outer headers, or to many.
 // Whoever cannot pass a frame on frees it and says why.
-
-// innerOverhead is what a tunnel adds in front of the inner frame, counted from
-// the outer IP header on: what the route's MTU bounds.
-const innerOverhead = vxlan.Overhead - 14
 
 // deliverAll sends the rows of a batch from the tunnel that nothing is left to decide
 // of: the source is where the FDB has it, and the destination is behind a port that

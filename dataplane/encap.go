@@ -8,7 +8,8 @@ import (
 
 // encapAll sends the rows of a batch from a port of d that nothing is left to decide
 // of: the source is where the FDB has it, the destination is behind a remote whose
-// next hop is known, and the tunnel's options need no second look at the headers.
+// next hop is known, the headers are plain, and the tunnel's options need no second
+// look at them.
 // It leaves the others undecided and returns how many it sent.
 func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
@@ -46,7 +47,7 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 		}
 		ledger[number].TxPackets++
 		ledger[number].TxBytes += uint64(desc.Len)
-		path.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), d.VNI, b.flow[i], w.nextID())
+		path.Headers.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), d.VNI, b.flow[i], w.nextID())
 		b.verdict[i] = gone
 		sent++
 	}
@@ -58,13 +59,14 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 func (w *Worker) toRemote(i int, number uint32, desc ring.Desc, kind kind) Verdict {
 	d := w.domain(i)
 	t, path := d.Tunnel, w.path(d, number)
-	if !w.wireUp() || int(desc.Len)+innerOverhead > path.MTU || desc.Addr&w.offsets < vxlan.Overhead || !w.isOpen(path, number) {
+	head := path.Headers.Len()
+	if !w.wireUp() || int(desc.Len) > path.most() || desc.Addr&w.offsets < uint64(head) || !w.isOpen(path, number) {
 		return w.detour(i, number, desc, path, kind)
 	}
-	desc.Addr -= vxlan.Overhead
-	desc.Len += vxlan.Overhead
+	desc.Addr -= uint64(head)
+	desc.Len += uint32(head)
 	flow := w.batch.flow[i]
-	encap(w.mem.Bytes(desc.Addr, desc.Len), &path.Template, t, d.VNI, flow, w.nextID())
+	encap(w.mem.Bytes(desc.Addr, desc.Len), &path.Headers, t, d.VNI, flow, w.nextID())
 	way := wayOf(flow)
 	out := &w.wires[way]
 	if out.socket == nil {
@@ -101,9 +103,9 @@ func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path, kind k
 		v = PortDown
 	case path.State == PathNoRoute, w.snap.Local == 0:
 		v = NoRoute
-	case int(desc.Len)+innerOverhead > path.MTU:
-		return w.tooBig(i, desc, path.MTU-innerOverhead)
-	case desc.Addr&w.offsets < vxlan.Overhead:
+	case int(desc.Len) > path.most():
+		return w.tooBig(i, desc, path.most())
+	case desc.Addr&w.offsets < vxlan.MaxOverhead:
 		v = NoHeadroom
 	case path.State == PathDraining:
 		return w.keep(i, number, desc, kind)
@@ -121,13 +123,13 @@ var unbuilt = Path{State: PathSlow, MTU: 1 << 16}
 // encap writes the outer headers to the start of packet, in front of the inner
 // frame. id is the IPv4 ID of packets that a router may fragment, 0 leaves it to
 // the kernel.
-func encap(packet []byte, t *vxlan.Template, opts *Tunnel, vni uint32, f vxlan.Flow, id uint16) {
-	t.Put((*[vxlan.Overhead]byte)(packet), len(packet)-vxlan.Overhead, vni, f, id)
+func encap(packet []byte, h *vxlan.Headers, opts *Tunnel, vni uint32, f vxlan.Flow, id uint16) {
+	h.Put(packet, vni, f, id)
 	if opts.InheritDF && f.DF() {
-		vxlan.PutInherit(packet, t.TTL(), true)
+		h.PutInherit(packet, h.TTL(), true)
 	}
 	if opts.UDPChecksum {
-		vxlan.PutChecksum(packet)
+		h.PutChecksum(packet)
 	}
 }
 

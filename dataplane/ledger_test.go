@@ -39,7 +39,7 @@ func TestLedgerAgreesWithTheWire(t *testing.T) {
 		r.runSlow(wire)
 		for _, p := range wire.packets {
 			n, _ := r.plane.Remotes.Find(netip.AddrFrom4([4]byte(p[16:])))
-			want[n].Add(Traffic{TxPackets: 1, TxBytes: uint64(len(p) - innerOverhead)})
+			want[n].Add(Traffic{TxPackets: 1, TxBytes: uint64(len(p) - (vxlan.Overhead - ethernet))})
 		}
 		wire.packets = nil
 		for _, p := range r.ports {

@@ -106,9 +106,9 @@ func (r *rig) path(n uint32, state PathState) {
 	r.t.Helper()
 	paths := make([]Path, max(len(r.snap.Paths[0]), int(n)+1))
 	copy(paths, r.snap.Paths[0])
-	template, err := r.snap.Domains[0].Tunnel.Template(r.plane.Remotes.Addrs()[n], macBytes(peerMAC))
+	headers, err := r.snap.Domains[0].Tunnel.Headers(r.plane.Remotes.Addrs()[n], macBytes(peerMAC))
 	must(r.t, err)
-	paths[n] = Path{State: state, MTU: 1500, Template: template}
+	paths[n] = Path{State: state, MTU: 1500, Headers: headers}
 	r.snap.Paths = [][]Path{paths}
 }
 

@@ -79,11 +79,12 @@ func (s *SlowPath) rest() bool {
 // forward sends one frame.
 func (s *SlowPath) forward(out Sender, f SlowFrame, now time.Time) {
 	defer s.pool.Put(f.Desc.Addr)
-	t, err := f.Tunnel.Template(s.plane.Remotes.slots[f.Remote].key.addr(), [6]byte{})
+	h, err := f.Tunnel.Headers(s.plane.Remotes.slots[f.Remote].key.addr(), [6]byte{})
 	if err == nil {
-		packet := s.plane.Memory.Bytes(f.Desc.Addr-vxlan.Overhead, f.Desc.Len+vxlan.Overhead)
-		encap(packet, &t, f.Tunnel, f.VNI, f.Flow, 0)
-		err = out.Send(packet[ethernet:])
+		head := h.Len()
+		packet := s.plane.Memory.Bytes(f.Desc.Addr-uint64(head), f.Desc.Len+uint32(head))
+		encap(packet, &h, f.Tunnel, f.VNI, f.Flow, 0)
+		err = out.Send(packet[h.L3():])
 	}
 	if err != nil {
 		s.Failed.Add(1)
@@ -121,9 +122,9 @@ func (s *SlowPath) drain() {
 	s.pool.Drain()
 }
 
-// Template returns the outer headers of packets to dst. TTL auto is 64, and 1 for
+// Headers returns the outer headers of packets to dst. TTL auto is 64, and 1 for
 // a multicast group, as the kernel's device has it.
-func (t *Tunnel) Template(dst netip.Addr, mac [6]byte) (vxlan.Template, error) {
+func (t *Tunnel) Headers(dst netip.Addr, mac [6]byte) (vxlan.Headers, error) {
 	c := t.Outer
 	c.Dst, c.DstMAC = dst, mac
 	if c.TTL == 0 {
@@ -132,5 +133,5 @@ func (t *Tunnel) Template(dst netip.Addr, mac [6]byte) (vxlan.Template, error) {
 			c.TTL = 1
 		}
 	}
-	return vxlan.NewTemplate(c)
+	return vxlan.NewHeaders(c)
 }

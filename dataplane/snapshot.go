@@ -94,18 +94,20 @@ const (
 
 // Path is the way to one remote with one set of tunnel options.
 type Path struct {
-	Template vxlan.Template
-	State    PathState
-	MTU      int // of the route: bytes from the outer IP header on
-
-	room uint32 // bytes of the longest inner frame that leaves directly, 0 for none; see Publish
+	Headers vxlan.Headers
+	State   PathState
+	room    uint32 // bytes of the longest inner frame that encapAll sends, 0 for none; see Publish
+	MTU     int    // of the route: bytes from the outer IP header on
 }
+
+// most is how many bytes the longest inner frame has.
+func (p *Path) most() int { return p.MTU - p.Headers.Taken() }
 
 // setRoom derives what workers compare a frame with.
 func (p *Path) setRoom() {
 	room := uint32(0)
-	if p.State == PathDirect {
-		room = uint32(max(p.MTU-innerOverhead, 0))
+	if p.State == PathDirect && p.Headers.Plain() {
+		room = uint32(max(p.most(), 0))
 	}
 	if p.room != room { // what workers already have is not written to
 		p.room = room

@@ -190,7 +190,7 @@ func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []data
 func (g *Gateway) direct(p *dataplane.Path, t *dataplane.Tunnel, way underlay.Path, link underlay.Link) (err error) {
 	o := *t
 	o.Outer.SrcMAC = link.MAC
-	p.Template, err = o.Template(way.Remote, way.DstMAC)
+	p.Headers, err = o.Headers(way.Remote, way.DstMAC)
 	return err
 }
 

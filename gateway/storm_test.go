@@ -104,7 +104,7 @@ func (b *bed) storm(remotes int, calm <-chan struct{}) (turns int, err error) {
 // macOf is where packets by a path go.
 func macOf(p dataplane.Path) [6]byte {
 	var head [vxlan.Overhead]byte
-	p.Template.Put(&head, 100, 42, 0, 0)
+	p.Headers.Template.Put(&head, 100, 42, 0, 0)
 	return [6]byte(head[:6])
 }
 

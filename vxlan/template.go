@@ -2,10 +2,11 @@ package vxlan
 
 // A packet towards the underlay:
 //
-//	NewTemplate       once per remote and set of tunnel options: all that packets share
-//	Template.Put      per packet: the copy, and what differs
+//	NewHeaders        once per remote and set of tunnel options: all that packets share (headers.go)
+//	Template.Put      per packet: the copy, and what differs; over IPv4, without a tag
 //	PutInherit        where TTL or DF come from the inner header
 //	PutChecksum       where the tunnel has UDP checksums
+//	Headers.Put ...   the same for headers of any length: over IPv6 (template6.go), with a VLAN tag
 
 import (
 	"encoding/binary"
@@ -16,17 +17,20 @@ import (
 // TemplateConfig says what all packets to one remote share.
 type TemplateConfig struct {
 	SrcMAC, DstMAC [6]byte    // DstMAC may be zero while the neighbour is not known, if the kernel is to send the packet
-	Src, Dst       netip.Addr // IPv4, or IPv4 mapped into IPv6
+	Tag            uint32     // VLAN tag behind the MAC addresses: its type (0x8100), then its control information; 0 for none
+	Src, Dst       netip.Addr // of one family; IPv4 may be mapped into IPv6
 	DstPort        uint16     // not 0
 	SrcPorts       [2]uint16  // of which the flow's hash picks one, both included
-	TTL            uint8      // not 0
+	TTL            uint8      // or hop limit; not 0
 	TOS            uint8      // its DSCP; the ECN field is the inner packet's
 	InheritTOS     bool       // the inner packet's DSCP instead
-	DF             bool
+	DF             bool       // over IPv4
+	Label          uint32     // over IPv6: the flow label, 20 bits
+	LabelFrom      LabelFrom  // over IPv6: where else the flow label comes from, with Label 0
 }
 
-// Template is a prebuilt outer header, Ethernet to VXLAN, and fills one cache line. It is never written to after NewTemplate, so any
-// number of goroutines may use it. The zero value makes no valid packets.
+// Template is a prebuilt outer header, Ethernet without a tag to VXLAN over IPv4, and fills one cache line. It is never written to
+// after NewTemplate, so any number of goroutines may use it. The zero value makes no valid packets.
 type Template struct {
 	header    [Overhead]byte // TOS, lengths, IPv4 checksum, source port, VNI and UDP checksum are 0
 	tos       uint8          // DSCP where it is fixed
@@ -55,33 +59,17 @@ const (
 
 const flagDF = 0x4000
 
-// NewTemplate builds the outer header. It refuses IPv6 and addresses that no packet can come from or go to.
+// NewTemplate builds the outer header over IPv4. It refuses IPv6, a tag, and addresses that no packet can come from or go to.
 func NewTemplate(cfg TemplateConfig) (Template, error) {
-	src, dst := cfg.Src.Unmap(), cfg.Dst.Unmap()
-	fail := func(reason string, args ...any) (Template, error) {
-		return Template{}, fmt.Errorf("build outer header from %v to %v: %s", cfg.Src, cfg.Dst, fmt.Sprintf(reason, args...))
-	}
-	for _, addr := range []netip.Addr{src, dst} {
-		switch {
-		case !addr.IsValid():
-			return fail("address missing")
-		case addr.Is6():
-			return fail("%v is IPv6, only an IPv4 underlay is supported", addr)
-		case addr.IsUnspecified():
-			return fail("%v is no host's address", addr)
-		}
-	}
+	src, dst, err := cfg.check()
 	switch {
-	case martian(binary.BigEndian.Uint32(src.AsSlice())):
-		return fail("%v is not a unicast source, remotes would drop it", src)
-	case cfg.DstPort == 0:
-		return fail("destination port 0")
-	case cfg.TTL == 0:
-		return fail("TTL 0, packets would not leave")
-	case cfg.SrcPorts[0] > cfg.SrcPorts[1]:
-		return fail("source ports %d to %d", cfg.SrcPorts[0], cfg.SrcPorts[1])
+	case err != nil:
+		return Template{}, err
+	case dst.Is6():
+		return Template{}, cfg.wrong("%v is IPv6", dst)
+	case cfg.Tag != 0:
+		return Template{}, cfg.wrong("VLAN tag %#x", cfg.Tag)
 	}
-
 	var t Template
 	h := t.header[:]
 	copy(h, cfg.DstMAC[:])
@@ -97,16 +85,61 @@ func NewTemplate(cfg TemplateConfig) (Template, error) {
 	t.sum = uint32(Fold(Sum(h[etherLen:atUDP], 0)))
 	binary.BigEndian.PutUint16(h[atUDP+2:], cfg.DstPort)
 	binary.BigEndian.PutUint64(h[atVXLAN:], flagI)
-	// ECN always by RFC 6040 section 4.1, normal mode; the kernel's device sends ECT(0) for an inner CE, which RFC 6040 replaced.
-	t.tos, t.inherited = cfg.TOS&^ecnMask, ecnMask
-	if cfg.InheritTOS {
-		t.tos, t.inherited = 0, 0xff
-	}
+	t.tos, t.inherited = cfg.inherit()
 	t.firstPort, t.ports = cfg.SrcPorts[0], uint32(cfg.SrcPorts[1]-cfg.SrcPorts[0])+1
 	if !cfg.DF {
 		t.idMask = 0xffff
 	}
 	return t, nil
+}
+
+// inherit says which TOS all packets have, and which bits come from the inner packet: all, or ECN. That always does, by RFC 6040
+// section 4.1, normal mode; the kernel's device sends ECT(0) for an inner CE, which RFC 6040 replaced.
+func (cfg *TemplateConfig) inherit() (tos, inherited uint8) {
+	if cfg.InheritTOS {
+		return 0, 0xff
+	}
+	return cfg.TOS &^ ecnMask, ecnMask
+}
+
+// check refuses what no packet can have, and returns the addresses.
+func (cfg *TemplateConfig) check() (src, dst netip.Addr, err error) {
+	src, dst = cfg.Src.Unmap(), cfg.Dst.Unmap()
+	for _, addr := range []netip.Addr{src, dst} {
+		switch {
+		case !addr.IsValid():
+			return src, dst, cfg.wrong("address missing")
+		case addr.IsUnspecified():
+			return src, dst, cfg.wrong("%v is no host's address", addr)
+		}
+	}
+	switch {
+	case src.Is4() != dst.Is4():
+		return src, dst, cfg.wrong("one is IPv4, the other IPv6")
+	case notSource(src):
+		return src, dst, cfg.wrong("%v is not a unicast source, remotes would drop it", src)
+	case cfg.DstPort == 0:
+		return src, dst, cfg.wrong("destination port 0")
+	case cfg.TTL == 0:
+		return src, dst, cfg.wrong("TTL 0, packets would not leave")
+	case cfg.SrcPorts[0] > cfg.SrcPorts[1]:
+		return src, dst, cfg.wrong("source ports %d to %d", cfg.SrcPorts[0], cfg.SrcPorts[1])
+	}
+	return src, dst, nil
+}
+
+// notSource tells an address that no host may send from.
+func notSource(src netip.Addr) bool {
+	if src.Is4() {
+		return martian(binary.BigEndian.Uint32(src.AsSlice()))
+	}
+	b := src.As16()
+	return martian6(binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:]))
+}
+
+// wrong is the error of a configuration that no packet can be made of.
+func (cfg *TemplateConfig) wrong(reason string, args ...any) error {
+	return fmt.Errorf("build outer header from %v to %v: %s", cfg.Src, cfg.Dst, fmt.Sprintf(reason, args...))
 }
 
 // TTL returns the configured TTL, for PutInherit where only DF is inherited.
@@ -152,16 +185,16 @@ func update32(h *[Overhead]byte, old, new uint32) {
 }
 
 // PutChecksum fills in the UDP checksum of pkt, all of the packet from the outer Ethernet header to the end of the inner frame. It reads
-// every byte, so it comes last: after Mend, Put and PutInherit.
-func PutChecksum(pkt []byte) {
-	// The addresses stand right in front of the UDP header: one run covers both (RFC 768).
-	pkt = pkt[atSrcIP:]
-	sum := uint64(protoUDP) + uint64(len(pkt)-(atUDP-atSrcIP))
-	const at = atUDPChecksum - atSrcIP
-	binary.BigEndian.PutUint16(pkt[at:], 0)
-	check := ^Fold(Sum(pkt, sum))
+// every byte, so it comes last: after Mend, Put and PutInherit. Over IPv4 and without a tag: see Headers.PutChecksum.
+func PutChecksum(pkt []byte) { putChecksum(pkt[atSrcIP:], atUDP-atSrcIP) }
+
+// putChecksum fills in the UDP checksum of what starts at the outer source address; the UDP header is at udp. The addresses stand right
+// in front of it: one run covers both (RFC 768, RFC 8200 section 8.1).
+func putChecksum(b []byte, udp int) {
+	binary.BigEndian.PutUint16(b[udp+6:], 0)
+	check := ^Fold(Sum(b, uint64(protoUDP)+uint64(len(b)-udp)))
 	if check == 0 {
 		check = 0xffff
 	}
-	binary.BigEndian.PutUint16(pkt[at:], check)
+	binary.BigEndian.PutUint16(b[udp+6:], check)
 }

@@ -98,8 +98,8 @@ func TestNewTemplateRefuses(t *testing.T) {
 	}{
 		{"no source", func(c *TemplateConfig) { c.Src = netip.Addr{} }, "address missing"},
 		{"no remote", func(c *TemplateConfig) { c.Dst = netip.Addr{} }, "address missing"},
-		{"IPv6 source", func(c *TemplateConfig) { c.Src = v6 }, "2001:db8::7 is IPv6"},
-		{"IPv6 remote", func(c *TemplateConfig) { c.Dst = v6 }, "2001:db8::7 is IPv6"},
+		{"IPv6 source", func(c *TemplateConfig) { c.Src = v6 }, "one is IPv4, the other IPv6"},
+		{"IPv6 remote", func(c *TemplateConfig) { c.Dst = v6 }, "one is IPv4, the other IPv6"},
 		{"source 0.0.0.0", func(c *TemplateConfig) { c.Src = netip.IPv4Unspecified() }, "0.0.0.0 is no host's address"},
 		{"remote 0.0.0.0", func(c *TemplateConfig) { c.Dst = netip.IPv4Unspecified() }, "0.0.0.0 is no host's address"},
 		{"multicast source", func(c *TemplateConfig) { c.Src = netip.MustParseAddr("224.1.1.1") }, "not a unicast source"},

@@ -11,8 +11,9 @@
 //	DecapECN     combine both ECN fields, or drop
 //	SetTOS       write the result into the inner header
 //
-// Towards a tunnel: ParseInner, Mend, Template.Put, and where the tunnel asks for it PutInherit and PutChecksum. What nearly all
-// packets are is read by QuickOuter and QuickInner instead, which leave nothing to do for the steps up to the look-up of MACs.
+// Towards a tunnel: ParseInner, Mend, Headers.Put, and where the tunnel asks for it PutInherit and PutChecksum. What nearly all
+// packets are is read by QuickOuter and QuickInner instead, which leave nothing to do for the steps up to the look-up of MACs,
+// and sent with Template.Put, which knows one length of headers.
 // PutTooBig makes the answer to a packet that does not fit the way to its tunnel's end.
 //
 // All functions may be called by any goroutine; what they are handed belongs to the caller, and nothing is kept.
@@ -28,6 +29,12 @@ const (
 	// Ethernet 14, IPv4 without options 20, UDP 8, VXLAN 8.
 	Overhead = etherLen + ip4Len + udpLen + vxlanLen
 
+	// Overhead6 is the same over IPv6, without extension headers.
+	Overhead6 = etherLen + ip6Len + udpLen + vxlanLen
+
+	// MaxOverhead is the most that Headers put in front of an inner frame: over IPv6, with a VLAN tag.
+	MaxOverhead = Overhead6 + tagLen
+
 	// MaxInner is the longest inner frame an IPv4 total length can count, in bytes.
 	MaxInner = 0xffff - ip4Len - udpLen - vxlanLen
 )
@@ -38,6 +45,7 @@ const (
 	ip6Len   = 40
 	udpLen   = 8
 	vxlanLen = 8
+	tagLen   = 4 // 802.1Q
 )
 
 const (
