@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"vxgw/dataplane"
@@ -86,7 +87,8 @@ func NewLoop(c LoopConfig) (_ *Loop, err error) {
 func (l *Loop) publish(port, wire *ring.Socket, half uint32) error {
 	const now = 1
 	tunnel := &dataplane.Tunnel{
-		Outer: vxlan.TemplateConfig{SrcPorts: [2]uint16{49152, 65535}, InheritTOS: true, Src: underlayAddr, DstPort: vxlan.Port, SrcMAC: macBytes(underlayMAC)}}
+		Outer:  vxlan.TemplateConfig{SrcPorts: [2]uint16{49152, 65535}, InheritTOS: true, DstPort: vxlan.Port, SrcMAC: macBytes(underlayMAC)},
+		Source: func(netip.Addr) netip.Addr { return underlayAddr }}
 	number, err := l.plane.Remotes.Add(remoteAddr)
 	if err != nil {
 		return err
@@ -104,10 +106,9 @@ func (l *Loop) publish(port, wire *ring.Socket, half uint32) error {
 	if n := l.plane.FDB.Len(); n != 2*int(max(half, 1)) {
 		return fmt.Errorf("fill the FDB: it has %d entries instead of %d", n, 2*half)
 	}
-	addr := underlayAddr.As4()
 	l.plane.Publish(&dataplane.Snapshot{
 		LocalMAC: underlayMAC,
-		Local:    uint32(addr[0])<<24 | uint32(addr[1])<<16 | uint32(addr[2])<<8 | uint32(addr[3]),
+		Locals:   []vxlan.Addr{vxlan.AddrOf(underlayAddr)},
 		Underlay: true,
 		Domains:  []*dataplane.Domain{d},
 		VNIs:     dataplane.NewVNITable([]*dataplane.Domain{d}),

@@ -17,14 +17,13 @@ func checkPacket(b []byte) error {
 	if f := vxlan.ParseOuter(b, &o); f != vxlan.OK {
 		return fmt.Errorf("outer headers: %v", f)
 	}
-	src, dst := underlayAddr.As4(), remoteAddr.As4()
 	switch {
 	case o.VNI != vni:
 		return fmt.Errorf("VNI %d instead of %d", o.VNI, vni)
 	case o.DstPort != vxlan.Port:
 		return fmt.Errorf("UDP port %d instead of %d", o.DstPort, vxlan.Port)
-	case o.Src != binary.BigEndian.Uint32(src[:]) || o.Dst != binary.BigEndian.Uint32(dst[:]):
-		return fmt.Errorf("from %#x to %#x instead of %v to %v", o.Src, o.Dst, underlayAddr, remoteAddr)
+	case o.Src.Netip() != underlayAddr || o.Dst.Netip() != remoteAddr:
+		return fmt.Errorf("from %v to %v instead of %v to %v", o.Src.Netip(), o.Dst.Netip(), underlayAddr, remoteAddr)
 	}
 	return checkFrame(b[o.HeaderLen:o.Len], nearSide, farSide)
 }

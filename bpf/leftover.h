@@ -1,14 +1,16 @@
-/* The filter of a raw UDP socket on the underlay: picks what is ours from what
- * underlay.c left to the kernel. It returns how many bytes the socket gets.
+/* The filters of raw UDP sockets on the underlay, one per IP version: they pick
+ * what is ours from what underlay.c left to the kernel, and return how many
+ * bytes the socket gets.
  *
  *   1. It came from outside: neither from this host to an address of its own,
  *      nor a copy of what it sent to a group.
- *   2. UDP over IPv4, to our port.
+ *   2. UDP, to our port.
  *   3. To an address of ours, with a VNI of ours.
  *
- * The kernel has put fragments together, and checked the IPv4 header and its
+ * The kernel has put fragments together, and checked the IP header and its
  * options, when the packet comes here. The data starts at the IPv4 header
- * (raw_rcv in net/ipv4/raw.c), and may be in pieces.
+ * (raw_rcv in net/ipv4/raw.c), of IPv6 at the UDP header (rawv6_rcv in
+ * net/ipv6/raw.c), and may be in pieces.
  */
 #ifndef LEFTOVER_H
 #define LEFTOVER_H
@@ -48,6 +50,12 @@ static __always_inline int datagram_ours(struct __sk_buff *skb, __u32 at, struct
 	return bpf_map_lookup_elem(&vnis, &vni) != 0;
 }
 
+/* Whether a packet comes from this host. */
+static __always_inline int own(struct __sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_LOOPBACK || skb->ingress_ifindex == LOOPBACK_IFINDEX;
+}
+
 SEC("socket")
 int leftover(struct __sk_buff *skb)
 {
@@ -56,7 +64,7 @@ int leftover(struct __sk_buff *skb)
 	__be32 dst;
 	__u32 at;
 
-	if (skb->pkt_type == PACKET_LOOPBACK || skb->ingress_ifindex == LOOPBACK_IFINDEX)
+	if (own(skb))
 		return 0;
 	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.version_ihl >> 4 != 4 || ip.proto != IPPROTO_UDP)
 		return 0;
@@ -67,6 +75,23 @@ int leftover(struct __sk_buff *skb)
 		return 0;
 	dst = ip.dst;
 	if (!bpf_map_lookup_elem(&addrs, &dst) || !datagram_ours(skb, at, &udp))
+		return 0;
+	return skb->len;
+}
+
+#define BPF_HDR_START_NET 1 /* include/uapi/linux/bpf.h: from the IP header */
+
+SEC("socket")
+int leftover6(struct __sk_buff *skb)
+{
+	struct ipv6 ip;
+	struct udp udp;
+
+	if (own(skb) || bpf_skb_load_bytes(skb, 0, &udp, sizeof(udp)) || udp.dst != bpf_htons(dstport))
+		return 0;
+	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET) || ip.version_class >> 4 != 6)
+		return 0;
+	if (!bpf_map_lookup_elem(&addrs6, &ip.dst) || !datagram_ours(skb, 0, &udp))
 		return 0;
 	return skb->len;
 }

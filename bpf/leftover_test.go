@@ -165,14 +165,14 @@ func TestLeftoverFollows(t *testing.T) {
 func TestLeftoverRefusals(t *testing.T) {
 	u := newUnderlay(t)
 	fd := rawSocket(t)
-	wantError(t, u.FilterLeftovers(-1), unix.EBADF, "attach BPF program leftover")
-	if err := u.FilterLeftovers(fd); err != nil {
+	wantError(t, u.FilterLeftovers(-1, false), unix.EBADF, "attach BPF program leftover")
+	if err := u.FilterLeftovers(fd, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := u.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, u.FilterLeftovers(fd), os.ErrClosed)
+	wantError(t, u.FilterLeftovers(fd, false), os.ErrClosed)
 }
 
 func rawSocket(t testing.TB) int {

@@ -28,11 +28,12 @@ func TestObjects(t *testing.T) {
 		"counters": steer["counters"],
 		"vnis":     {ebpf.Hash, 4, 1},
 		"addrs":    {ebpf.Hash, 4, 1},
+		"addrs6":   {ebpf.Hash, 16, 1},
 		".rodata":  {ebpf.Array, 4, 2},
 	}
 	port := map[string]ebpf.ProgramType{"port": ebpf.XDP}
 	tags := map[string]ebpf.ProgramType{"porttags": ebpf.XDP}
-	both := map[string]ebpf.ProgramType{"underlay": ebpf.XDP, "leftover": ebpf.SocketFilter}
+	both := map[string]ebpf.ProgramType{"underlay": ebpf.XDP, "leftover": ebpf.SocketFilter, "leftover6": ebpf.SocketFilter}
 	for _, tt := range []struct {
 		file     string
 		programs map[string]ebpf.ProgramType
@@ -122,8 +123,8 @@ func TestGenerated(t *testing.T) {
 	if err := spec.Assign(&u); err != nil {
 		t.Error(err)
 	}
-	want := []*ebpf.MapSpec{u.Addrs, u.Counters, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
-	if len(spec.Maps) != len(want) || len(spec.Programs) != 2 || len(spec.Variables) != 1 {
+	want := []*ebpf.MapSpec{u.Addrs, u.Addrs6, u.Counters, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
+	if len(spec.Maps) != len(want) || len(spec.Programs) != 3 || len(spec.Variables) != 1 {
 		t.Errorf("underlay: the object has %v, %v, %v", spec.Maps, spec.Programs, spec.Variables)
 	}
 	if spec, err = loadPortProg(); err != nil {

@@ -21,6 +21,21 @@ struct ipv4 {
 	__be32 dst;
 };
 
+/* In words of 4 bytes, as far as the header is aligned. */
+struct addr6 {
+	__be32 word[4];
+};
+
+struct ipv6 {
+	__u8 version_class; /* version, and half of the traffic class */
+	__u8 class_label[3];
+	__be16 len;
+	__u8 next;
+	__u8 hops;
+	struct addr6 src;
+	struct addr6 dst;
+};
+
 struct udp {
 	__be16 src;
 	__be16 dst;
@@ -52,5 +67,13 @@ struct {
 	__type(value, __u8);
 	__uint(max_entries, 1);
 } addrs SEC(".maps");
+
+/* The same for IPv6. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct addr6);
+	__type(value, __u8);
+	__uint(max_entries, 1);
+} addrs6 SEC(".maps");
 
 #endif

@@ -48,6 +48,9 @@ func insert(offset int, b ...byte) []byte {
 
 // oursTwin is the underlay's decision again, slow and from the rules.
 func oursTwin(p []byte) bool {
+	if len(p) >= 14 && bytes.Equal(p[12:14], []byte{0x86, 0xdd}) {
+		return ours6Twin(p)
+	}
 	if len(p) < 14 || !bytes.Equal(p[12:14], []byte{0x08, 0x00}) {
 		return false
 	}

@@ -27,7 +27,7 @@ func newUnderlay(t testing.TB) *Underlay {
 			t.Fatal(err)
 		}
 	}
-	for _, a := range []netip.Addr{testLocal, testGroup} {
+	for _, a := range []netip.Addr{testLocal, testGroup, testLocal6, testGroup6} {
 		if err := u.AddAddr(a); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestUnderlayTable(t *testing.T) {
 		{"TCP", set(23, 6), false},
 		{"UDP-Lite", set(23, 136), false},
 		{"ARP", set(12, 0x08, 0x06), false},
-		{"IPv6", v6, false},
+		{"IPv4 that says it is IPv6", v6, false},
 		{"VLAN tag", insert(12, 0x81, 0x00, 0x00, 0x2a), false},
 		{"service tag", insert(12, 0x88, 0xa8, 0x00, 0x2a), false},
 		{"802.3 length", set(12, 0x00, 0x60), false},

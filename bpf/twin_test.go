@@ -33,7 +33,7 @@ func withSockets(t testing.TB) (*Underlay, *Port) {
 
 func TestTruncated(t *testing.T) {
 	u, p := withSockets(t)
-	for _, whole := range [][]byte{good(), set(46, 0, 0, 43), set(38, 0, 9), set(30, 10, 0, 0, 3)} {
+	for _, whole := range [][]byte{good(), set(46, 0, 0, 43), set(38, 0, 9), set(30, 10, 0, 0, 3), good6()} {
 		for n := 14; n <= len(whole); n++ {
 			checkTwins(t, u, p, whole[:n])
 		}
@@ -83,6 +83,9 @@ func TestRandomMutations(t *testing.T) {
 		if r.IntN(2) == 0 {
 			packet = mutate(r, set(30, 224, 1, 1, 1))
 		}
+		if r.IntN(2) == 0 {
+			packet = mutate(r, good6())
+		}
 		checkTwins(t, u, p, packet)
 		if oursTwin(packet) {
 			ours++
@@ -104,6 +107,8 @@ func FuzzSteering(f *testing.F) {
 	f.Add(good()[:42])
 	f.Add(set(30, 224, 1, 1, 1))
 	f.Add(set(38, 0, 9))
+	f.Add(good6())
+	f.Add(good6()[:62])
 	f.Add(set(0, 1, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 2, 0x88, 0xcc))
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		if len(packet) < 14 || len(packet) > 2048 {

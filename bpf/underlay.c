@@ -4,7 +4,8 @@
  * to the kernel.
  *
  *   1. Ethernet II without a tag; one branch per IP version.
- *   2. IP: a whole datagram (no fragment, no options) that carries UDP.
+ *   2. IP: a whole datagram (no fragment, no options, no extension headers)
+ *      that carries UDP.
  *   3. UDP: our port, and a VNI of ours.
  *   4. The destination is an address of ours.
  *
@@ -18,6 +19,7 @@
 #include "steer.h"
 
 #define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
 #define IPV4_NO_OPTIONS 0x45  /* version 4, five words of header */
 #define IPV4_FRAGMENT 0x3fff  /* more fragments, or an offset */
 
@@ -57,6 +59,22 @@ static __always_inline int ipv4_ours(struct ipv4 *ip, void *end)
 	return bpf_map_lookup_elem(&addrs, &dst) && vni_ours(udp, end);
 }
 
+/* Whether the IPv6 packet at ip is ours. */
+static __always_inline int ipv6_ours(struct ipv6 *ip, void *end)
+{
+	struct udp *udp = (void *)(ip + 1);
+	struct addr6 dst;
+
+	if ((void *)(udp + 1) > end)
+		return 0;
+	if (ip->version_class >> 4 != 6 || ip->next != IPPROTO_UDP)
+		return 0;
+	if (udp->dst != bpf_htons(dstport))
+		return 0;
+	dst = ip->dst;
+	return bpf_map_lookup_elem(&addrs6, &dst) && vni_ours(udp, end);
+}
+
 SEC("xdp")
 int underlay(struct xdp_md *ctx)
 {
@@ -66,6 +84,8 @@ int underlay(struct xdp_md *ctx)
 	if ((void *)(eth + 1) > end)
 		return pass();
 	if (eth->type == bpf_htons(ETH_P_IP) && ipv4_ours((void *)(eth + 1), end))
+		return redirect(ctx, XDP_PASS);
+	if (eth->type == bpf_htons(ETH_P_IPV6) && ipv6_ours((void *)(eth + 1), end))
 		return redirect(ctx, XDP_PASS);
 	return pass();
 }

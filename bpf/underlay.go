@@ -26,16 +26,16 @@ type UnderlayConfig struct {
 }
 
 // Underlay is the program for the interface that carries VXLAN. It takes
-// IPv4 packets without options, fragmentation and VLAN tag that go over UDP to
-// the configured port, to an address of AddAddr, with a VNI of AddVNI; and UDP
+// IP packets without options, extension headers, fragmentation and VLAN tag that
+// go over UDP to the configured port, to an address of AddAddr, with a VNI of AddVNI; and UDP
 // datagrams to that address and port that are too short for a VXLAN header.
 // Flags, checksums and lengths that are merely wrong play no part. All else
 // goes up to the kernel, as does a packet of ours on a queue without a socket;
 // FilterLeftovers brings back what is ours.
 type Underlay struct {
 	steering
-	addrs, vnis *ebpf.Map     // guarded by steering.mu
-	filter      *ebpf.Program // of FilterLeftovers; guarded by steering.mu
+	addrs, addrs6, vnis *ebpf.Map     // guarded by steering.mu
+	filter, filter6     *ebpf.Program // of FilterLeftovers; guarded by steering.mu
 }
 
 // LoadUnderlay loads the program into the kernel. It takes nothing until it has
@@ -53,7 +53,8 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 	}
 	spec.Maps["vnis"].MaxEntries = uint32(cfg.MaxVNIs)
 	spec.Maps["addrs"].MaxEntries = uint32(cfg.MaxVNIs + localAddrs)
-	for _, name := range []string{"vnis", "addrs"} {
+	spec.Maps["addrs6"].MaxEntries = uint32(cfg.MaxVNIs + localAddrs)
+	for _, name := range []string{"vnis", "addrs", "addrs6"} {
 		spec.Maps[name].Flags |= unix.BPF_F_NO_PREALLOC // only user space ever adds to them
 	}
 	if err := spec.Variables["dstport"].Set(cfg.Port); err != nil {
@@ -76,9 +77,11 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 			counters: objs.Counters,
 			owned:    []io.Closer{&objs.underlayProgPrograms, &objs.underlayProgMaps},
 		},
-		addrs:  objs.Addrs,
-		vnis:   objs.Vnis,
-		filter: objs.Leftover,
+		addrs:   objs.Addrs,
+		addrs6:  objs.Addrs6,
+		vnis:    objs.Vnis,
+		filter:  objs.Leftover,
+		filter6: objs.Leftover6,
 	}, nil
 }
 
@@ -103,12 +106,13 @@ func (u *Underlay) DeleteVNI(vni uint32) error {
 }
 
 // AddAddr makes packets to a destination ours, at once: a local address of the
-// underlay or a multicast group. Adding it again does nothing. There is room
-// for a group per VNI and some local addresses. Only IPv4.
+// underlay or a multicast group, whose zone does not count. Adding it again does
+// nothing. There is room for a group per VNI and some local addresses, of each
+// family.
 func (u *Underlay) AddAddr(addr netip.Addr) error {
-	key, err := addrKey(addr)
+	addrs, key, err := u.place(addr)
 	if err == nil {
-		err = u.add(u.addrs, key)
+		err = u.add(addrs, key)
 	}
 	if err != nil {
 		return fmt.Errorf("add underlay address %s: %w", addr, err)
@@ -119,9 +123,9 @@ func (u *Underlay) AddAddr(addr netip.Addr) error {
 // DeleteAddr leaves packets to a destination to the kernel again. One that
 // isn't there is no error.
 func (u *Underlay) DeleteAddr(addr netip.Addr) error {
-	key, err := addrKey(addr)
+	addrs, key, err := u.place(addr)
 	if err == nil {
-		err = u.delete(u.addrs, key)
+		err = u.delete(addrs, key)
 	}
 	if err != nil {
 		return fmt.Errorf("delete underlay address %s: %w", addr, err)
@@ -129,11 +133,15 @@ func (u *Underlay) DeleteAddr(addr netip.Addr) error {
 	return nil
 }
 
-func addrKey(addr netip.Addr) ([4]byte, error) {
-	if addr = addr.Unmap(); !addr.Is4() {
-		return [4]byte{}, errors.New("the underlay takes IPv4 addresses only")
+// place returns the map that an address belongs into, and its key there.
+func (u *Underlay) place(addr netip.Addr) (*ebpf.Map, any, error) {
+	switch addr = addr.Unmap(); {
+	case addr.Is4():
+		return u.addrs, addr.As4(), nil
+	case addr.Is6():
+		return u.addrs6, addr.As16(), nil
 	}
-	return addr.As4(), nil
+	return nil, nil, errors.New("no address is given")
 }
 
 func (u *Underlay) add(m *ebpf.Map, key any) error {

@@ -16,13 +16,15 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	underlayProgMapAddrs     = "addrs"
-	underlayProgMapCounters  = "counters"
-	underlayProgMapVnis      = "vnis"
-	underlayProgMapXsks      = "xsks"
-	underlayProgProgLeftover = "leftover"
-	underlayProgProgUnderlay = "underlay"
-	underlayProgVarDstport   = "dstport"
+	underlayProgMapAddrs      = "addrs"
+	underlayProgMapAddrs6     = "addrs6"
+	underlayProgMapCounters   = "counters"
+	underlayProgMapVnis       = "vnis"
+	underlayProgMapXsks       = "xsks"
+	underlayProgProgLeftover  = "leftover"
+	underlayProgProgLeftover6 = "leftover6"
+	underlayProgProgUnderlay  = "underlay"
+	underlayProgVarDstport    = "dstport"
 )
 
 // loadUnderlayProg returns the embedded CollectionSpec for underlayProg.
@@ -67,8 +69,9 @@ type underlayProgSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type underlayProgProgramSpecs struct {
-	Leftover *ebpf.ProgramSpec `ebpf:"leftover"`
-	Underlay *ebpf.ProgramSpec `ebpf:"underlay"`
+	Leftover  *ebpf.ProgramSpec `ebpf:"leftover"`
+	Leftover6 *ebpf.ProgramSpec `ebpf:"leftover6"`
+	Underlay  *ebpf.ProgramSpec `ebpf:"underlay"`
 }
 
 // underlayProgMapSpecs contains maps before they are loaded into the kernel.
@@ -76,6 +79,7 @@ type underlayProgProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type underlayProgMapSpecs struct {
 	Addrs    *ebpf.MapSpec `ebpf:"addrs"`
+	Addrs6   *ebpf.MapSpec `ebpf:"addrs6"`
 	Counters *ebpf.MapSpec `ebpf:"counters"`
 	Vnis     *ebpf.MapSpec `ebpf:"vnis"`
 	Xsks     *ebpf.MapSpec `ebpf:"xsks"`
@@ -109,6 +113,7 @@ func (o *underlayProgObjects) Close() error {
 // It can be passed to loadUnderlayProgObjects or ebpf.CollectionSpec.LoadAndAssign.
 type underlayProgMaps struct {
 	Addrs    *ebpf.Map `ebpf:"addrs"`
+	Addrs6   *ebpf.Map `ebpf:"addrs6"`
 	Counters *ebpf.Map `ebpf:"counters"`
 	Vnis     *ebpf.Map `ebpf:"vnis"`
 	Xsks     *ebpf.Map `ebpf:"xsks"`
@@ -117,6 +122,7 @@ type underlayProgMaps struct {
 func (m *underlayProgMaps) Close() error {
 	return _UnderlayProgClose(
 		m.Addrs,
+		m.Addrs6,
 		m.Counters,
 		m.Vnis,
 		m.Xsks,
@@ -134,13 +140,15 @@ type underlayProgVariables struct {
 //
 // It can be passed to loadUnderlayProgObjects or ebpf.CollectionSpec.LoadAndAssign.
 type underlayProgPrograms struct {
-	Leftover *ebpf.Program `ebpf:"leftover"`
-	Underlay *ebpf.Program `ebpf:"underlay"`
+	Leftover  *ebpf.Program `ebpf:"leftover"`
+	Leftover6 *ebpf.Program `ebpf:"leftover6"`
+	Underlay  *ebpf.Program `ebpf:"underlay"`
 }
 
 func (p *underlayProgPrograms) Close() error {
 	return _UnderlayProgClose(
 		p.Leftover,
+		p.Leftover6,
 		p.Underlay,
 	)
 }

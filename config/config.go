@@ -39,9 +39,13 @@ type Config struct {
 type Underlay struct {
 	// Iface is its name. Required.
 	Iface string `yaml:"iface" json:"iface"`
-	// Local is the outer source address, IPv4. Default (the zero Addr): the
-	// interface's first global address, which is what most hosts have one of.
+	// Local is the outer source address, of either family. Default (the zero
+	// Addr): the interface's first global address, which is what most hosts have
+	// one of; and over IPv6 its link-local one for what is of the link.
 	Local netip.Addr `yaml:"local" json:"local,omitzero"`
+	// Local6 is that over IPv6 where Local is IPv4, for remotes of both families.
+	// Default as with Local.
+	Local6 netip.Addr `yaml:"local6" json:"local6,omitzero"`
 	// DstPort is the UDP port, ours and the remotes'. Default 4789, which
 	// IANA assigned (RFC 7348 section 8); the kernel's own default is 8472.
 	DstPort uint16 `yaml:"dstport" json:"dstport"`
@@ -85,6 +89,14 @@ type Tunnel struct {
 	// UDPCsum fills the outer UDP checksum in over IPv4. Default off: RFC
 	// 7348 section 5 asks for zero, and the inner packet has its own.
 	UDPCsum bool `yaml:"udpcsum" json:"udpcsum"`
+	// UDP6ZeroCsumTx leaves the outer UDP checksum out over IPv6. Default off: there
+	// it protects the addresses too, and most receivers want it (RFC 6935).
+	UDP6ZeroCsumTx bool `yaml:"udp6zerocsumtx" json:"udp6zerocsumtx"`
+	// UDP6ZeroCsumRx takes packets over IPv6 that have none. Default off, as in the
+	// kernel: they are dropped.
+	UDP6ZeroCsumRx bool `yaml:"udp6zerocsumrx" json:"udp6zerocsumrx"`
+	// FlowLabel is the outer flow label over IPv6, 20 bits. Default 0, as in the kernel.
+	FlowLabel FlowLabel `yaml:"flowlabel" json:"flowlabel"`
 	// SrcPort is the range, inclusive, of the outer UDP source port, which is
 	// a hash of the inner flow. Default 49152-65535, the dynamic ports that
 	// RFC 7348 section 5 recommends.
@@ -96,7 +108,7 @@ type VNI struct {
 	// VNI is the network identifier, 1-16777215 (24 bits, RFC 7348 section
 	// 5; 0 is left to those who mean "none" by it). Required.
 	VNI uint32 `yaml:"vni" json:"vni"`
-	// Group is the multicast group for BUM frames, IPv4. Default none. Not
+	// Group is the multicast group for BUM frames, IPv4 or IPv6. Default none. Not
 	// beside Remotes: a flooded frame would arrive twice.
 	Group netip.Addr `yaml:"group" json:"group,omitzero"`
 	// Remotes are the VTEPs that get a copy of each BUM frame. Default: those of
@@ -152,7 +164,7 @@ type Device struct {
 // Dst and Port is set.
 type Static struct {
 	MAC MAC `yaml:"mac" json:"mac"`
-	// Dst is the VTEP behind which the address lives, IPv4.
+	// Dst is the VTEP behind which the address lives.
 	Dst netip.Addr `yaml:"dst" json:"dst,omitzero"`
 	// Port is the port or the device behind which it lives, one of this VNI.
 	Port string `yaml:"port,omitempty" json:"port,omitempty"`

@@ -25,9 +25,7 @@ type decoder struct {
 // notYet names the keys of the schema that this release refuses, and what to
 // do without them.
 var notYet = map[string]string{
-	"udp6zerocsumtx": "IPv6 underlays are not",
-	"udp6zerocsumrx": "IPv6 underlays are not",
-	"vlan":           "VLAN rules are not",
+	"vlan": "VLAN rules are not",
 }
 
 // value decodes node into dst. path is how messages call the setting.

@@ -21,7 +21,7 @@ func (v *VNI) check(path string, u *Underlay, seen names, right *[]netip.Addr) *
 	if v.VNI == 0 || v.VNI > MaxVNI {
 		return wrong(path+".vni", "vni %d is out of range (give 1-%d)", v.VNI, MaxVNI)
 	}
-	if p := v.checkGroup(path); p != nil {
+	if p := v.checkGroup(path, u); p != nil {
 		return p
 	}
 	if !sameMemory(v.Remotes, *right) {
@@ -48,14 +48,14 @@ func (v *VNI) check(path string, u *Underlay, seen names, right *[]netip.Addr) *
 	return v.Tunnel.check(path+".tunnel", fmt.Sprintf("vni %d", v.VNI))
 }
 
-func (v *VNI) checkGroup(path string) *problem {
+func (v *VNI) checkGroup(path string, u *Underlay) *problem {
 	if !v.Group.IsValid() {
 		return nil
 	}
 	if len(v.Remotes) > 0 {
 		return wrong(path+".group", "vni %d has a group and remotes (give one of them; VTEPs that speak first are learned)", v.VNI)
 	}
-	if why := badGroup(v.Group); why != "" {
+	if why := badGroup(v.Group, u); why != "" {
 		return wrong(path+".group", "vni %d: group %s %s", v.VNI, v.Group, why)
 	}
 	return nil
@@ -65,10 +65,10 @@ func (v *VNI) checkGroup(path string) *problem {
 func checkRemotes(path, whose string, remotes []netip.Addr, u *Underlay) *problem {
 	first := make(map[netip.Addr]bool, len(remotes))
 	for i, r := range remotes {
-		if why := badRemote(r, u.Local); why != "" {
+		if why := badRemote(r, u); why != "" {
 			return wrong(fmt.Sprintf("%s.remotes[%d]", path, i), "%sremote %s %s", whose, r, why)
 		}
-		if first[r] {
+		if r = r.WithZone(""); first[r] {
 			return wrong(fmt.Sprintf("%s.remotes[%d]", path, i), "%sremote %s is given twice (leave one out)", whose, r)
 		}
 		first[r] = true
@@ -132,7 +132,7 @@ func (v *VNI) checkFDB(path string, u *Underlay) *problem {
 			return wrong(at, "vni %d: fdb entry %s: port %s is no port of this vni (add it to ports)", v.VNI, s.MAC, show(s.Port))
 		}
 		if s.Dst.IsValid() {
-			if why := badRemote(s.Dst, u.Local); why != "" {
+			if why := badRemote(s.Dst, u); why != "" {
 				return wrong(at, "vni %d: fdb entry %s: dst %s %s", v.VNI, s.MAC, s.Dst, why)
 			}
 		}
@@ -174,51 +174,6 @@ func badName(name string, most int) string {
 		return "is no interface name (no /, :, %, blanks or unprintable bytes)"
 	case name == "all" || name == "default":
 		return "is a name that the kernel keeps for itself, below /proc/sys/net/ipv4/conf (choose another name)"
-	}
-	return ""
-}
-
-// badVTEP says why no VTEP has the address a, ours or another's.
-func badVTEP(a netip.Addr) string {
-	switch {
-	case !a.IsValid():
-		return "is no address (give one like 10.65.132.188)"
-	case !a.Is4():
-		return "is not IPv4 (IPv6 underlays are not supported yet)"
-	case a.IsUnspecified():
-		return "is the unspecified address (give the address of a VTEP)"
-	case a.IsLoopback():
-		return "is a loopback address (give one the network can reach)"
-	case a.IsMulticast():
-		return "is multicast (give it as group)"
-	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return "is the broadcast address (give the address of a VTEP)"
-	case a.As4()[0] == 0 || a.As4()[0] >= 240:
-		return "is in a reserved block, 0.0.0.0/8 or 240.0.0.0/4 (give the address of a VTEP)"
-	}
-	return ""
-}
-
-func badRemote(a, local netip.Addr) string {
-	if why := badVTEP(a); why != "" {
-		return why
-	}
-	if a == local {
-		return "is the local address (give the address of another VTEP)"
-	}
-	return ""
-}
-
-// badGroup says why a is no group to join. The kernel floods 224.0.0.0/24 to
-// every host of a link, whoever joined (RFC 5771 section 4).
-func badGroup(a netip.Addr) string {
-	switch {
-	case a.Is6() && a.IsMulticast():
-		return "is not IPv4 (IPv6 underlays are not supported yet)"
-	case !a.IsMulticast():
-		return "is not multicast (give one like 224.1.1.1, or give it as remote)"
-	case netip.PrefixFrom(netip.AddrFrom4([4]byte{224, 0, 0, 0}), 24).Contains(a):
-		return "is in 224.0.0.0/24, which is for protocols of one link and never forwarded (give one like 224.1.1.1)"
 	}
 	return ""
 }

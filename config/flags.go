@@ -10,6 +10,7 @@ import (
 // say more about a slip than the flag library. Begin with DefaultFlags.
 type Flags struct {
 	Iface, Local string
+	Local6       string
 	VNIs         []uint
 	DstPort      uint
 	Remotes      []string
@@ -64,6 +65,11 @@ func FromFlags(f Flags) (*Config, error) {
 	if f.Local != "" {
 		if err := unmarshal(&c.Underlay.Local, f.Local); err != nil {
 			return nil, flagError("--local: %v", err)
+		}
+	}
+	if f.Local6 != "" {
+		if err := unmarshal(&c.Underlay.Local6, f.Local6); err != nil {
+			return nil, flagError("--local6: %v", err)
 		}
 	}
 	if f.NoDevice && (f.Device != "" || len(f.Addresses) > 0) {

@@ -17,7 +17,8 @@ func wrong(path, format string, args ...any) *problem {
 }
 
 // Validate returns the first rule that c breaks, as an *Error without name
-// and line, or nil. It looks at nothing but c.
+// and line, or nil. It looks at nothing but c, and leaves out of addresses the
+// zones that name the underlay.
 func (c *Config) Validate() error {
 	if p := c.check(); p != nil {
 		return &Error{Problem: p.text}
@@ -30,6 +31,7 @@ func (c *Config) check() *problem {
 	if p := c.Underlay.check(); p != nil {
 		return p
 	}
+	c.unzone()
 	if p := c.Tunnel.check("tunnel", "tunnel"); p != nil {
 		return p
 	}
@@ -93,10 +95,8 @@ func (u *Underlay) check() *problem {
 	if why := badName(u.Iface, maxName); why != "" {
 		return wrong("underlay.iface", "underlay interface %s %s", show(u.Iface), why)
 	}
-	if u.Local.IsValid() {
-		if why := badVTEP(u.Local); why != "" {
-			return wrong("underlay.local", "local %s %s", u.Local, why)
-		}
+	if p := u.checkLocals(); p != nil {
+		return p
 	}
 	if u.DstPort == 0 {
 		return wrong("underlay.dstport", "dstport 0 is no UDP port (give 1-65535; the usual one is 4789)")
@@ -108,6 +108,9 @@ func (u *Underlay) check() *problem {
 func (t *Tunnel) check(path, name string) *problem {
 	if t.TOS < TOSInherit || t.TOS > 255 {
 		return wrong(path+".tos", "%s: tos %d is out of range (give 0-255 or inherit)", name, t.TOS)
+	}
+	if t.FlowLabel < FlowLabelAuto || t.FlowLabel > maxFlowLabel {
+		return wrong(path+".flowlabel", "%s: flowlabel %d is out of range (give 0-0xfffff, inherit or auto)", name, t.FlowLabel)
 	}
 	if p := oneOf(path+".df", t.DF, DFUnset, DFSet, DFInherit); p != nil {
 		return p

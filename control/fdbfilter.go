@@ -23,7 +23,7 @@ type FDBFilter struct {
 
 // Check refuses what no entry could match by mistake.
 func (f *FDBFilter) Check() error {
-	f.Dst = f.Dst.Unmap()
+	f.Dst = f.Dst.Unmap().WithZone("") // the underlay is the only link
 	switch strings.TrimPrefix(f.State, "no") {
 	case "", "permanent", "static", "dynamic":
 	default:

@@ -28,10 +28,12 @@ type Status struct {
 // Underlay is the interface that carries the VXLAN packets.
 type Underlay struct {
 	Interface
-	Local   string `json:"local"`             // outer source address, empty while there is none
-	Trouble string `json:"trouble,omitempty"` // why nothing can be sent from it
-	DstPort uint16 `json:"dstport"`
-	MAC     string `json:"mac"`
+	Local string `json:"local"` // outer source address, empty while there is none
+	// Locals are all of them: over IPv4, over IPv6, and for what is of the link.
+	Locals  []string `json:"locals"`
+	Trouble string   `json:"trouble,omitempty"` // why nothing can be sent from it
+	DstPort uint16   `json:"dstport"`
+	MAC     string   `json:"mac"`
 
 	Injected Injected `json:"injected"`
 }

@@ -16,7 +16,8 @@ func (r *rig) account() {
 	user := r.plane.Depot.Len()
 	for _, w := range r.workers {
 		user += w.pool.Len() + len(w.hold.frames) + w.Slow.pool.Len() + waiting(w.Slow.queue) +
-			w.Inject.pool.Len() + waiting(w.Inject.queue)
+			w.Inject.pool.Len() + waiting(w.Inject.queue) +
+			w.Inject6.pool.Len() + waiting(w.Inject6.queue)
 		for _, l := range w.arriving {
 			user += waiting(l)
 		}

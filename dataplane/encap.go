@@ -101,7 +101,7 @@ func (w *Worker) detour(i int, number uint32, desc ring.Desc, path *Path, kind k
 	switch {
 	case !w.wireUp():
 		v = PortDown
-	case path.State == PathNoRoute, w.snap.Local == 0:
+	case path.State == PathNoRoute, !w.domain(i).Tunnel.Source(w.plane.Remotes.slots[number].key.Netip()).IsValid():
 		v = NoRoute
 	case int(desc.Len) > path.most():
 		return w.tooBig(i, desc, path.most())
@@ -128,7 +128,7 @@ func encap(packet []byte, h *vxlan.Headers, opts *Tunnel, vni uint32, f vxlan.Fl
 	if opts.InheritDF && f.DF() {
 		h.PutInherit(packet, h.TTL(), true)
 	}
-	if opts.UDPChecksum {
+	if opts.checksums(h.Six()) {
 		h.PutChecksum(packet)
 	}
 }

@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"slices"
+
 	"vxgw/fdb"
 	"vxgw/vxlan"
 )
@@ -74,7 +76,7 @@ func (w *Worker) open(i, n int) Verdict {
 	if f := vxlan.ParseOuter(pkt, &o); f != vxlan.OK {
 		return outerVerdicts[f]
 	}
-	if o.Src == w.snap.Local {
+	if slices.Contains(w.snap.Locals, o.Src) {
 		return Martian
 	}
 	if o.DstMAC != w.snap.LocalMAC && o.DstMAC&vxlan.GroupBit == 0 {
@@ -96,6 +98,9 @@ func (w *Worker) open(i, n int) Verdict {
 
 // unwrap judges the inner frame of a packet to d.
 func (w *Worker) unwrap(i, n int, o *vxlan.Outer, pkt []byte, d *Domain) Verdict {
+	if o.Checksum == 0 && !o.Src.Is4() && !d.Tunnel.ZeroChecksumRx {
+		return ZeroChecksum
+	}
 	frame := pkt[o.HeaderLen:o.Len]
 	var in vxlan.Inner
 	if vxlan.ParseInner(frame, &in) != vxlan.OK {

@@ -34,7 +34,7 @@ const injectQueue = 512
 // and an Ethernet header.
 const injectAt = copyHeadroom + ethernet
 
-// Reader delivers packets, from the IPv4 header on. Read waits for one, and cuts what
+// Reader delivers packets, from the IP header on. Read waits for one, and cuts what
 // does not fit.
 type Reader interface {
 	Read(buf []byte) (int, error)
@@ -89,13 +89,17 @@ func (j *Inject) push(addr uint64, n int) bool {
 	return true
 }
 
-// finish makes an IPv4 packet from the kernel one from the wire: its Ethernet header
-// lacks nothing but the destination, and the checksum of its IPv4 header is right
-// again. The kernel has checked that, and may have written into options since.
+// finish makes a packet from the kernel one from the wire: its Ethernet header lacks
+// nothing but the destination, and the checksum of its IPv4 header is right again. The
+// kernel has checked that, and may have written into options since.
 func finish(pkt []byte) {
 	clear(pkt[:ethernet])
-	binary.BigEndian.PutUint16(pkt[12:], 0x0800)
 	ip := pkt[ethernet:]
+	if len(ip) > 0 && ip[0]>>4 == 6 {
+		binary.BigEndian.PutUint16(pkt[12:], 0x86dd)
+		return
+	}
+	binary.BigEndian.PutUint16(pkt[12:], 0x0800)
 	if len(ip) < 20 {
 		return
 	}
@@ -106,8 +110,10 @@ func finish(pkt []byte) {
 
 // injected works on what was handed over since the last round and returns how many
 // packets that were. Worker only.
-func (w *Worker) injected() int {
-	j, b := w.Inject, &w.batch
+func (w *Worker) injected() int { return w.take(w.Inject) + w.take(w.Inject6) }
+
+func (w *Worker) take(j *Inject) int {
+	b := &w.batch
 	n := j.queue.Take(b.desc[:])
 	if n == 0 {
 		return 0

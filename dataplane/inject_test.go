@@ -29,11 +29,16 @@ func (s *script) Read(buf []byte) (int, error) {
 // inject has the kernel deliver packets, from their Ethernet header on, by the other way.
 func (r *rig) inject(packets ...[]byte) {
 	r.t.Helper()
+	r.injectBy(r.worker.Inject, packets...)
+}
+
+func (r *rig) injectBy(j *Inject, packets ...[]byte) {
+	r.t.Helper()
 	var s script
 	for _, p := range packets {
 		s = append(s, p[ethernet:])
 	}
-	if err := r.worker.Inject.Run(&s); !errors.Is(err, io.EOF) {
+	if err := j.Run(&s); !errors.Is(err, io.EOF) {
 		r.t.Fatal(err)
 	}
 }

@@ -1,6 +1,9 @@
 package dataplane
 
-import "vxgw/fdb"
+import (
+	"vxgw/fdb"
+	"vxgw/vxlan"
+)
 
 // Where frames went: by remote, by bridge domain, and what was dropped by interface.
 //
@@ -89,8 +92,8 @@ func (w *Worker) fold(m *meeting) {
 }
 
 // heard counts a frame of a VTEP that the quick path did not take.
-func (w *Worker) heard(src uint32, d *Domain, bytes int) {
-	if m := w.meeting(src, d.VNI); m.is(src, d.VNI) {
+func (w *Worker) heard(src vxlan.Addr, d *Domain, bytes int) {
+	if m := w.meetingOf(src, d.VNI); m.of(src, d.VNI) {
 		m.packets++
 		m.bytes += uint64(bytes)
 		return

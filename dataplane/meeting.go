@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"vxgw/fdb"
+	"vxgw/vxlan"
 )
 
 // meetings is how many pairs of VTEP and VNI a worker remembers; a power of two.
@@ -12,7 +13,8 @@ const meetings = 64
 // meeting is what a worker found out about the packets of one VTEP in one VNI. It
 // holds for as long as the snapshot does.
 type meeting struct {
-	id        uint64 // address and VNI, 0 for none
+	id        uint64     // address and VNI, 0 for none; see meetingID and meetingID6
+	six       vxlan.Addr // the address where that is IPv6
 	deviceMAC uint64
 	domain    fdb.Key // of address 0 in the VNI's bridge domain
 	from      fdb.Dest
@@ -29,32 +31,68 @@ func (w *Worker) meeting(src, vni uint32) *meeting {
 	return &w.met[(src^src>>8^vni)&(meetings-1)]
 }
 
+// meetingID6 is an IPv6 address and a VNI, of which no IPv4 address has the like: VNIs have 24 bits. Others may be equal to it.
+func meetingID6(src vxlan.Addr, vni uint32) uint64 {
+	return uint64(fold6(src))<<32 | 1<<31 | uint64(vni)
+}
+
+func fold6(a vxlan.Addr) uint32 {
+	h := a.Hi*0x9e3779b97f4a7c15 ^ a.Lo
+	return uint32(h ^ h>>32)
+}
+
+// of is is for an address of either family.
+func (m *meeting) of(src vxlan.Addr, vni uint32) bool {
+	if src.Is4() {
+		return m.is(uint32(src.Lo), vni)
+	}
+	return m.id == meetingID6(src, vni) && m.six == src
+}
+
+// meetingOf is meeting for an address of either family.
+func (w *Worker) meetingOf(src vxlan.Addr, vni uint32) *meeting {
+	if src.Is4() {
+		return w.meeting(uint32(src.Lo), vni)
+	}
+	return w.meeting(fold6(src), vni)
+}
+
+// remember makes room for a VTEP in d and returns it.
+func (w *Worker) remember(src vxlan.Addr, d *Domain, number uint32) *meeting {
+	m := w.meetingOf(src, d.VNI)
+	w.fold(m)
+	*m = meeting{deviceMAC: d.DeviceMAC, domain: fdb.MakeKey(d.Index, 0), from: fdb.RemoteDest(number)}
+	if src.Is4() {
+		m.id = meetingID(uint32(src.Lo), d.VNI)
+	} else {
+		m.id, m.six = meetingID6(src, d.VNI), src
+	}
+	return m
+}
+
 // remote returns the VTEP with the outer source address src as an FDB destination,
 // and numbers one that speaks for the first time. It is nobody for a stranger that
 // has no number and gets none. It reports false for an address that no VTEP can
 // have.
-func (w *Worker) remote(src uint32, d *Domain) (_ fdb.Dest, ok bool) {
-	m := w.meeting(src, d.VNI)
-	if m.is(src, d.VNI) {
+func (w *Worker) remote(src vxlan.Addr, d *Domain) (_ fdb.Dest, ok bool) {
+	if m := w.meetingOf(src, d.VNI); m.of(src, d.VNI) {
 		return m.from, true
 	}
 	if slices.Contains(w.snap.Martians, src) {
 		return 0, false
 	}
-	number, known := w.plane.Remotes.find(key4(src))
+	number, known := w.plane.Remotes.find(src)
 	if !known {
 		if !d.Learning {
 			return nobody, true
 		}
 		var err error
-		if number, err = w.plane.Remotes.add(key4(src)); err != nil {
+		if number, err = w.plane.Remotes.add(src); err != nil {
 			w.tally.unnumbered++
 			return nobody, true
 		}
 	}
-	w.fold(m)
-	*m = meeting{id: meetingID(src, d.VNI), deviceMAC: d.DeviceMAC, domain: fdb.MakeKey(d.Index, 0), from: fdb.RemoteDest(number)}
-	return m.from, true
+	return w.remember(src, d, number).from, true
 }
 
 // nobody stands for a remote without a number: split horizon holds for it, and

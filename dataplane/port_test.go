@@ -24,7 +24,7 @@ func TestPortToRemote(t *testing.T) {
 	if f := vxlan.ParseOuter(sent[0].data, &o); f != vxlan.OK {
 		t.Fatalf("outer headers: %v", f)
 	}
-	if o.VNI != 42 || o.Src != 0x0a000001 || o.Dst != 0x0a000002 || o.DstMAC != peerMAC || o.SrcPort < 49152 {
+	if o.VNI != 42 || o.Src.Netip() != local || o.Dst.Netip() != remote || o.DstMAC != peerMAC || o.SrcPort < 49152 {
 		t.Errorf("outer headers say %+v", o)
 	}
 	if !bytes.Equal(sent[0].data[o.HeaderLen:o.Len], frame) && !bytes.Equal(sent[0].data[o.HeaderLen:][:40], frame[:40]) {
@@ -162,7 +162,7 @@ func TestFlood(t *testing.T) {
 			t.Errorf("port %d got %d frames", i, len(got))
 		}
 	}
-	dsts := map[uint32]int{}
+	dsts := map[vxlan.Addr]int{}
 	for _, p := range r.take(r.wire) {
 		var o vxlan.Outer
 		if f := vxlan.ParseOuter(p.data, &o); f != vxlan.OK {
@@ -173,7 +173,7 @@ func TestFlood(t *testing.T) {
 			t.Error("a remote got other bytes")
 		}
 	}
-	if dsts[0x0a000002] != 1 || dsts[0x0a000003] != 1 || len(dsts) != 2 {
+	if dsts[vxlan.AddrOf(remote)] != 1 || dsts[vxlan.AddrOf(third)] != 1 || len(dsts) != 2 {
 		t.Errorf("flooded to %x", dsts)
 	}
 	if frames, _ := r.verdicts(Flooded); frames != 1 {

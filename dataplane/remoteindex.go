@@ -3,6 +3,8 @@ package dataplane
 import (
 	"math/rand/v2"
 	"sync/atomic"
+
+	"vxgw/vxlan"
 )
 
 // remoteIndex finds a remote's number by its address: open addressing with linear
@@ -20,8 +22,8 @@ func newRemoteIndex(size int) *remoteIndex {
 	return &remoteIndex{seed: rand.Uint64(), mask: uint64(size - 1), entries: make([]atomic.Uint64, size)}
 }
 
-func (x *remoteIndex) find(k addrKey, slots []remoteSlot) (uint32, bool) {
-	h := k.hash(x.seed)
+func (x *remoteIndex) find(k vxlan.Addr, slots []remoteSlot) (uint32, bool) {
+	h := hash(k, x.seed)
 	for i := h; ; i++ {
 		e := x.entries[i&x.mask].Load()
 		if e == 0 {
@@ -34,8 +36,8 @@ func (x *remoteIndex) find(k addrKey, slots []remoteSlot) (uint32, bool) {
 }
 
 // insert adds a key that is not there. Under Remotes.mu.
-func (x *remoteIndex) insert(k addrKey, n uint32) {
-	h := k.hash(x.seed)
+func (x *remoteIndex) insert(k vxlan.Addr, n uint32) {
+	h := hash(k, x.seed)
 	i := h
 	for x.entries[i&x.mask].Load() != 0 {
 		i++
@@ -45,7 +47,7 @@ func (x *remoteIndex) insert(k addrKey, n uint32) {
 }
 
 // publish makes k known under number n. Under r.mu.
-func (r *Remotes) publish(k addrKey, n uint32) {
+func (r *Remotes) publish(k vxlan.Addr, n uint32) {
 	if x := r.index.Load(); 2*(x.n+1) <= len(x.entries) {
 		x.insert(k, n)
 		return

@@ -1,11 +1,12 @@
 package dataplane
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"vxgw/vxlan"
 )
 
 // ErrRemotesFull is returned when no more remotes can be numbered.
@@ -32,34 +33,15 @@ type Remotes struct {
 // remoteSlot belongs to one number. key is written before the number is
 // published and stays until every worker has forgotten the number.
 type remoteSlot struct {
-	key  addrKey
+	key  vxlan.Addr
 	live bool // guarded by Remotes.mu
-}
-
-// addrKey is an address in 128 bits, IPv4 in its mapped form (RFC 4291, 2.5.5.2).
-type addrKey struct{ hi, lo uint64 }
-
-const mapped4 = 0xffff << 32
-
-func key4(a uint32) addrKey { return addrKey{0, mapped4 | uint64(a)} }
-
-func keyOf(a netip.Addr) addrKey {
-	b := a.As16()
-	return addrKey{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
-}
-
-func (k addrKey) addr() netip.Addr {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], k.hi)
-	binary.BigEndian.PutUint64(b[8:], k.lo)
-	return netip.AddrFrom16(b).Unmap()
 }
 
 // hash mixes the address; the seed keeps a stranger from choosing sources that
 // all land in one place.
-func (k addrKey) hash(seed uint64) uint64 {
-	h := (k.hi ^ seed) * 0x9e3779b97f4a7c15
-	h = (h ^ h>>32 ^ k.lo) * 0xd6e8feb86659fd93
+func hash(k vxlan.Addr, seed uint64) uint64 {
+	h := (k.Hi ^ seed) * 0x9e3779b97f4a7c15
+	h = (h ^ h>>32 ^ k.Lo) * 0xd6e8feb86659fd93
 	return h ^ h>>32
 }
 
@@ -71,17 +53,17 @@ func NewRemotes(limit int) *Remotes {
 }
 
 // Find returns the number of addr. Any goroutine.
-func (r *Remotes) Find(addr netip.Addr) (uint32, bool) { return r.find(keyOf(addr)) }
+func (r *Remotes) Find(addr netip.Addr) (uint32, bool) { return r.find(vxlan.AddrOf(addr)) }
 
-func (r *Remotes) find(k addrKey) (uint32, bool) {
+func (r *Remotes) find(k vxlan.Addr) (uint32, bool) {
 	return r.index.Load().find(k, r.slots)
 }
 
 // Add returns the number of addr and gives it one when it has none. Any
 // goroutine. The error is ErrRemotesFull.
-func (r *Remotes) Add(addr netip.Addr) (uint32, error) { return r.add(keyOf(addr)) }
+func (r *Remotes) Add(addr netip.Addr) (uint32, error) { return r.add(vxlan.AddrOf(addr)) }
 
-func (r *Remotes) add(k addrKey) (uint32, error) {
+func (r *Remotes) add(k vxlan.Addr) (uint32, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n, ok := r.find(k); ok {
@@ -143,7 +125,7 @@ func (r *Remotes) Addr(n uint32) netip.Addr {
 	if int(n) >= r.used || !r.slots[n].live {
 		return netip.Addr{}
 	}
-	return r.slots[n].key.addr()
+	return r.slots[n].key.Netip()
 }
 
 // Addrs returns the address of each number, the zero Addr for numbers that are
@@ -154,7 +136,7 @@ func (r *Remotes) Addrs() []netip.Addr {
 	out := make([]netip.Addr, r.used)
 	for n := range out {
 		if r.slots[n].live {
-			out[n] = r.slots[n].key.addr()
+			out[n] = r.slots[n].key.Netip()
 		}
 	}
 	return out

@@ -47,7 +47,17 @@ var (
 	local  = netip.MustParseAddr("10.0.0.1")
 	remote = netip.MustParseAddr("10.0.0.2")
 	third  = netip.MustParseAddr("10.0.0.3")
+
+	local6  = netip.MustParseAddr("2001:db8::1")
+	remote6 = netip.MustParseAddr("2001:db8::2")
 )
+
+func sourceFor(dst netip.Addr) netip.Addr {
+	if dst.Is4() {
+		return local
+	}
+	return local6
+}
 
 // newRig makes a worker with the underlay and a number of ports in VNI 42, which
 // floods to remote, and publishes a first snapshot with the way to it open.
@@ -74,7 +84,8 @@ func newRigWith(t testing.TB, workers int, ports ...int) *rig {
 	r.worker = r.workers[0]
 	r.wire = r.open(Underlay, 0)
 	tunnel := &Tunnel{
-		Outer: vxlan.TemplateConfig{SrcPorts: [2]uint16{49152, 65535}, InheritTOS: true, Src: local, DstPort: vxlan.Port, SrcMAC: macBytes(ourMAC)}}
+		Outer:  vxlan.TemplateConfig{SrcPorts: [2]uint16{49152, 65535}, InheritTOS: true, DstPort: vxlan.Port, SrcMAC: macBytes(ourMAC)},
+		Source: sourceFor}
 	d := &Domain{Index: 0, VNI: 42, Learning: true, DeviceMAC: device, Tunnel: tunnel}
 	for i, worker := range ports {
 		r.ports = append(r.ports, r.open(uint32(i), worker))
@@ -85,8 +96,8 @@ func newRigWith(t testing.TB, workers int, ports ...int) *rig {
 	must(t, err)
 	d.FloodRemotes = []uint32{n}
 	r.snap.Domains = []*Domain{d}
-	r.snap.LocalMAC, r.snap.Local, r.snap.Underlay = ourMAC, 0x0a000001, true
-	r.snap.Martians = []uint32{0x0a000001, 0x0a00004d, 0x0a0000ff} // 10.0.0.1/24 and 10.0.0.77
+	r.snap.LocalMAC, r.snap.Underlay, r.snap.Locals = ourMAC, true, []vxlan.Addr{vxlan.AddrOf(local), vxlan.AddrOf(local6)}
+	r.snap.Martians = []vxlan.Addr{vxlan.Addr4(0x0a000001), vxlan.Addr4(0x0a00004d), vxlan.Addr4(0x0a0000ff)} // 10.0.0.1/24 and 10.0.0.77
 	r.snap.Paths = [][]Path{make([]Path, 1)}
 	r.path(n, PathDirect)
 	r.plane.Tick(1)

@@ -79,7 +79,7 @@ func (s *SlowPath) rest() bool {
 // forward sends one frame.
 func (s *SlowPath) forward(out Sender, f SlowFrame, now time.Time) {
 	defer s.pool.Put(f.Desc.Addr)
-	h, err := f.Tunnel.Headers(s.plane.Remotes.slots[f.Remote].key.addr(), [6]byte{})
+	h, err := f.Tunnel.Headers(s.plane.Remotes.slots[f.Remote].key.Netip(), [6]byte{})
 	if err == nil {
 		head := h.Len()
 		packet := s.plane.Memory.Bytes(f.Desc.Addr-uint64(head), f.Desc.Len+uint32(head))
@@ -126,7 +126,7 @@ func (s *SlowPath) drain() {
 // a multicast group, as the kernel's device has it.
 func (t *Tunnel) Headers(dst netip.Addr, mac [6]byte) (vxlan.Headers, error) {
 	c := t.Outer
-	c.Dst, c.DstMAC = dst, mac
+	c.Src, c.Dst, c.DstMAC = t.Source(dst), dst, mac
 	if c.TTL == 0 {
 		c.TTL = 64
 		if dst.IsMulticast() {

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"net/netip"
 	"sync/atomic"
 
 	"vxgw/ring"
@@ -14,11 +15,12 @@ import (
 type Snapshot struct {
 	Seq      uint64 // rises by one per snapshot
 	LocalMAC uint64 // MAC address of the underlay interface
-	Local    uint32 // our outer source address
 	Underlay bool   // the underlay is up
+	// Locals are our outer source addresses, IPv4 first.
+	Locals []vxlan.Addr
 	// Martians are addresses of the underlay's subnets that are no other host's: the
 	// underlay's own, and broadcast (RFC 1122 section 3.2.1.3).
-	Martians []uint32
+	Martians []vxlan.Addr
 
 	Domains []*Domain  // by bridge domain index; nil where unused
 	VNIs    *VNITable  // VNI to bridge domain index
@@ -61,8 +63,20 @@ type Domain struct {
 type Tunnel struct {
 	Set         int // index into Snapshot.Paths
 	InheritDF   bool
-	UDPChecksum bool
-	Outer       vxlan.TemplateConfig // all but the destination; TTL 0 is auto
+	UDPChecksum bool // over IPv4
+	// ZeroChecksumTx sends no UDP checksum over IPv6, ZeroChecksumRx takes packets without.
+	ZeroChecksumTx, ZeroChecksumRx bool
+	Outer                          vxlan.TemplateConfig // all but source and destination; TTL 0 is auto
+	// Source is the outer source of packets to an address, the zero Addr while there is none.
+	Source func(dst netip.Addr) netip.Addr
+}
+
+// checksums says whether packets get a UDP checksum.
+func (t *Tunnel) checksums(six bool) bool {
+	if six {
+		return !t.ZeroChecksumTx
+	}
+	return t.UDPChecksum
 }
 
 // Port is a local interface whose frames are bridged into a domain.

@@ -29,6 +29,7 @@ const (
 	OuterMAC
 	UDPLength
 	UDPChecksum
+	ZeroChecksum
 	BadFlags
 	UnknownVNI
 	ECN
@@ -78,20 +79,21 @@ var verdictTexts = [verdictCount]verdictText{
 	Flooded:  {"flooded", "Sent to every other port of its bridge domain and to the domain's remotes or group."},
 	ToKernel: {"to_kernel", "Encapsulated and handed to the kernel, which resolves the next hop and sends it."},
 
-	Short:       {"short", "The outer packet ends before its VXLAN header does."},
-	NotIP:       {"not_ip", "The outer packet is not IPv4 with UDP."},
-	IPLength:    {"ip_length", "The outer IP length disagrees with the packet or with its header length."},
-	IPChecksum:  {"ip_csum", "The outer IP header checksum is wrong."},
-	IPOptions:   {"ip_options", "The outer IP options are malformed or ask for a source route."},
-	TTL:         {"ttl", "The outer TTL is zero."},
-	Fragment:    {"fragment", "The outer packet is a fragment, which only the kernel can reassemble."},
-	Martian:     {"martian", "The outer source address cannot be a VTEP: zero, loopback, multicast, broadcast or our own."},
-	OuterMAC:    {"outer_mac", "The outer destination MAC address is neither the underlay's nor a group's."},
-	UDPLength:   {"udp_length", "The outer UDP length disagrees with the IP length."},
-	UDPChecksum: {"udp_csum", "The outer UDP checksum is neither zero nor right."},
-	BadFlags:    {"bad_flags", "The VXLAN header does not say that it carries a VNI (RFC 7348 section 5)."},
-	UnknownVNI:  {"unknown_vni", "No bridge domain has this VNI."},
-	ECN:         {"ecn", "Congestion was marked on the outer packet, but the inner one cannot carry the mark (RFC 6040 section 4.2)."},
+	Short:        {"short", "The outer packet ends before its VXLAN header does."},
+	NotIP:        {"not_ip", "The outer packet is not IPv4 or IPv6 with UDP right behind."},
+	IPLength:     {"ip_length", "The outer IP length disagrees with the packet or with its header length."},
+	IPChecksum:   {"ip_csum", "The outer IP header checksum is wrong."},
+	IPOptions:    {"ip_options", "The outer IP options are malformed or ask for a source route."},
+	TTL:          {"ttl", "The outer TTL is zero."},
+	Fragment:     {"fragment", "The outer packet is a fragment, which only the kernel can reassemble."},
+	Martian:      {"martian", "The outer source address cannot be a VTEP: zero, loopback, multicast, broadcast, IPv4 mapped into IPv6 or our own."},
+	OuterMAC:     {"outer_mac", "The outer destination MAC address is neither the underlay's nor a group's."},
+	UDPLength:    {"udp_length", "The outer UDP length disagrees with the IP length."},
+	UDPChecksum:  {"udp_csum", "The outer UDP checksum is neither zero nor right."},
+	ZeroChecksum: {"zero_csum", "The outer UDP checksum is zero, which over IPv6 is for tunnels that ask for it (udp6zerocsumrx, RFC 6935)."},
+	BadFlags:     {"bad_flags", "The VXLAN header does not say that it carries a VNI (RFC 7348 section 5)."},
+	UnknownVNI:   {"unknown_vni", "No bridge domain has this VNI."},
+	ECN:          {"ecn", "Congestion was marked on the outer packet, but the inner one cannot carry the mark (RFC 6040 section 4.2)."},
 
 	InnerShort:     {"inner_short", "The frame ends before its Ethernet header does."},
 	BadSourceMAC:   {"bad_source_mac", "The frame's source MAC address is zero or multicast."},

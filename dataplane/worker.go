@@ -37,7 +37,8 @@ type Worker struct {
 
 	Counters Counters
 	Slow     *SlowPath
-	Inject   *Inject
+	Inject   *Inject // of packets over IPv4
+	Inject6  *Inject // over IPv6
 
 	asked  atomic.Pointer[census]
 	ledger Ledger
@@ -86,7 +87,7 @@ func newWorker(p *Plane, id, cpu int) (*Worker, error) {
 		w.bed.close()
 		return nil, err
 	}
-	w.Slow, w.Inject, w.hold = slow, newInject(w), newHold(len(slow.pending))
+	w.Slow, w.Inject, w.Inject6, w.hold = slow, newInject(w), newInject(w), newHold(len(slow.pending))
 	return w, nil
 }
 
@@ -137,6 +138,7 @@ func (w *Worker) Close() {
 	w.Slow.Stop()
 	w.Slow.drain()
 	w.Inject.drain()
+	w.Inject6.drain()
 	w.pool.Drain()
 	w.bed.close()
 }

@@ -6,6 +6,7 @@ import (
 
 	"vxgw/dataplane"
 	"vxgw/underlay"
+	"vxgw/vxlan"
 )
 
 // publish builds a snapshot of what is now known and gives it to the workers. Only
@@ -16,7 +17,7 @@ func (g *Gateway) publish() {
 	g.takeSource(link)
 	s := &dataplane.Snapshot{
 		LocalMAC: macInt(link.MAC[:]),
-		Local:    ipInt(g.local),
+		Locals:   addrs(g.sources.All()),
 		Underlay: link.Up,
 		Martians: martians(link.Addrs),
 		VNIs:     old.VNIs,
@@ -120,15 +121,23 @@ func (g *Gateway) ways(s, old *dataplane.Snapshot, link underlay.Link) {
 }
 
 // martians lists the addresses of the underlay's subnets that no other host sends
-// from: our own, and each subnet's broadcast address, which one of two addresses
+// from: our own, and each IPv4 subnet's broadcast address, which one of two addresses
 // (RFC 3021) or a single one does not have.
-func martians(subnets []netip.Prefix) (out []uint32) {
+func martians(subnets []netip.Prefix) (out []vxlan.Addr) {
 	for _, p := range subnets {
-		own := ipInt(p.Addr())
+		own := vxlan.AddrOf(p.Addr())
 		out = append(out, own)
-		if p.Bits() < 31 {
-			out = append(out, own|^uint32(0)>>p.Bits())
+		if p.Addr().Is4() && p.Bits() < 31 {
+			out = append(out, vxlan.Addr4(uint32(own.Lo)|^uint32(0)>>p.Bits()))
 		}
+	}
+	return out
+}
+
+// addrs are addresses as workers have them.
+func addrs(list []netip.Addr) (out []vxlan.Addr) {
+	for _, a := range list {
+		out = append(out, vxlan.AddrOf(a))
 	}
 	return out
 }
@@ -169,14 +178,18 @@ func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []data
 		if way.MTU > 0 {
 			p.MTU = way.MTU
 		}
-		switch way.State {
-		case underlay.NoRoute:
+		if way.State == underlay.NoRoute {
 			p.State = dataplane.PathNoRoute
-		case underlay.Direct:
-			if err := g.direct(p, t, way, link); err != nil {
+			continue
+		}
+		// By way of the kernel too: a frame fits as far as its headers leave room.
+		if err := g.headers(p, t, way, link); err != nil {
+			if way.State == underlay.Direct {
 				g.log.Error("cannot build outer headers", "remote", addr, "err", err)
-				continue
 			}
+			continue
+		}
+		if way.State == underlay.Direct {
 			p.State = g.drained(uint32(n), before, seq)
 			if p.State == dataplane.PathDraining {
 				g.steward.draining = true
@@ -186,8 +199,8 @@ func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []data
 	return paths
 }
 
-// direct builds the outer headers to a remote whose next hop is known.
-func (g *Gateway) direct(p *dataplane.Path, t *dataplane.Tunnel, way underlay.Path, link underlay.Link) (err error) {
+// headers builds the outer headers to a remote.
+func (g *Gateway) headers(p *dataplane.Path, t *dataplane.Tunnel, way underlay.Path, link underlay.Link) (err error) {
 	o := *t
 	o.Outer.SrcMAC = link.MAC
 	p.Headers, err = o.Headers(way.Remote, way.DstMAC)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -48,16 +49,16 @@ func checkPrivilege() error {
 
 // checkRemotes makes sure that no remote is this very gateway, which only shows
 // once the outer source address is known.
-func checkRemotes(cfg *config.Config, local netip.Addr) error {
+func checkRemotes(cfg *config.Config, locals []netip.Addr) error {
 	for i := range cfg.VNIs {
 		v := &cfg.VNIs[i]
 		for _, r := range v.Remotes {
-			if r == local {
+			if slices.Contains(locals, r) {
 				return &config.Error{Problem: fmt.Sprintf("vni %d: remote %s is this gateway's own address (name the other VTEP's)", v.VNI, r)}
 			}
 		}
 		for _, e := range v.FDB {
-			if e.Dst == local {
+			if slices.Contains(locals, e.Dst) {
 				return &config.Error{Problem: fmt.Sprintf("vni %d: fdb entry %s: dst %s is this gateway's own address (name the other VTEP's)", v.VNI, e.MAC, e.Dst)}
 			}
 		}
@@ -65,10 +66,17 @@ func checkRemotes(cfg *config.Config, local netip.Addr) error {
 	return nil
 }
 
-// checkLocal makes sure that an outer source address is one of this host's, on
-// whatever interface: answers to another one would never arrive.
+// checkLocal makes sure that an outer source address that is given is one of this
+// host's, on whatever interface: answers to another one would never arrive.
 func checkLocal(local netip.Addr, iface string) error {
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+	if !local.IsValid() {
+		return nil
+	}
+	family := netlink.FAMILY_V4
+	if local.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	addrs, err := netlink.AddrList(nil, family)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return fmt.Errorf("list this host's addresses: %w", err)
 	}

@@ -159,9 +159,10 @@ func (g *Gateway) place(d *domain, p *port, c *control.FDBChange) (fdb.Dest, err
 	case !c.Dst.IsValid():
 		return fdb.PortDest(p.number), nil
 	}
-	if why := config.BadRemote(c.Dst, g.local); why != "" {
+	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.sources.All()...); why != "" {
 		return 0, fmt.Errorf("dst %s %s", c.Dst, why)
 	}
+	c.Dst = bare(c.Dst)
 	n, err := g.remote(c.Dst)
 	return fdb.RemoteDest(n), err
 }
@@ -174,7 +175,7 @@ func (g *Gateway) find(c *control.FDBChange, k fdb.Key, v fdb.Value) error {
 	}
 	e := view.entry(k, v)
 	atPort := e.Master != ""
-	if e.Ifname != c.Dev || c.Dst.IsValid() && e.Dst != c.Dst.String() || c.Self != c.Master && c.Master != atPort {
+	if e.Ifname != c.Dev || c.Dst.IsValid() && e.Dst != bare(c.Dst).String() || c.Self != c.Master && c.Master != atPort {
 		return fmt.Errorf("%w: there is %s", control.ErrNotFound, e)
 	}
 	return nil

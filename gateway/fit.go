@@ -78,11 +78,12 @@ func checkMaster(info netdev.Info) error {
 		master.Type(), master.Attrs().Name, info.Name)
 }
 
-// fitDevice says why a device of this MTU cannot have the addresses asked for.
-func fitDevice(dev *config.Device, mtu int) error {
+// fitDevice says why a device of this MTU cannot have the addresses asked for. overhead is
+// what its tunnel takes.
+func fitDevice(dev *config.Device, mtu, overhead int) error {
 	for _, a := range dev.Addresses {
 		if a.Addr().Is6() && mtu < minMTU6 {
-			return fmt.Errorf("address %s: device %s gets an MTU of %d, and IPv6 needs %d (give the underlay %d)", a, dev.Name, mtu, minMTU6, minMTU6+innerOverhead)
+			return fmt.Errorf("address %s: device %s gets an MTU of %d, and IPv6 needs %d (give the underlay %d)", a, dev.Name, mtu, minMTU6, minMTU6+overhead)
 		}
 	}
 	return nil

@@ -25,9 +25,10 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 	case verb == "add" && len(list) > 0:
 		return false, fmt.Errorf("%w: %s floods to %d VTEPs (use append)", control.ErrExists, name, len(list))
 	}
-	if why := config.BadRemote(c.Dst, g.local); why != "" {
+	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.sources.All()...); why != "" {
 		return false, fmt.Errorf("dst %s %s", c.Dst, why)
 	}
+	c.Dst = bare(c.Dst)
 	n, err := g.remote(c.Dst)
 	if err != nil || slices.Contains(list, n) {
 		return false, err

@@ -49,14 +49,14 @@ type Gateway struct {
 	plane   *dataplane.Plane
 	journal *netdev.Journal
 	mirror  *underlay.Mirror
-	left    *underlay.Leftovers
+	left    []*underlay.Leftovers // over IPv4, and over IPv6 where the kernel has it
 	groups  *underlay.Memberships
 	steer   *bpf.Underlay
-	wire    *iface     // the underlay
-	local   netip.Addr // outer source; the steward's once it runs, others read the snapshot
-	domains []*domain  // by bridge domain index, nil where unused; see asking
-	ports   []*port    // by port index, the same
-	tunnels []tunnel   // by set; the steward's
+	wire    *iface           // the underlay
+	sources underlay.Sources // outer sources; the steward's once it runs, others read the snapshot
+	domains []*domain        // by bridge domain index, nil where unused; see asking
+	ports   []*port          // by port index, the same
+	tunnels []tunnel         // by set; the steward's
 	given   given
 	history history
 	workers int

@@ -82,9 +82,13 @@ func clearManaged(c netdev.Change) error {
 
 // managed lists the neighbours on an interface that the kernel keeps resolved.
 func managed(ifindex int) ([]netip.Addr, error) {
-	list, err := netlink.NeighList(ifindex, netlink.FAMILY_V4)
-	if err != nil {
-		return nil, fmt.Errorf("list the neighbours of interface %d: %w", ifindex, err)
+	var list []netlink.Neigh
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		some, err := netlink.NeighList(ifindex, family)
+		if err != nil {
+			return nil, fmt.Errorf("list the neighbours of interface %d: %w", ifindex, err)
+		}
+		list = append(list, some...)
 	}
 	addrs := []netip.Addr{}
 	for _, n := range list {

@@ -67,7 +67,7 @@ func (p *port) member() member {
 func (g *Gateway) openMember(m member) (p *port, err error) {
 	if m.dev != nil {
 		p, err = g.openDevice(m.d, m.dev, m.mac)
-	} else if p, err = g.openPort(m.d, m.name, nil, g.innerMTU()); err != nil {
+	} else if p, err = g.openPort(m.d, m.name, nil, g.innerMTU(m.d.cfg)); err != nil {
 		err = fmt.Errorf("port %s: %w", m.name, err)
 	}
 	if err != nil {
@@ -80,7 +80,7 @@ func (g *Gateway) openMember(m member) (p *port, err error) {
 func (g *Gateway) look(m member) error {
 	var err error
 	if m.dev != nil {
-		err = fitDevice(m.dev, g.deviceMTU())
+		err = fitDevice(m.dev, g.deviceMTU(m.d.cfg), g.overhead(m.d.cfg))
 	} else {
 		var info netdev.Info
 		if info, err = netdev.Lookup(m.name); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 
@@ -46,15 +47,16 @@ func (g *Gateway) openUnderlay() error {
 	if err := fitUnderlay(info); err != nil {
 		return err
 	}
-	g.local = u.Local
-	if !g.local.IsValid() {
-		if g.local, err = underlay.FirstGlobal(info.Index); err != nil {
-			return &config.Error{Problem: err.Error()}
+	for _, local := range []netip.Addr{u.Local, u.Local6} {
+		if err := checkLocal(local, u.Iface); err != nil {
+			return err
 		}
-	} else if err := checkLocal(g.local, u.Iface); err != nil {
+	}
+	follow, err := g.findSources(info.Index)
+	if err != nil {
 		return err
 	}
-	if err := checkRemotes(g.cfg, g.local); err != nil {
+	if err := checkRemotes(g.cfg, g.sources.All()); err != nil {
 		return err
 	}
 	if err := g.warnOfTwins(info); err != nil {
@@ -80,7 +82,7 @@ func (g *Gateway) openUnderlay() error {
 	if err := g.recordManaged(info); err != nil {
 		return err
 	}
-	g.mirror, err = underlay.Open(underlay.Config{Ifindex: info.Index, Name: u.Iface, Local: u.Local, Log: g.log})
+	g.mirror, err = underlay.Open(follow)
 	if err != nil {
 		return err
 	}
@@ -89,9 +91,11 @@ func (g *Gateway) openUnderlay() error {
 	if err != nil {
 		return err
 	}
-	if err := g.steer.AddAddr(g.local); err != nil {
-		g.steer.Close()
-		return err
+	for _, a := range g.sources.All() {
+		if err := g.steer.AddAddr(a); err != nil {
+			g.steer.Close()
+			return err
+		}
 	}
 	if g.wire, err = g.openIface(info, g.steer, u.Mode, dataplane.Underlay); err != nil {
 		return err
@@ -103,20 +107,34 @@ func (g *Gateway) openUnderlay() error {
 	return err
 }
 
-// innerOverhead is what the tunnel takes from the underlay's MTU.
+// innerOverhead is what the tunnel takes from the underlay's MTU over IPv4, at least.
 const innerOverhead = vxlan.Overhead
 
-// innerMTU is what the tunnel carries now, in bytes of inner IP packet.
-func (g *Gateway) innerMTU() int { return g.mirror.Link().MTU - innerOverhead }
+// overhead is what the tunnel of v takes from the underlay's MTU: over IPv6 20 bytes
+// more, if any of its VTEPs is of that family.
+func (g *Gateway) overhead(v *config.VNI) int {
+	six := false
+	v.EachRemote(func(n config.Named) bool {
+		six = n.Addr.Is6()
+		return !six
+	})
+	if six || v.Waits() && !g.mirror.Link().Sources.Four.IsValid() {
+		return vxlan.Overhead6
+	}
+	return innerOverhead
+}
+
+// innerMTU is what the tunnel of v carries now, in bytes of inner IP packet.
+func (g *Gateway) innerMTU(v *config.VNI) int { return g.mirror.Link().MTU - g.overhead(v) }
 
 // deviceMTU is what a device made now gets.
-func (g *Gateway) deviceMTU() int { return min(g.innerMTU(), maxDeviceMTU) }
+func (g *Gateway) deviceMTU(v *config.VNI) int { return min(g.innerMTU(v), maxDeviceMTU) }
 
 // openDevice makes the interface by which the host itself is on the overlay, and takes
 // its far end as a port of d. mac is its address, nil for one made up.
 func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr) (p *port, err error) {
-	mtu := g.deviceMTU()
-	if err := fitDevice(dev, mtu); err != nil {
+	mtu := g.deviceMTU(d.cfg)
+	if err := fitDevice(dev, mtu, g.overhead(d.cfg)); err != nil {
 		return nil, err
 	}
 	pair, err := netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, MAC: mac, Addresses: dev.Addresses, Queues: 1})
@@ -152,7 +170,7 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (
 	}
 	if info.MTU > mtu {
 		cure := fmt.Sprintf("ip link set dev %s mtu %d, and at its other end", name, mtu)
-		if more := info.MTU + innerOverhead; more <= maxMTU {
+		if more := info.MTU + g.overhead(d.cfg); more <= maxMTU {
 			cure += fmt.Sprintf("; or give the underlay %d", more)
 		}
 		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger packets are dropped, and their senders told by ICMP",

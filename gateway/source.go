@@ -1,10 +1,12 @@
 package gateway
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
+	"time"
 
+	"vxgw/config"
 	"vxgw/dataplane"
 	"vxgw/underlay"
 )
@@ -13,19 +15,30 @@ import (
 // of what is ours of what arrives. The steward calls it before it builds a snapshot.
 // While there is none, the underlay has no way to any remote.
 func (g *Gateway) takeSource(link underlay.Link) {
-	if link.Source == g.local {
+	if link.Sources == g.sources {
 		return
 	}
-	old := g.local
-	g.local = link.Source
-	if g.local.IsValid() {
-		if err := g.steer.AddAddr(g.local); err != nil {
-			g.log.Error("packets to the new outer source address stay with the kernel", "local", g.local, "err", err)
+	old, now := g.sources.All(), link.Sources.All()
+	g.sources = link.Sources
+	for _, a := range now {
+		if slices.Contains(old, a) {
+			continue
+		}
+		if err := g.steer.AddAddr(a); err != nil {
+			g.log.Error("packets to the new outer source address stay with the kernel", "local", a, "err", err)
 		}
 	}
-	if old.IsValid() {
-		if err := g.steer.DeleteAddr(old); err != nil {
-			g.log.Error("packets to the old outer source address do not go to the kernel", "local", old, "err", err)
+	for _, a := range old {
+		if slices.Contains(now, a) {
+			continue
+		}
+		if err := g.steer.DeleteAddr(a); err != nil {
+			g.log.Error("packets to the old outer source address do not go to the kernel", "local", a, "err", err)
+		}
+	}
+	if is6 := netip.Addr.Is6; slices.ContainsFunc(now, is6) && !slices.ContainsFunc(old, is6) {
+		if err := g.groups.Renew(); err != nil {
+			g.log.Error("packets to a group may not arrive", "err", err)
 		}
 	}
 	for i := range g.tunnels {
@@ -33,7 +46,7 @@ func (g *Gateway) takeSource(link underlay.Link) {
 			continue
 		}
 		next := *g.tunnels[i].plane // workers and the slow path may still have the old one
-		next.Outer.Src = g.local
+		next.Source = g.sources.For
 		g.tunnels[i].plane = &next
 	}
 	for _, d := range g.domains {
@@ -44,27 +57,85 @@ func (g *Gateway) takeSource(link underlay.Link) {
 	g.steward.redrawn, g.steward.repath = true, true
 }
 
-// source is the outer source address that workers use, as text, or "" while there is
-// none.
-func source(s *dataplane.Snapshot) string {
-	if s.Local == 0 {
-		return ""
+// sources are the outer source addresses that workers use, as text.
+func sources(s *dataplane.Snapshot) (text []string) {
+	text = []string{} // and no null in JSON
+	for _, a := range sourceAddrs(s) {
+		text = append(text, a.String())
 	}
-	return sourceAddr(s).String()
+	return text
 }
 
-// sourceAddr is the same, and the zero Addr while there is none.
-func sourceAddr(s *dataplane.Snapshot) netip.Addr {
-	if s.Local == 0 {
-		return netip.Addr{}
+// sourceAddrs are the same.
+func sourceAddrs(s *dataplane.Snapshot) (all []netip.Addr) {
+	for _, a := range s.Locals {
+		all = append(all, a.Netip())
 	}
-	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, s.Local)))
+	return all
 }
 
 // trouble says why nothing can be sent for lack of an outer source address, or "".
 func trouble(link underlay.Link, s *dataplane.Snapshot) string {
-	if link.NoSource == "" && s.Local == 0 {
+	if link.NoSource == "" && len(s.Locals) < len(link.Sources.All()) {
 		return fmt.Sprintf("%s has an address again, which workers are about to use", link.Name)
 	}
 	return link.NoSource
+}
+
+// dadPatience is how long a start waits for addresses whose duplicate address
+// detection is under way: with the kernel's settings it takes up to two seconds.
+const dadPatience = 4 * time.Second
+
+// findSources looks which families the configuration is about, and for the outer
+// sources that it needs. What of a family is not spoken of is left alone, but with
+// neither of them the one is taken that the interface has a global address of, IPv4 first.
+func (g *Gateway) findSources(ifindex int) (cfg underlay.Config, err error) {
+	u := &g.cfg.Underlay
+	cfg = underlay.Config{Ifindex: ifindex, Name: u.Iface, Log: g.log}
+	cfg.Local, cfg.Local6 = u.Locals()
+	cfg.Four, cfg.Six = cfg.Local.IsValid(), cfg.Local6.IsValid()
+	g.cfg.EachRemote(func(n config.Named) bool {
+		if n.Addr.Is4() {
+			cfg.Four = true
+		} else {
+			cfg.Six = true
+		}
+		return !cfg.Four || !cfg.Six
+	})
+	either := !cfg.Four && !cfg.Six
+	if either {
+		cfg.Four = true
+	}
+	for begin := time.Now(); ; time.Sleep(dadPatience / 80) {
+		var s underlay.Sources
+		var why string
+		if s, why, err = underlay.FindSources(cfg); err != nil {
+			return cfg, err
+		}
+		if either && why != "" {
+			six := cfg
+			six.Four, six.Six = false, true
+			if s6, _, err := underlay.FindSources(six); err == nil && s6.Six.IsValid() {
+				cfg, s, why = six, s6, ""
+			} else if err == nil {
+				s.Tentative = s6.Tentative
+			}
+		}
+		g.sources = s
+		g.cfg.EachRemote(func(n config.Named) bool {
+			if _, no := s.Pick(n.Addr); no != "" && why == "" {
+				why = n.String() + ": " + no
+			}
+			return why == ""
+		})
+		switch {
+		case why == "":
+			return cfg, nil
+		case !s.Tentative || time.Since(begin) > dadPatience:
+			return cfg, &config.Error{Problem: why}
+		}
+		if err := g.interrupted(); err != nil {
+			return cfg, err
+		}
+	}
 }

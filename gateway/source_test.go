@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"vxgw/dataplane"
+	"vxgw/vxlan"
 )
 
 // TestSourceChanges looks at what workers go by.
@@ -15,21 +16,23 @@ func TestSourceChanges(t *testing.T) {
 	old := b.g.plane.Snapshot()
 	must(t, b.host.AddAddress("ens18", "10.9.0.1/24"))
 	must(t, b.host.DeleteAddress("ens18", "10.0.0.1/24"))
-	want := ipInt(netip.MustParseAddr("10.9.0.1"))
+	dst := netip.MustParseAddr("10.9.0.2")
+	source := func(s *dataplane.Snapshot) string { return s.Domains[0].Tunnel.Source(dst).String() }
+	want := vxlan.Addr4(0x0a090001)
 	var s *dataplane.Snapshot
-	b.await("the new source is in force", func() bool { s = b.g.plane.Snapshot(); return s.Local == want })
-	if s.Domains[0].Tunnel.Outer.Src != netip.MustParseAddr("10.9.0.1") {
-		t.Errorf("the slow path still sends from %s", s.Domains[0].Tunnel.Outer.Src)
+	b.await("the new source is in force", func() bool { s = b.g.plane.Snapshot(); return slices.Equal(s.Locals, []vxlan.Addr{want}) })
+	if source(s) != "10.9.0.1" {
+		t.Errorf("the slow path still sends from %s", source(s))
 	}
-	if broadcast := want | 0xff; !slices.Contains(s.Martians, want) || !slices.Contains(s.Martians, broadcast) || slices.Contains(s.Martians, old.Local) {
+	if broadcast := vxlan.Addr4(0x0a0900ff); !slices.Contains(s.Martians, want) || !slices.Contains(s.Martians, broadcast) || slices.Contains(s.Martians, old.Locals[0]) {
 		t.Errorf("martians %x", s.Martians)
 	}
-	if old.Domains[0].Tunnel.Outer.Src != netip.MustParseAddr("10.0.0.1") {
+	if source(old) != "10.0.0.1" {
 		t.Error("what workers may still have was changed")
 	}
 	must(t, b.host.DeleteAddress("ens18", "10.9.0.1/24"))
 	b.await("no source", func() bool {
 		s := b.g.plane.Snapshot()
-		return s.Local == 0 && s.Paths[0][0].State == dataplane.PathNoRoute
+		return len(s.Locals) == 0 && s.Paths[0][0].State == dataplane.PathNoRoute
 	})
 }

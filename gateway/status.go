@@ -41,7 +41,10 @@ func (g *Gateway) Status() control.Status {
 	// What workers go by, not what is known and not passed on yet: who reads that all
 	// is well may send at once.
 	state := g.plane.Snapshot()
-	s.Underlay.Up, s.Underlay.MTU, s.Underlay.Local = state.Underlay, link.MTU, source(state)
+	s.Underlay.Up, s.Underlay.MTU = state.Underlay, link.MTU
+	if s.Underlay.Locals = sources(state); len(s.Underlay.Locals) > 0 {
+		s.Underlay.Local = s.Underlay.Locals[0]
+	}
 	s.Underlay.NoCarrier = link.Admin && !link.Up && !state.Underlay
 	s.Underlay.Name, s.Underlay.Trouble = link.Name, trouble(link, state) // it may have been renamed
 	s.Underlay.Drops, s.Underlay.TxDrops = drops(v.ledger.Underlay)

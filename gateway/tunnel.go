@@ -3,7 +3,6 @@ package gateway
 import (
 	"encoding/binary"
 	"net"
-	"net/netip"
 
 	"vxgw/config"
 	"vxgw/dataplane"
@@ -35,10 +34,22 @@ func (g *Gateway) tunnel(cfg *config.Tunnel) *dataplane.Tunnel {
 		Set:         free,
 		InheritDF:   cfg.DF == config.DFInherit,
 		UDPChecksum: cfg.UDPCsum,
+
+		ZeroChecksumTx: cfg.UDP6ZeroCsumTx,
+		ZeroChecksumRx: cfg.UDP6ZeroCsumRx,
+		Source:         g.sources.For,
 		Outer: vxlan.TemplateConfig{
-			Src: g.local, DstPort: g.cfg.Underlay.DstPort, SrcPorts: cfg.SrcPort,
+			DstPort: g.cfg.Underlay.DstPort, SrcPorts: cfg.SrcPort,
 			TTL: uint8(cfg.TTL), InheritTOS: cfg.TOS == config.TOSInherit, DF: cfg.DF == config.DFSet,
 		},
+	}
+	switch cfg.FlowLabel {
+	case config.FlowLabelInherit:
+		p.Outer.LabelFrom = vxlan.LabelInner
+	case config.FlowLabelAuto:
+		p.Outer.LabelFrom = vxlan.LabelFlow
+	default:
+		p.Outer.Label = uint32(cfg.FlowLabel)
 	}
 	if !p.Outer.InheritTOS {
 		p.Outer.TOS = uint8(cfg.TOS)
@@ -76,12 +87,3 @@ func hardwareAddr(mac uint64) net.HardwareAddr {
 
 // macText is the same as text.
 func macText(mac uint64) string { return hardwareAddr(mac).String() }
-
-// ipInt is an IPv4 address with its first byte highest, 0 for the zero Addr.
-func ipInt(a netip.Addr) uint32 {
-	if !a.IsValid() {
-		return 0
-	}
-	b := a.Unmap().As4()
-	return binary.BigEndian.Uint32(b[:])
-}

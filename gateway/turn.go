@@ -179,7 +179,7 @@ func (t *turn) address(a alteration) error {
 	if p == nil {
 		return nil
 	}
-	if err := fitDevice(a.to.Device, t.g.deviceMTU()); err != nil {
+	if err := fitDevice(a.to.Device, t.g.deviceMTU(a.to), t.g.overhead(a.to)); err != nil {
 		return fmt.Errorf("vni %d: %w", a.to.VNI, err)
 	}
 	for _, addr := range a.to.Device.Addresses {

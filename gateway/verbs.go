@@ -40,7 +40,7 @@ func (g *Gateway) AddVNI(text json.RawMessage) error {
 		if err := next.Validate(); err != nil {
 			return err
 		}
-		if err := checkRemotes(&config.Config{VNIs: []config.VNI{*v}}, sourceAddr(g.plane.Snapshot())); err != nil {
+		if err := checkRemotes(&config.Config{VNIs: []config.VNI{*v}}, sourceAddrs(g.plane.Snapshot())); err != nil {
 			return err
 		}
 		return g.apply(config.Changes{Add: []*config.VNI{v}}, false)
@@ -67,7 +67,7 @@ func (g *Gateway) AddRemote(c control.RemoteChange) error {
 		if err != nil {
 			return false, err
 		}
-		if slices.Contains(d.flood.addrs, c.Address.Unmap()) {
+		if slices.Contains(d.flood.addrs, bare(c.Address)) {
 			return false, control.Clash(fmt.Sprintf("%s is a remote of vni %d already", c.Address, c.VNI))
 		}
 		return g.changeFlood("append", d, floodChange(d, c.Address))
@@ -81,16 +81,19 @@ func (g *Gateway) DeleteRemote(c control.RemoteChange) error {
 		if err != nil {
 			return false, err
 		}
-		if !slices.Contains(d.flood.addrs, c.Address.Unmap()) {
+		if !slices.Contains(d.flood.addrs, bare(c.Address)) {
 			return false, control.Missing(fmt.Sprintf("%s is no remote of vni %d (gw remote show --vni %d lists those there are)", c.Address, c.VNI, c.VNI))
 		}
 		return g.changeFlood("del", d, floodChange(d, c.Address))
 	}))
 }
 
+// bare is an address as remotes have it, for looking one up.
+func bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
 // floodChange says the same in the words of gw fdb.
 func floodChange(d *domain, a netip.Addr) *control.FDBChange {
-	return &control.FDBChange{MAC: control.ZeroMAC, Dev: d.cfg.DomainName(), Dst: a.Unmap()}
+	return &control.FDBChange{MAC: control.ZeroMAC, Dev: d.cfg.DomainName(), Dst: a}
 }
 
 // ofVNI finds a bridge domain. The steward calls it.

@@ -30,7 +30,7 @@ func (h *host) leftovers(name string) *Leftovers {
 	h.t.Helper()
 	var l *Leftovers
 	h.do(func() (err error) {
-		l, err = OpenLeftovers(h.index(name), name, toVXLAN)
+		l, err = OpenLeftovers(h.index(name), name, false, toVXLAN)
 		return err
 	})
 	h.t.Cleanup(func() { l.Close() })
@@ -229,10 +229,10 @@ func TestLeftoversRefusals(t *testing.T) {
 	refused := errors.New("refused")
 	before := us.descriptors()
 	us.do(func() error {
-		if _, err := OpenLeftovers(us.index("u0"), "u0", func(int) error { return refused }); !errors.Is(err, refused) {
+		if _, err := OpenLeftovers(us.index("u0"), "u0", false, func(int) error { return refused }); !errors.Is(err, refused) {
 			t.Errorf("open with a filter that fails: %v", err)
 		}
-		if _, err := OpenLeftovers(-1, "gone", toVXLAN); !errors.Is(err, unix.EINVAL) {
+		if _, err := OpenLeftovers(-1, "gone", false, toVXLAN); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("open on no interface: %v", err)
 		}
 		return nil

@@ -15,33 +15,37 @@ type Link struct {
 	Gone  bool           // deleted, or moved to another namespace; it does not come back under this index
 	MAC   [6]byte        // source of outer frames
 	MTU   int            // in bytes of IP packet
-	Addrs []netip.Prefix // IPv4 addresses in the kernel's order, primary ones first
+	MTU6  int            // that of IPv6 where routers want less, else 0
+	Addrs []netip.Prefix // addresses in the kernel's order, IPv4 and its primary ones first; those of families in use
 	Admin bool           // set up, whatever the carrier
 
-	Source   netip.Addr // outer source address; the zero Addr while there is none
-	NoSource string     // why there is none and what to do, for people; empty when there is
+	Sources  Sources
+	NoSource string // why a family in use has no outer source address and what to do, for people; else empty
 }
 
 // upFlags are what a link needs: set up, carrier now, and the kernel having acted upon the carrier.
 const upFlags = unix.IFF_UP | unix.IFF_LOWER_UP | unix.IFF_RUNNING
 
 // readLink describes the interface and its addresses as they are now, after old. One that is gone keeps its name.
-// local is the outer source that was asked for, or the zero Addr.
-func (c *conn) readLink(ifindex int, local netip.Addr, old Link) (Link, error) {
+func (c *conn) readLink(ifindex int, want wish, old Link) (Link, error) {
 	m, err := c.link(ifindex)
 	var list []addressMessage
 	if err == nil {
-		list, err = c.addresses(ifindex)
+		list, err = c.inUse(ifindex, want)
 	}
 	link := Link{Name: m.name, Up: m.flags&upFlags == upFlags, Admin: m.flags&unix.IFF_UP != 0, MAC: m.mac, MTU: m.mtu}
 	if err == nil {
-		link.Source, link.NoSource, err = c.source(list, m.name, local, old.Source)
+		link.Sources, err = c.sources(list, m.name, want, old.Sources)
+		link.NoSource = link.Sources.trouble(want)
 	}
 	switch {
 	case errors.Is(err, unix.ENODEV):
 		return Link{Name: old.Name, Gone: true}, nil
 	case err != nil:
 		return Link{}, err
+	}
+	if want.six && m.mtu6 > 0 && m.mtu6 < m.mtu {
+		link.MTU6 = m.mtu6
 	}
 	for _, a := range list {
 		link.Addrs = append(link.Addrs, a.prefix)
@@ -50,8 +54,8 @@ func (c *conn) readLink(ifindex int, local netip.Addr, old Link) (Link, error) {
 }
 
 func (l Link) equal(o Link) bool {
-	return l.Name == o.Name && l.Up == o.Up && l.Gone == o.Gone && l.MAC == o.MAC && l.MTU == o.MTU &&
-		l.Admin == o.Admin && l.Source == o.Source && l.NoSource == o.NoSource && slices.Equal(l.Addrs, o.Addrs)
+	return l.Name == o.Name && l.Up == o.Up && l.Gone == o.Gone && l.MAC == o.MAC && l.MTU == o.MTU && l.MTU6 == o.MTU6 &&
+		l.Admin == o.Admin && l.Sources == o.Sources && l.NoSource == o.NoSource && slices.Equal(l.Addrs, o.Addrs)
 }
 
 // downReason says what to do about a link that is not up.

@@ -88,12 +88,12 @@ func (m *Mirror) note(datagram []byte) (any bool) {
 	for e := range messages(datagram) {
 		switch e.kind {
 		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-			if l, ok := decodeLink(e.body); ok && l.family == unix.AF_UNSPEC && l.ifindex == m.cfg.Ifindex {
+			if l, ok := decodeLink(e.body); ok && l.family != unix.AF_BRIDGE && l.ifindex == m.cfg.Ifindex {
 				m.todo.link, any = true, true
 			}
 		case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 			a, ok := decodeAddress(e.body)
-			if ok && (a.ifindex == m.cfg.Ifindex || a.prefix.Addr() == m.cfg.Local) {
+			if ok && (a.ifindex == m.cfg.Ifindex || a.prefix.Addr() == m.cfg.Local || a.prefix.Addr() == m.cfg.Local6) {
 				m.todo.link, m.todo.routes, any = true, true, true
 			}
 		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:

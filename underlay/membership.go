@@ -15,7 +15,7 @@ import (
 // one has as many as it takes.
 const groupsPerSocket = 20
 
-// Memberships holds multicast groups joined on the underlay interface, so that the host speaks IGMP for
+// Memberships holds multicast groups joined on the underlay interface, so that the host speaks IGMP or MLD for
 // them and the NIC lets them in. Every method may be called from any goroutine.
 type Memberships struct {
 	ifindex int
@@ -30,6 +30,7 @@ type Memberships struct {
 // groupSocket is a UDP socket that is bound to no port: it receives nothing and stands in no other's way.
 type groupSocket struct {
 	fd     int
+	six    bool
 	groups []netip.Addr
 	full   bool // it has refused one
 }
@@ -44,11 +45,8 @@ func OpenMemberships(ifindex int) *Memberships {
 // Join joins the group; joining twice is joining once. The membership survives link down and up, and ends
 // with the interface.
 func (m *Memberships) Join(group netip.Addr) error {
-	group = group.Unmap()
-	switch {
-	case group.Is6():
-		return fmt.Errorf("join group %s: %w", group, errIPv6)
-	case !group.IsMulticast():
+	group = group.Unmap().WithZone("")
+	if !group.IsMulticast() {
 		return fmt.Errorf("join group %s: not a multicast address", group)
 	}
 	m.mu.Lock()
@@ -62,12 +60,12 @@ func (m *Memberships) Join(group netip.Addr) error {
 		return nil
 	}
 	for {
-		i, err := m.room()
+		i, err := m.room(group.Is6())
 		if err != nil {
 			return fmt.Errorf("open socket for group %s: %w", group, err)
 		}
 		s := m.sockets[i]
-		err = unix.SetsockoptIPMreqn(s.fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, m.request(group))
+		err = m.add(s.fd, group)
 		full := errors.Is(err, unix.ENOBUFS)
 		switch {
 		case err == nil:
@@ -85,23 +83,23 @@ func (m *Memberships) Join(group netip.Addr) error {
 	}
 }
 
-// room returns a socket that may take another group, a new one where there is none.
-func (m *Memberships) room() (int, error) {
-	i := slices.IndexFunc(m.sockets, func(s *groupSocket) bool { return !s.full && len(s.groups) < groupsPerSocket })
+// room returns a socket that may take another group of a family, a new one where there is none.
+func (m *Memberships) room(six bool) (int, error) {
+	i := slices.IndexFunc(m.sockets, func(s *groupSocket) bool { return s.six == six && !s.full && len(s.groups) < groupsPerSocket })
 	if i >= 0 {
 		return i, nil
 	}
-	fd, err := m.socket()
+	fd, err := m.socket(six)
 	if err != nil {
 		return 0, err
 	}
-	m.sockets = append(m.sockets, &groupSocket{fd: fd})
+	m.sockets = append(m.sockets, &groupSocket{fd: fd, six: six})
 	return len(m.sockets) - 1, nil
 }
 
 // Leave leaves the group; one that was not joined is no error.
 func (m *Memberships) Leave(group netip.Addr) error {
-	group = group.Unmap()
+	group = group.Unmap().WithZone("")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, s := range m.sockets {
@@ -110,7 +108,7 @@ func (m *Memberships) Leave(group netip.Addr) error {
 			continue
 		}
 		s.groups, s.full = slices.Delete(s.groups, j, j+1), false
-		err := unix.SetsockoptIPMreqn(s.fd, unix.IPPROTO_IP, unix.IP_DROP_MEMBERSHIP, m.request(group))
+		err := m.remove(s.fd, group)
 		m.tidy(i)
 		if err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENODEV) { // both: gone with the interface
 			return fmt.Errorf("leave group %s: %w", group, err)
@@ -142,8 +140,38 @@ func (m *Memberships) Close() error {
 	return nil
 }
 
-func (m *Memberships) request(group netip.Addr) *unix.IPMreqn {
-	return &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(m.ifindex)}
+// Renew joins the groups of IPv6 once more. The kernel forgets them when it takes IPv6 off the interface, as it does while the MTU is
+// below 1280 (net/ipv6/addrconf.c, addrconf_ifdown), and their sockets do not hear of it.
+func (m *Memberships) Renew() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var failed []error
+	for _, s := range m.sockets {
+		if !s.six {
+			continue
+		}
+		for _, group := range s.groups {
+			_ = m.remove(s.fd, group) // EADDRNOTAVAIL where it was forgotten
+			if err := m.add(s.fd, group); err != nil {
+				failed = append(failed, fmt.Errorf("join group %s: %w", group, err))
+			}
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (m *Memberships) add(fd int, group netip.Addr) error {
+	if group.Is6() {
+		return unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(m.ifindex)})
+	}
+	return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(m.ifindex)})
+}
+
+func (m *Memberships) remove(fd int, group netip.Addr) error {
+	if group.Is6() {
+		return unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_LEAVE_GROUP, &unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(m.ifindex)})
+	}
+	return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_DROP_MEMBERSHIP, &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(m.ifindex)})
 }
 
 // tidy closes socket i when it holds no group.
@@ -155,12 +183,16 @@ func (m *Memberships) tidy(i int) {
 }
 
 // socket makes a UDP socket in the namespace of OpenMemberships.
-func (m *Memberships) socket() (fd int, err error) {
+func (m *Memberships) socket(six bool) (fd int, err error) {
+	family := unix.AF_INET
+	if six {
+		family = unix.AF_INET6
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		if err = SettleIn(m.ns); err == nil {
-			fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+			fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 		}
 	}()
 	<-done

@@ -52,13 +52,23 @@ func seeds() map[string][]byte {
 	neigh = attribute(neigh, unix.NDA_DST, ip)
 	neigh = attribute(neigh, unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1})
 	neigh = attribute32(neigh, ndaFlagsExt, ntfExtManaged)
-	return map[string][]byte{"link": link, "addr": addr, "route": route, "neigh": neigh}
+	conf := make([]byte, 12)
+	binary.NativeEndian.PutUint32(conf[8:], 1400)
+	link = attribute(link, unix.IFLA_AF_SPEC, attribute(nil, unix.AF_INET6, attribute(nil, unix.IFLA_INET6_CONF, conf)))
+	six := netip.MustParseAddr("2001:db8::2").AsSlice()
+	addr6 := head(unix.SizeofIfAddrmsg, func(b []byte) { b[0], b[1] = unix.AF_INET6, 64; binary.NativeEndian.PutUint32(b[4:], 7) })
+	addr6 = attribute32(attribute(addr6, unix.IFA_ADDRESS, six), unix.IFA_FLAGS, unix.IFA_F_TENTATIVE|1<<10)
+	route6 := head(unix.SizeofRtMsg, func(b []byte) { b[0], b[1], b[7] = unix.AF_INET6, 64, unix.RTN_UNICAST })
+	route6 = attribute32(attribute(attribute(route6, unix.RTA_DST, six), unix.RTA_GATEWAY, netip.MustParseAddr("fe80::1").AsSlice()), unix.RTA_OIF, 7)
+	neigh6 := head(unix.SizeofNdMsg, func(b []byte) { b[0] = unix.AF_INET6; binary.NativeEndian.PutUint32(b[4:], 7) })
+	neigh6 = attribute(neigh6, unix.NDA_DST, six)
+	return map[string][]byte{"link": link, "addr": addr, "route": route, "neigh": neigh, "addr6": addr6, "route6": route6, "neigh6": neigh6}
 }
 
 func TestDecode(t *testing.T) {
 	s := seeds()
 	mac := [6]byte{2, 0, 0, 0, 0, 1}
-	if got, ok := decodeLink(s["link"]); !ok || got != (linkMessage{ifindex: 7, flags: upFlags, name: "ens18", mac: mac, mtu: 1500}) {
+	if got, ok := decodeLink(s["link"]); !ok || got != (linkMessage{ifindex: 7, flags: upFlags, name: "ens18", mac: mac, mtu: 1500, mtu6: 1400}) {
 		t.Errorf("link %+v", got)
 	}
 	if got, ok := decodeAddress(s["addr"]); !ok || got != (addressMessage{ifindex: 7, prefix: netip.MustParsePrefix("10.0.0.2/24")}) {
@@ -71,6 +81,16 @@ func TestDecode(t *testing.T) {
 	wantN := neighbour{addr: netip.MustParseAddr("10.0.0.2"), ifindex: 7, present: true, state: unix.NUD_REACHABLE, flags: unix.NTF_EXT_LEARNED, ext: ntfExtManaged, mac: mac}
 	if got, ok := decodeNeighbour(s["neigh"]); !ok || got != wantN {
 		t.Errorf("neighbour %+v", got)
+	}
+	if got, ok := decodeAddress(s["addr6"]); !ok || got != (addressMessage{ifindex: 7, flags: unix.IFA_F_TENTATIVE | 1<<10, prefix: netip.MustParsePrefix("2001:db8::2/64")}) {
+		t.Errorf("IPv6 address %+v", got)
+	}
+	want6 := routeMessage{kind: unix.RTN_UNICAST, dst: netip.MustParsePrefix("2001:db8::2/64"), oif: 7, gateway: netip.MustParseAddr("fe80::1")}
+	if got, ok := decodeRoute(s["route6"]); !ok || got != want6 {
+		t.Errorf("IPv6 route %+v", got)
+	}
+	if got, ok := decodeNeighbour(s["neigh6"]); !ok || got != (neighbour{addr: netip.MustParseAddr("2001:db8::2"), ifindex: 7, present: true}) {
+		t.Errorf("IPv6 neighbour %+v", got)
 	}
 }
 
@@ -91,7 +111,8 @@ func TestRefusalReadsTheKernelsSentence(t *testing.T) {
 // FuzzDecode has any bytes pass through everything that reads from the kernel.
 func FuzzDecode(f *testing.F) {
 	var all []byte
-	kinds := map[string]uint16{"link": unix.RTM_NEWLINK, "addr": unix.RTM_NEWADDR, "route": unix.RTM_NEWROUTE, "neigh": unix.RTM_NEWNEIGH}
+	kinds := map[string]uint16{"link": unix.RTM_NEWLINK, "addr": unix.RTM_NEWADDR, "route": unix.RTM_NEWROUTE, "neigh": unix.RTM_NEWNEIGH,
+		"addr6": unix.RTM_NEWADDR, "route6": unix.RTM_NEWROUTE, "neigh6": unix.RTM_NEWNEIGH}
 	for name, body := range seeds() {
 		b := frame(kinds[name], 0, body)
 		f.Add(b)
@@ -113,7 +134,7 @@ func FuzzDecode(f *testing.F) {
 			if r, ok := decodeRoute(e.body); ok && !r.dst.IsValid() {
 				t.Errorf("invalid destination %v", r.dst)
 			}
-			if n, ok := decodeNeighbour(e.body); ok && !n.addr.Is4() {
+			if n, ok := decodeNeighbour(e.body); ok && family(n.addr) != e.body[0] {
 				t.Errorf("neighbour %v", n)
 			}
 		}

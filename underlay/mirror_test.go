@@ -30,7 +30,7 @@ func TestOnLinkRemoteResolves(t *testing.T) {
 	}
 	link := m.Link()
 	want := Link{Name: "u0", Up: true, Admin: true, MAC: us.mac("u0"), MTU: 1500, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
-		Source: netip.MustParseAddr("10.0.0.1")}
+		Sources: Sources{Four: netip.MustParseAddr("10.0.0.1")}}
 	if !link.equal(want) {
 		t.Errorf("link %+v, want %+v", link, want)
 	}
@@ -107,28 +107,28 @@ func TestRefusals(t *testing.T) {
 	us.up("lo")
 	us.do(func() error {
 		for name, cfg := range map[string]Config{
-			"IPv6 underlay is not supported": {Ifindex: index, Local: netip.MustParseAddr("fd00::1")},
-			"no outer source address":        {Ifindex: index, Local: netip.MustParseAddr("224.1.1.1")},
-			"no such device":                 {Ifindex: 4711, Local: netip.MustParseAddr("10.0.0.1")},
-			"not an Ethernet interface":      {Ifindex: 1, Local: netip.MustParseAddr("10.0.0.1")},
+			"are not of the families":   {Ifindex: index, Local: netip.MustParseAddr("fd00::1")},
+			"no outer source address":   {Ifindex: index, Local: netip.MustParseAddr("224.1.1.1")},
+			"no such device":            {Ifindex: 4711, Local: netip.MustParseAddr("10.0.0.1")},
+			"not an Ethernet interface": {Ifindex: 1, Local: netip.MustParseAddr("10.0.0.1")},
 		} {
 			if m, err := Open(cfg); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("open %+v: %v, %v; want %q", cfg, m, err, name)
 			}
 		}
-		if a, err := FirstGlobal(index); err != nil || a != netip.MustParseAddr("10.0.0.1") {
-			t.Errorf("first global address %v, %v", a, err)
+		if s, why, err := FindSources(Config{Ifindex: index, Four: true}); err != nil || why != "" || s != (Sources{Four: netip.MustParseAddr("10.0.0.1")}) {
+			t.Errorf("first global address %+v, %v", s, err)
 		}
-		if a, err := FirstGlobal(1); err == nil || !strings.Contains(err.Error(), "ip address add ADDRESS/LEN dev lo, or --local") {
-			t.Errorf("first global address of lo: %v, %v", a, err)
+		if s, why, err := FindSources(Config{Ifindex: 1, Four: true}); err != nil || s.Four.IsValid() || !strings.Contains(why, "ip address add ADDRESS/LEN dev lo, or --local") {
+			t.Errorf("first global address of lo: %+v, %s, %v", s, why, err)
 		}
-		if _, err := FirstGlobal(4711); !errors.Is(err, unix.ENODEV) {
+		if _, _, err := FindSources(Config{Ifindex: 4711, Four: true}); !errors.Is(err, unix.ENODEV) {
 			t.Errorf("first global address of nothing: %v", err)
 		}
 		return nil
 	})
 	m := us.open(false)
-	for _, addr := range []netip.Addr{{}, netip.MustParseAddr("fd00::2"), netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("255.255.255.255")} {
+	for _, addr := range []netip.Addr{{}, netip.MustParseAddr("::"), netip.MustParseAddr("::1"), netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("255.255.255.255")} {
 		if err := m.Watch(addr); err == nil {
 			t.Errorf("watch %v: no error", addr)
 		}

@@ -144,8 +144,8 @@ func TestClearManagedAfterKill(t *testing.T) {
 		t.Errorf("after clean-up: %+v", n)
 	}
 	us.do(func() error {
-		if err := ClearManaged(index, []netip.Addr{netip.MustParseAddr("fd00::1")}); !errors.Is(err, errIPv6) {
-			return fmt.Errorf("clear of an IPv6 neighbour: %v", err)
+		if err := ClearManaged(index, []netip.Addr{netip.MustParseAddr("fd00::1")}); err != nil {
+			return fmt.Errorf("clear of an IPv6 neighbour that is not there: %v", err)
 		}
 		return ClearManaged(4711, []netip.Addr{netip.MustParseAddr("10.0.0.2")})
 	})

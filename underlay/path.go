@@ -65,20 +65,24 @@ type route struct {
 // lookup asks for the route from the link's source to dst. It costs a second request where the answer is no gateway:
 // there the kernel may have made up that dst is on the link, also against a route that forbids to send at all.
 func (c *conn) lookup(link Link, ifindex int, dst netip.Addr) route {
-	if link.NoSource != "" {
-		return route{known: true, err: link.NoSource}
+	source, why := link.Sources.Pick(dst)
+	if why != "" {
+		return route{known: true, err: why}
 	}
-	m, err := c.route(ifindex, link.Source, dst, false)
+	if dst.Is6() {
+		return c.lookup6(link, ifindex, source, dst)
+	}
+	m, err := c.route(ifindex, source, dst, false)
 	if err != nil {
 		return route{known: true, err: routeError(link, dst, err)}
 	}
 	r := route{known: true, kind: m.kind, gateway: m.gateway, mtu: m.mtu}
 	if m.kind == unix.RTN_UNICAST && !m.gateway.IsValid() {
-		_, err := c.route(ifindex, link.Source, dst, true)
+		_, err := c.route(ifindex, source, dst, true)
 		r.assumed = errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH)
 	}
 	if r.assumed {
-		_, err := c.route(0, link.Source, dst, false)
+		_, err := c.route(0, source, dst, false)
 		for errno, name := range forbidding {
 			if errors.Is(err, errno) {
 				return route{known: true, err: routeError(link, dst, name)}
@@ -88,8 +92,27 @@ func (c *conn) lookup(link Link, ifindex int, dst netip.Addr) route {
 	return r
 }
 
+// lookup6 is lookup over IPv6, where nobody is on the link by assumption.
+func (c *conn) lookup6(link Link, ifindex int, source, dst netip.Addr) route {
+	m, err := c.route(ifindex, source, dst, false)
+	if err == nil && m.oif != ifindex && m.kind == unix.RTN_UNICAST {
+		if m, err = c.route(ifindex, netip.Addr{}, dst, false); err == nil && m.oif != ifindex && m.kind == unix.RTN_UNICAST {
+			err = unix.ENETUNREACH
+		}
+	}
+	for errno, name := range forbidding {
+		if errors.Is(err, errno) {
+			err = name
+		}
+	}
+	if err != nil {
+		return route{known: true, err: routeError(link, dst, err)}
+	}
+	return route{known: true, kind: m.kind, gateway: m.gateway, mtu: m.mtu}
+}
+
 // forbidding are the kinds of routes that forbid to send, by what a lookup for any interface answers to them
-// (net/ipv4/fib_semantics.c, fib_props). Without any route it is ENETUNREACH.
+// (net/ipv4/fib_semantics.c, fib_props; net/ipv6/route.c, ip6_rt_type_to_error). Without any route it is ENETUNREACH.
 var forbidding = map[unix.Errno]error{
 	unix.EINVAL:       errors.New("the route is a blackhole"),
 	unix.EHOSTUNREACH: errors.New("the route is of type unreachable"),
@@ -101,7 +124,8 @@ func routeError(link Link, dst netip.Addr, err error) string {
 	if errno := unix.Errno(0); errors.As(err, &errno) {
 		err = errno // without the kernel's remarks
 	}
-	return fmt.Sprintf("no route to %s from %s through %s: %v (ip route get %s from %s oif %s)", dst, link.Source, link.Name, err, dst, link.Source, link.Name)
+	source := link.Sources.For(dst)
+	return fmt.Sprintf("no route to %s from %s through %s: %v (ip route get %s from %s oif %s)", dst, source, link.Name, err, dst, source, link.Name)
 }
 
 // nextHop returns whose MAC a packet to remote needs, or the zero Addr when it needs none or there is no way.
@@ -111,7 +135,7 @@ func (r route) nextHop(remote netip.Addr) netip.Addr {
 		return netip.Addr{}
 	case !r.gateway.IsValid():
 		return remote
-	case r.gateway.Is4():
+	case r.gateway.Is4() == remote.Is4():
 		return r.gateway
 	}
 	return netip.Addr{}
@@ -131,11 +155,12 @@ func pathOf(link Link, remote netip.Addr, r route, n neighbour, trouble string) 
 	case !r.known:
 		p.Reason = "route not looked up yet"
 		return p
-	case link.NoSource != "":
-		p.State, p.Reason = NoRoute, link.NoSource
+	case !link.Sources.For(remote).IsValid():
+		_, why := link.Sources.Pick(remote)
+		p.State, p.Reason = NoRoute, why
 		return p
 	case remote.IsMulticast():
-		p.State, p.MTU, p.DstMAC = Direct, pathMTU(link, r), groupMAC(remote)
+		p.State, p.MTU, p.DstMAC = Direct, pathMTU(link, remote, r), groupMAC(remote)
 		return p
 	}
 	p.NextHop = r.nextHop(remote)
@@ -143,23 +168,31 @@ func pathOf(link Link, remote netip.Addr, r route, n neighbour, trouble string) 
 		p.State, p.Reason = NoRoute, r.refusal(remote)
 		return p
 	}
-	p.Gateway, p.MTU = r.gateway, pathMTU(link, r)
+	p.Gateway, p.MTU = r.gateway, pathMTU(link, remote, r)
 	switch {
 	case n.usable():
 		p.State, p.DstMAC = Direct, n.mac
 	case trouble != "":
 		p.Reason = trouble
 	case n.present && n.state&unix.NUD_FAILED == 0 || !n.present:
-		p.Reason = fmt.Sprintf("waiting for %s to answer ARP on %s", p.NextHop, link.Name)
+		p.Reason = fmt.Sprintf("waiting for %s to answer %s on %s", p.NextHop, asking(p.NextHop), link.Name)
 	case r.assumed:
 		p.State = NoRoute
 		p.Reason = fmt.Sprintf("no route to %s through %s, and nobody on the link answers ARP for it (ip route add %s via GATEWAY dev %s)", remote, link.Name, remote, link.Name)
 	case p.Gateway.IsValid():
-		p.State, p.Reason = Failed, fmt.Sprintf("gateway %s does not answer ARP on %s", p.Gateway, link.Name)
+		p.State, p.Reason = Failed, fmt.Sprintf("gateway %s does not answer %s on %s", p.Gateway, asking(p.Gateway), link.Name)
 	default:
-		p.State, p.Reason = Failed, fmt.Sprintf("%s does not answer ARP on %s", remote, link.Name)
+		p.State, p.Reason = Failed, fmt.Sprintf("%s does not answer %s on %s", remote, asking(remote), link.Name)
 	}
 	return p
+}
+
+// asking is what a neighbour of the family of addr is asked by.
+func asking(addr netip.Addr) string {
+	if addr.Is4() {
+		return "ARP"
+	}
+	return "neighbour discovery"
 }
 
 // refusal says why a route leads nowhere.
@@ -171,22 +204,34 @@ func (r route) refusal(remote netip.Addr) string {
 		return fmt.Sprintf("%s is an address of this host", remote)
 	case r.kind == unix.RTN_BROADCAST:
 		return fmt.Sprintf("%s is a broadcast address", remote)
-	case r.gateway.Is6():
+	case r.kind == unix.RTN_BLACKHOLE:
+		return fmt.Sprintf("the route to %s is a blackhole", remote)
+	case r.kind == unix.RTN_UNREACHABLE, r.kind == unix.RTN_PROHIBIT:
+		return fmt.Sprintf("the route to %s is of type unreachable or prohibit", remote)
+	case r.kind == unix.RTN_UNICAST && r.gateway.Is6() && remote.Is4():
 		return fmt.Sprintf("the route to %s goes through %s: %v", remote, r.gateway, errIPv6)
 	}
 	return fmt.Sprintf("the route to %s is of type %d, not unicast", remote, r.kind)
 }
 
 // pathMTU is the route's MTU, a learned path MTU included, where it is below the link's.
-func pathMTU(link Link, r route) int {
-	if r.mtu > 0 && r.mtu < link.MTU {
+func pathMTU(link Link, remote netip.Addr, r route) int {
+	mtu := link.MTU
+	if remote.Is6() && link.MTU6 > 0 {
+		mtu = link.MTU6
+	}
+	if r.mtu > 0 && r.mtu < mtu {
 		return r.mtu
 	}
-	return link.MTU
+	return mtu
 }
 
-// groupMAC maps an IPv4 group to its Ethernet address (RFC 1112 section 6.4).
+// groupMAC maps a group to its Ethernet address (RFC 1112 section 6.4, RFC 2464 section 7).
 func groupMAC(group netip.Addr) [6]byte {
+	if group.Is6() {
+		a := group.As16()
+		return [6]byte{0x33, 0x33, a[12], a[13], a[14], a[15]}
+	}
 	a := group.As4()
 	return [6]byte{0x01, 0x00, 0x5e, a[1] & 0x7f, a[2], a[3]}
 }

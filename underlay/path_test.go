@@ -9,7 +9,7 @@ import (
 )
 
 func TestPathOf(t *testing.T) {
-	up := Link{Name: "u0", Up: true, Admin: true, MTU: 1500}
+	up := Link{Name: "u0", Up: true, Admin: true, MTU: 1500, Sources: Sources{Four: netip.MustParseAddr("10.0.0.1")}}
 	remote, gateway := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.254")
 	group := netip.MustParseAddr("239.129.2.3")
 	mac := [6]byte{2, 0, 0, 0, 0, 1}
@@ -31,10 +31,10 @@ func TestPathOf(t *testing.T) {
 		{"not asked", up, remote, route{}, neighbour{}, "", Path{State: Resolving, Reason: "not looked up"}},
 		{"group", up, group, onLink, neighbour{}, "", Path{State: Direct, MTU: 1500, DstMAC: [6]byte{1, 0, 0x5e, 1, 2, 3}}},
 		{"group without route", up, group, route{known: true, err: "none"}, neighbour{}, "", Path{State: Direct, MTU: 1500, DstMAC: [6]byte{1, 0, 0x5e, 1, 2, 3}}},
-		{"no source", Link{Name: "u0", Up: true, NoSource: "no address"}, group, onLink, neighbour{}, "", Path{State: NoRoute, Reason: "no address"}},
+		{"no source", Link{Name: "u0", Up: true, Sources: Sources{no4: "no address"}}, group, onLink, neighbour{}, "", Path{State: NoRoute, Reason: "no address"}},
 		{"refused", up, remote, route{known: true, err: "no route"}, neighbour{}, "", Path{State: NoRoute, Reason: "no route"}},
 		{"own", up, remote, route{known: true, kind: unix.RTN_LOCAL}, neighbour{}, "", Path{State: NoRoute, Reason: "of this host"}},
-		{"blackhole", up, remote, route{known: true, kind: unix.RTN_BLACKHOLE}, neighbour{}, "", Path{State: NoRoute, Reason: "type 6"}},
+		{"blackhole", up, remote, route{known: true, kind: unix.RTN_BLACKHOLE}, neighbour{}, "", Path{State: NoRoute, Reason: "is a blackhole"}},
 		{"IPv6 router", up, remote, route{known: true, kind: unix.RTN_UNICAST, gateway: netip.MustParseAddr("fe80::1")}, neighbour{}, "", Path{State: NoRoute, Reason: "fe80::1: an IPv6"}},
 		{"missing", up, remote, onLink, neighbour{}, "", Path{State: Resolving, NextHop: remote, MTU: 1500, Reason: "waiting for 10.0.0.2"}},
 		{"incomplete", up, remote, via, neighbour{present: true, state: unix.NUD_INCOMPLETE}, "", Path{State: Resolving, Gateway: gateway, NextHop: gateway, MTU: 1400, Reason: "waiting for 10.0.0.254"}},

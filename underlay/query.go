@@ -28,15 +28,16 @@ func (c *conn) link(ifindex int) (m linkMessage, err error) {
 	return m, err
 }
 
-// addresses reads the IPv4 addresses of the interface in the kernel's order, those of every interface for 0.
-func (c *conn) addresses(ifindex int) (list []addressMessage, err error) {
+// addresses reads the addresses of one family of the interface in the kernel's order, those of every interface for 0.
+func (c *conn) addresses(family uint8, ifindex int) (list []addressMessage, err error) {
 	body := make([]byte, unix.SizeofIfAddrmsg)
-	body[0] = unix.AF_INET
+	body[0] = family
 	binary.NativeEndian.PutUint32(body[4:], uint32(ifindex))
 	for range dumpTries {
 		list = list[:0]
 		err = c.request(unix.RTM_GETADDR, unix.NLM_F_DUMP, body, func(kind uint16, b []byte) {
-			if m, ok := decodeAddress(b); ok && kind == unix.RTM_NEWADDR && (m.ifindex == ifindex || ifindex == 0) {
+			// Without IPv6 the kernel takes its number for that of all families.
+			if m, ok := decodeAddress(b); ok && b[0] == family && kind == unix.RTM_NEWADDR && (m.ifindex == ifindex || ifindex == 0) {
 				list = append(list, m)
 			}
 		})
@@ -50,15 +51,19 @@ func (c *conn) addresses(ifindex int) (list []addressMessage, err error) {
 // route asks which way a packet from local to dst takes out of the interface, as the kernel's vxlan device
 // with `dev` does. With an interface given the kernel takes a destination without any route to be on the
 // link (net/ipv4/route.c, ip_route_output_key_hash_rcu); with match set it names the routing table's entry instead, and
-// answers EHOSTUNREACH when there is none. An ifindex of 0 is any interface.
+// answers EHOSTUNREACH when there is none. An ifindex of 0 is any interface. Over IPv6 a source that is given makes the interface
+// a preference (net/ipv6/route.c, ip6_route_output_flags_noref); the zero Addr leaves it out.
 func (c *conn) route(ifindex int, local, dst netip.Addr, match bool) (m routeMessage, err error) {
 	body := make([]byte, unix.SizeofRtMsg, 64)
-	body[0], body[1], body[2] = unix.AF_INET, 32, 32
+	body[0], body[1] = family(dst), uint8(dst.BitLen())
 	if match {
 		binary.NativeEndian.PutUint32(body[8:], unix.RTM_F_FIB_MATCH)
 	}
 	body = attribute(body, unix.RTA_DST, dst.AsSlice())
-	body = attribute(body, unix.RTA_SRC, local.AsSlice())
+	if local.IsValid() {
+		body[2] = uint8(local.BitLen())
+		body = attribute(body, unix.RTA_SRC, local.AsSlice())
+	}
 	if ifindex != 0 {
 		body = attribute32(body, unix.RTA_OIF, uint32(ifindex))
 	}
@@ -77,8 +82,8 @@ func (c *conn) route(ifindex int, local, dst netip.Addr, match bool) (m routeMes
 // neighbour reads one entry; no entry is no error.
 func (c *conn) neighbour(ifindex int, addr netip.Addr) (neighbour, error) {
 	n := neighbour{addr: addr, ifindex: ifindex}
-	body := make([]byte, unix.SizeofNdMsg, 32)
-	body[0] = unix.AF_INET
+	body := make([]byte, unix.SizeofNdMsg, 48)
+	body[0] = family(addr)
 	binary.NativeEndian.PutUint32(body[4:], uint32(ifindex))
 	body = attribute(body, unix.NDA_DST, addr.AsSlice())
 	err := c.request(unix.RTM_GETNEIGH, 0, body, func(kind uint16, b []byte) {
@@ -104,8 +109,8 @@ func (c *conn) use(n neighbour, managed bool) error {
 	if !n.present {
 		flags |= unix.NLM_F_CREATE | unix.NLM_F_EXCL
 	}
-	body := make([]byte, unix.SizeofNdMsg, 32)
-	body[0] = unix.AF_INET
+	body := make([]byte, unix.SizeofNdMsg, 48)
+	body[0] = family(n.addr)
 	binary.NativeEndian.PutUint32(body[4:], uint32(n.ifindex))
 	body[10] = unix.NTF_USE | n.flags&(unix.NTF_EXT_LEARNED|unix.NTF_ROUTER)
 	body = attribute(body, unix.NDA_DST, n.addr.AsSlice())
@@ -140,34 +145,9 @@ func ClearManaged(ifindex int, addrs []netip.Addr) error {
 	defer c.close()
 	var failed []error
 	for _, addr := range addrs {
-		if addr = addr.Unmap(); !addr.Is4() {
-			failed = append(failed, fmt.Errorf("clear managed neighbour %s: %w", addr, errIPv6))
-		} else if err := c.unmanage(ifindex, addr); err != nil {
+		if err := c.unmanage(ifindex, addr.Unmap()); err != nil {
 			failed = append(failed, fmt.Errorf("clear managed neighbour %s: %w", addr, err))
 		}
 	}
 	return errors.Join(failed...)
-}
-
-// FirstGlobal returns the interface's first IPv4 address of global scope, the default outer source. It works in
-// the calling thread's network namespace.
-func FirstGlobal(ifindex int) (netip.Addr, error) {
-	c, err := dial()
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	defer c.close()
-	link, err := c.link(ifindex)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("find interface %d: %w", ifindex, err)
-	}
-	list, err := c.addresses(ifindex)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("list addresses of %s: %w", link.name, err)
-	}
-	source, why, err := c.source(list, link.name, netip.Addr{}, netip.Addr{})
-	if err == nil && why != "" {
-		err = fmt.Errorf("find outer source: %s", why)
-	}
-	return source, err
 }

@@ -32,7 +32,7 @@ func awaitSource(t *testing.T, m *Mirror, what, source, reason string) {
 	} else {
 		want = netip.MustParseAddr(source)
 	}
-	await(t, m, what, func() bool { return m.Link().Source == want })
+	await(t, m, what, func() bool { return m.Link().Sources.Four == want })
 	for _, addr := range []string{"10.0.0.2", "239.1.1.1"} {
 		p := awaitPath(t, m, addr, what, inState(state))
 		if !strings.Contains(p.Reason, reason) || m.Link().NoSource != p.Reason {

@@ -4,11 +4,11 @@
 //   - [Mirror] follows the underlay interface and the way to each watched remote.
 //   - [Raw] sends finished outer packets through the kernel while a neighbour is unresolved.
 //   - [Leftovers] takes what the kernel delivers to this host although it is ours.
-//   - [Memberships] holds IGMP joins.
+//   - [Memberships] holds IGMP and MLD joins.
 //
 // Whatever is opened here belongs to the network namespace of the thread that opens it (lock the
 // goroutine to its thread where that matters) and works from every goroutine and thread afterwards.
-// The underlay is IPv4; an IPv6 address is an error.
+// The underlay is IPv4, IPv6 or both. IPv6 addresses have no zone here: a link-local one is of the interface's link.
 package underlay
 
 import (
@@ -24,13 +24,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var errIPv6 = errors.New("an IPv6 underlay is not supported")
+var errIPv6 = errors.New("an IPv6 router for IPv4 is not supported")
 
 // Config says what to follow.
 type Config struct {
 	Ifindex int          // the underlay interface, in the namespace of the thread that calls Open
 	Name    string       // its name in errors until the kernel tells a newer one
-	Local   netip.Addr   // outer source address; the zero Addr: the interface's first global one at any time
+	Local   netip.Addr   // outer source address over IPv4; the zero Addr: the interface's first global one at any time
+	Local6  netip.Addr   // the same over IPv6; and its first link-local one for what is of the link
+	Four    bool         // IPv4 is in use
+	Six     bool         // IPv6 is in use; a family also comes into use when an address of it is watched. Neither: IPv4
 	Log     *slog.Logger // nil for silence
 }
 
@@ -48,6 +51,7 @@ type Mirror struct {
 
 	mu      sync.Mutex // guards all below
 	todo    todo
+	uses    wish // families
 	watched map[netip.Addr]struct{}
 	tracked map[netip.Addr]struct{} // next hops whose events matter
 	managed []netip.Addr            // replaced, never changed
@@ -71,13 +75,16 @@ func Open(cfg Config) (*Mirror, error) { return open(cfg, false) }
 
 // open is Open; plain leaves out managed marks, as on a kernel that has none.
 func open(cfg Config, plain bool) (*Mirror, error) {
-	cfg.Local = cfg.Local.Unmap()
-	switch {
-	case cfg.Local.Is6():
-		return nil, fmt.Errorf("open underlay %s: outer source %s: %w", cfg.Name, cfg.Local, errIPv6)
-	case cfg.Local.IsUnspecified(), cfg.Local.IsMulticast():
-		return nil, fmt.Errorf("open underlay %s: %s is no outer source address (--local)", cfg.Name, cfg.Local)
+	cfg.Local, cfg.Local6 = cfg.Local.Unmap(), cfg.Local6.Unmap().WithZone("")
+	for _, a := range []netip.Addr{cfg.Local, cfg.Local6} {
+		if a.IsUnspecified() || a.IsMulticast() {
+			return nil, fmt.Errorf("open underlay %s: %s is no outer source address (--local)", cfg.Name, a)
+		}
 	}
+	if cfg.Local.Is6() || cfg.Local6.Is4() {
+		return nil, fmt.Errorf("open underlay %s: outer sources %s and %s are not of the families that they are for", cfg.Name, cfg.Local, cfg.Local6)
+	}
+	cfg.Four = cfg.Four || !cfg.Six
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -107,7 +114,7 @@ func open(cfg Config, plain bool) (*Mirror, error) {
 // newMirror makes a Mirror that follows nothing yet.
 func newMirror(cfg Config) *Mirror {
 	return &Mirror{
-		cfg:  cfg,
+		cfg: cfg, uses: wish{cfg.Four, cfg.Six, cfg.Local, cfg.Local6},
 		wake: make(chan struct{}, 1), changes: make(chan struct{}, 1), quit: make(chan struct{}),
 		watched: map[netip.Addr]struct{}{}, tracked: map[netip.Addr]struct{}{}, paths: map[netip.Addr]Path{},
 	}
@@ -116,10 +123,8 @@ func newMirror(cfg Config) *Mirror {
 // Watch has the way to addr followed, a remote or a multicast group. Watching twice is watching once. The path
 // is Resolving until it was looked up, within milliseconds.
 func (m *Mirror) Watch(addr netip.Addr) error {
-	addr = addr.Unmap()
+	addr = addr.Unmap().WithZone("")
 	switch {
-	case addr.Is6():
-		return fmt.Errorf("watch remote %s: %w", addr, errIPv6)
 	case !addr.IsValid(), addr.IsUnspecified(), addr.IsLoopback(), addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return fmt.Errorf("watch remote %s: not the address of another host", addr)
 	}
@@ -127,6 +132,9 @@ func (m *Mirror) Watch(addr netip.Addr) error {
 	defer m.mu.Unlock()
 	if _, ok := m.watched[addr]; !ok {
 		m.watched[addr] = struct{}{}
+		if m.uses.take(addr) {
+			m.todo.link = true
+		}
 		m.paths[addr] = pathOf(m.link, addr, route{}, neighbour{}, "")
 		m.todo.changeWatch(addr)
 		signal(m.wake)
@@ -137,7 +145,7 @@ func (m *Mirror) Watch(addr netip.Addr) error {
 
 // Unwatch forgets addr; its next hop is left to the kernel when no other remote uses it.
 func (m *Mirror) Unwatch(addr netip.Addr) {
-	addr = addr.Unmap()
+	addr = addr.Unmap().WithZone("")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.watched[addr]; ok {
@@ -166,7 +174,7 @@ func (m *Mirror) Link() Link {
 func (m *Mirror) Path(addr netip.Addr) (Path, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p, ok := m.paths[addr.Unmap()]
+	p, ok := m.paths[addr.Unmap().WithZone("")]
 	return p, ok
 }
 
@@ -224,7 +232,7 @@ func (w *worker) start() error {
 	if err != nil {
 		return err
 	}
-	w.link, err = w.conn.readLink(w.m.cfg.Ifindex, w.m.cfg.Local, Link{Name: m.name})
+	w.link, err = w.conn.readLink(w.m.cfg.Ifindex, w.m.uses, Link{Name: m.name})
 	w.m.link = w.link
 	return err
 }

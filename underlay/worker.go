@@ -111,7 +111,10 @@ func (w *worker) pass(now time.Time) {
 
 // readLink reads the interface and adds to t what its changes entail.
 func (w *worker) readLink(t *todo, now time.Time) {
-	link, err := w.conn.readLink(w.m.cfg.Ifindex, w.m.cfg.Local, w.link)
+	w.m.mu.Lock()
+	uses := w.m.uses
+	w.m.mu.Unlock()
+	link, err := w.conn.readLink(w.m.cfg.Ifindex, uses, w.link)
 	if err != nil {
 		w.m.cfg.Log.Warn("read underlay interface", "iface", w.link.Name, "err", err)
 		w.m.mu.Lock()
@@ -131,7 +134,7 @@ func (w *worker) readLink(t *todo, now time.Time) {
 		}
 		w.m.cfg.Log.Info("underlay interface", "iface", link.Name, "up", link.Up, "gone", link.Gone, "mtu", link.MTU)
 	}
-	if link.Source != w.link.Source {
+	if link.Sources != w.link.Sources {
 		w.logSource(link)
 	}
 	w.link = link
@@ -140,12 +143,16 @@ func (w *worker) readLink(t *todo, now time.Time) {
 	}
 }
 
-// logSource tells that the outer source is another one now.
+// logSource tells that an outer source is another one now.
 func (w *worker) logSource(link Link) {
-	if link.NoSource != "" {
+	if link.Gone {
+		return
+	}
+	if link.NoSource != "" && link.NoSource != w.link.NoSource {
 		w.m.cfg.Log.Warn("no outer source address: nothing is sent", "reason", link.NoSource)
-	} else if !link.Gone {
-		w.m.cfg.Log.Info("outer source address", "iface", link.Name, "local", link.Source)
+	}
+	if s := link.Sources.String(); s != "" && s != w.link.Sources.String() {
+		w.m.cfg.Log.Info("outer source address", "iface", link.Name, "local", s)
 	}
 }
 

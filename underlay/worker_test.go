@@ -138,7 +138,7 @@ func (k *kernel) worker(t *testing.T) *worker {
 	t.Cleanup(func() { unix.Close(pair[0]); <-ended; unix.Close(pair[1]) })
 	m := newMirror(Config{Ifindex: 7, Name: "ens18", Local: netip.MustParseAddr("10.0.0.2"), Log: slog.New(slog.DiscardHandler)})
 	w := newWorker(m, &conn{fd: pair[0], in: make([]byte, bufferSize)}, false)
-	if w.link, err = w.conn.readLink(7, m.cfg.Local, Link{Name: "ens18"}); err != nil {
+	if w.link, err = w.conn.readLink(7, m.uses, Link{Name: "ens18"}); err != nil {
 		t.Fatal(err)
 	}
 	watch(t, m, testRemote.String())
@@ -254,11 +254,11 @@ func TestInterruptedDumpIsReadAgain(t *testing.T) {
 	k := &kernel{managed: true}
 	w := k.worker(t)
 	k.with(func() { k.dumps = dumpTries - 1 })
-	if list, err := w.conn.addresses(7); err != nil || len(list) != 1 {
+	if list, err := w.conn.addresses(unix.AF_INET, 7); err != nil || len(list) != 1 {
 		t.Errorf("addresses %+v, %v", list, err)
 	}
 	k.with(func() { k.dumps = dumpTries })
-	if _, err := w.conn.addresses(7); !errors.Is(err, errInterrupted) {
+	if _, err := w.conn.addresses(unix.AF_INET, 7); !errors.Is(err, errInterrupted) {
 		t.Errorf("endless interruption: %v", err)
 	}
 	// A link that cannot be read stays as it was, and is read again.

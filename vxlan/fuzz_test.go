@@ -12,6 +12,9 @@ import (
 // slowOuter is ParseOuter read field by field. It only knows right from wrong.
 func slowOuter(b []byte) (o Outer, ok bool) {
 	word := func(at int) int { return int(b[at])<<8 | int(b[at+1]) }
+	if len(b) >= 70 && word(12) == 0x86dd && b[14]>>4 == 6 {
+		return slowOuter6(b)
+	}
 	if len(b) < 50 || word(12) != 0x0800 || b[14]>>4 != 4 {
 		return o, false
 	}
@@ -39,7 +42,7 @@ func slowOuter(b []byte) (o Outer, ok bool) {
 		o.DstMAC |= uint64(x) << (40 - 8*i)
 	}
 	o.HeaderLen, o.Len = udp+16, udp+word(udp+4)
-	o.Src, o.Dst = uint32(word(26)<<16|word(28)), uint32(word(30)<<16|word(32))
+	o.Src, o.Dst = Addr4(uint32(word(26)<<16|word(28))), Addr4(uint32(word(30)<<16|word(32)))
 	o.VNI = uint32(word(udp+12)<<8) | uint32(b[udp+14])
 	o.SrcPort, o.DstPort, o.Checksum = uint16(word(udp)), uint16(word(udp+2)), uint16(word(udp+6))
 	o.TOS = b[15]
@@ -52,6 +55,8 @@ func FuzzParseOuter(f *testing.F) {
 	f.Add(withOptions("94040000 01010100"), true)
 	f.Add(withOptions("8303 0400"), true)
 	f.Add(outerGolden()[:40], true)
+	f.Add(outerGolden6(), true)
+	f.Add(outerGolden6()[:69], false)
 	for _, frame := range kernelFrames(f) {
 		f.Add(frame, true)
 	}
@@ -75,6 +80,9 @@ func FuzzParseOuter(f *testing.F) {
 			}
 			at := o.HeaderLen - 16
 			pseudo := join(b[26:34], []byte{0, 17}, be16(o.Len-at))
+			if b[12] == 0x86 {
+				pseudo = join(b[22:54], []byte{0, 17}, be16(o.Len-at))
+			}
 			okay := o.Checksum == 0 || o.Checksum == slowSum(pseudo) || slowSum(pseudo, b[at:o.Len]) == 0xffff
 			if got := o.ChecksumOK(pkt); got != okay {
 				t.Errorf("checksum %#x: %v, slow twin says %v", o.Checksum, got, okay)
@@ -257,7 +265,7 @@ func FuzzPutParse(f *testing.F) {
 			t.Fatalf("fault %v", fault)
 		}
 		want := Outer{
-			DstMAC: 0xfe0203040000 | uint64(cfg.TTL)<<8 | uint64(tos), HeaderLen: Overhead, Len: len(pkt), Src: src, Dst: dst,
+			DstMAC: 0xfe0203040000 | uint64(cfg.TTL)<<8 | uint64(tos), HeaderLen: Overhead, Len: len(pkt), Src: Addr4(src), Dst: Addr4(dst),
 			VNI: vni, SrcPort: srcPort, DstPort: dstPort, TOS: tosWanted, Checksum: got.Checksum,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -4,6 +4,7 @@ package vxlan
 //
 //	ParseOuter                   Ethernet, IPv4, UDP, VXLAN: a fault, or where the inner frame lies
 //	skipOptions, checkOptions    the rare IPv4 options
+//	parseOuter6                  IPv6 instead (outer6.go)
 //	tooShort                     a packet below the smallest
 //	ChecksumOK                   the UDP checksum, once the inner frame is mended
 
@@ -14,13 +15,13 @@ type Outer struct {
 	DstMAC    uint64
 	HeaderLen int // offset of the inner frame in the packet, bytes
 	Len       int // end of the UDP datagram in the packet; what is behind is Ethernet padding
-	Src, Dst  uint32
+	Src, Dst  Addr
 	VNI       uint32
 	SrcPort   uint16
 	DstPort   uint16
 	Checksum  uint16 // UDP checksum field as received, 0 for none
-	TOS       uint8
-	Reserved  bool // a reserved bit of the VXLAN header is set, which RFC 7348 section 5 wants ignored
+	TOS       uint8  // or traffic class
+	Reserved  bool   // a reserved bit of the VXLAN header is set, which RFC 7348 section 5 wants ignored
 }
 
 // plainIPv4 is the first byte of an IPv4 header without options: version 4, five words.
@@ -31,10 +32,10 @@ const (
 	vniMask = uint64(0xffffff) << 8
 )
 
-// ParseOuter reads the headers of a VXLAN packet over IPv4. pkt starts at its Ethernet header, which has no VLAN tag. It checks what
+// ParseOuter reads the headers of a VXLAN packet over IPv4 or IPv6. pkt starts at its Ethernet header, which has no VLAN tag. It checks what
 // the kernel's stack checks in front of a socket (net/ipv4/ip_input.c, route.c, udp.c), save for what needs settings:
 // destination MAC, address and port, and which sources are allowed, are the caller's to compare. Options are allowed
-// where the kernel allows them. The inner frame is pkt[o.HeaderLen:o.Len] and may be short or empty.
+// where the kernel allows them; IPv6 extension headers are not. The inner frame is pkt[o.HeaderLen:o.Len] and may be short or empty.
 func ParseOuter(pkt []byte, o *Outer) Fault {
 	if len(pkt) < Overhead {
 		return tooShort(pkt)
@@ -44,7 +45,11 @@ func ParseOuter(pkt []byte, o *Outer) Fault {
 	second := binary.BigEndian.Uint64(h[20:]) // flags and offset, TTL, protocol, checksum, half the source
 	src := binary.BigEndian.Uint32(h[atSrcIP:])
 	dst := binary.BigEndian.Uint32(h[atDstIP:])
-	if first>>40 != typeIPv4<<8|plainIPv4 {
+	switch {
+	case first>>40 == typeIPv4<<8|plainIPv4:
+	case first>>44 == typeIPv6<<4|6:
+		return parseOuter6(pkt, o)
+	default:
 		return skipOptions(pkt, o)
 	}
 	total := int(first >> 16 & 0xffff)
@@ -79,7 +84,7 @@ func ParseOuter(pkt []byte, o *Outer) Fault {
 	}
 	o.DstMAC = binary.BigEndian.Uint64(h[:]) >> 16
 	o.HeaderLen, o.Len = Overhead, etherLen+ip4Len+length
-	o.Src, o.Dst = src, dst
+	o.Src, o.Dst = Addr4(src), Addr4(dst)
 	o.VNI = uint32(vx) >> 8
 	o.SrcPort, o.DstPort, o.Checksum = uint16(udp>>48), uint16(udp>>32), uint16(udp)
 	o.TOS = uint8(first >> 32)
@@ -128,10 +133,14 @@ func skipOptions(pkt []byte, o *Outer) Fault {
 
 // tooShort tells a foreign packet from one of ours that was cut.
 func tooShort(pkt []byte) Fault {
-	if len(pkt) > etherLen && (binary.BigEndian.Uint16(pkt[12:]) != typeIPv4 || pkt[etherLen]>>4 != 4) {
-		return NotIP
+	if len(pkt) <= etherLen {
+		return Short
 	}
-	return Short
+	switch typ, version := binary.BigEndian.Uint16(pkt[12:]), pkt[etherLen]>>4; {
+	case typ == typeIPv4 && version == 4, typ == typeIPv6 && version == 6:
+		return Short
+	}
+	return NotIP
 }
 
 // martian reports a source address no host may send from: 0/8, 127/8, and multicast, reserved and broadcast from 224/4 up
@@ -163,8 +172,8 @@ func checkOptions(opt []byte) bool {
 	return true
 }
 
-// ChecksumOK verifies the outer UDP checksum of the packet that o was parsed from. No checksum is right; so is one that equals the
-// bare pseudo-header sum, which a kernel sender over veth left unfinished. Where the inner checksum was left unfinished, a kernel peer
+// ChecksumOK verifies the outer UDP checksum of the packet that o was parsed from. No checksum is right, of which IPv6 wants to be
+// asked first (RFC 6935); so is one that equals the bare pseudo-header sum, which a kernel sender over veth left unfinished. Where the inner checksum was left unfinished, a kernel peer
 // computes the outer one as if it were complete (lco_csum in include/linux/skbuff.h), while a card that only knows the outer headers
 // counts what is there: such a packet is right either before Mend has seen the inner frame, or after, when nothing else has changed it.
 func (o *Outer) ChecksumOK(pkt []byte) bool {
@@ -172,6 +181,6 @@ func (o *Outer) ChecksumOK(pkt []byte) bool {
 		return true
 	}
 	udp := pkt[o.HeaderLen-udpLen-vxlanLen : o.Len]
-	pseudo := uint64(o.Src) + uint64(o.Dst) + protoUDP + uint64(len(udp))
+	pseudo := o.Src.sum() + o.Dst.sum() + protoUDP + uint64(len(udp))
 	return o.Checksum == Fold(pseudo) || Fold(Sum(udp, pseudo)) == 0xffff
 }

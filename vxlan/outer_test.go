@@ -46,7 +46,7 @@ func withOptions(options string) []byte {
 
 func TestParseOuterGolden(t *testing.T) {
 	golden := Outer{
-		DstMAC: 0x020000000b01, HeaderLen: 50, Len: 82, Src: 0xc0000201, Dst: 0xc0000202,
+		DstMAC: 0x020000000b01, HeaderLen: 50, Len: 82, Src: Addr4(0xc0000201), Dst: Addr4(0xc0000202),
 		VNI: 0x123456, SrcPort: 0xc001, DstPort: Port, TOS: 0xb9,
 	}
 	with := func(change func(*Outer)) Outer { o := golden; change(&o); return o }
@@ -92,7 +92,7 @@ func TestParseOuterFaults(t *testing.T) {
 		{"cut in the VXLAN header", outerGolden()[:49], Short},
 		{"cut behind options", withOptions("01010100")[:53], Short},
 		{"short ARP", ether("0806", make([]byte, 28)), NotIP},
-		{"short IPv6", ether("86dd", make([]byte, 28)), NotIP},
+		{"short IPv6 of version 0", ether("86dd", make([]byte, 28)), NotIP},
 		{"long ARP", ether("0806", make([]byte, 46)), NotIP},
 		{"VLAN tag", edit(outerGolden(), 12, "8100", false), NotIP},
 		{"version 6", edit(outerGolden(), 14, "65", true), NotIP},

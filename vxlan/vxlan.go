@@ -18,7 +18,7 @@
 //
 // All functions may be called by any goroutine; what they are handed belongs to the caller, and nothing is kept.
 // MAC addresses are the low 48 bits of a uint64, IPv4 addresses a uint32, both with the first byte on the wire the
-// most significant: 02:00:00:00:00:01 is 0x020000000001, 10.0.0.1 is 0x0a000001.
+// most significant: 02:00:00:00:00:01 is 0x020000000001, 10.0.0.1 is 0x0a000001. What may be of either family is an Addr.
 package vxlan
 
 const (
@@ -72,15 +72,15 @@ type Fault uint8
 const (
 	OK           Fault = iota
 	Short              // ends before the headers it needs
-	NotIP              // not an IPv4 packet that can be read: EtherType, version or header length
-	IPLength           // IPv4 total length beyond the frame or within its own header
+	NotIP              // not an IP packet that can be read: EtherType, version or header length
+	IPLength           // IP length beyond the frame or within its own header
 	IPChecksum         // IPv4 header checksum wrong
 	IPOptions          // IPv4 options malformed, or asking for a source route
 	Fragment           // a piece of a datagram
 	TTL                // TTL 0
-	Martian            // source that no host has: zero, loopback, multicast, reserved, broadcast
-	NotUDP             // another protocol
-	UDPLength          // UDP length beyond the IPv4 packet, or too small for a VXLAN header
+	Martian            // source that no host has: zero, loopback, multicast, reserved, broadcast, IPv4 mapped into IPv6
+	NotUDP             // another protocol, or an IPv6 extension header
+	UDPLength          // UDP length beyond the IP packet, or too small for a VXLAN header
 	UDPChecksum        // for the caller of ChecksumOK; no parser returns it
 	BadFlags           // VXLAN header without the I flag
 	ReservedBits       // for a strict caller, see Outer.Reserved; no parser returns it

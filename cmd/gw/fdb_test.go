@@ -125,7 +125,7 @@ func TestFDBRefusals(t *testing.T) {
 		{"add 02:00:00:00:00:f1 dev gw43 master", 1, []string{"gw43 is a VNI", "dev PORT master"}},
 		{"add 02:00:00:00:00:f1 dev veth1 dst 10.65.132.189", 1, []string{"veth1 is a port", "say dev gw42"}},
 		{"add 02:00:00:00:00:f1 dev gw42 dst 10.65.132.187", 1, []string{"local address"}},
-		{"add 02:00:00:00:00:f1 dev gw42 dst fd00::2", 1, []string{"not IPv4"}},
+		{"add 02:00:00:00:00:f1 dev gw42 dst ::1", 1, []string{"loopback"}},
 		{"add 02:00:00:00:00:f1 dev gw42 dst 224.1.1.1", 1, []string{"multicast"}},
 		{"append 00:00:00:00:00:00 dev veth1 dst 10.65.132.189", 1, []string{"veth1 is a port", "gw42"}},
 		{"append 00:00:00:00:00:00 dev gw42 dst 10.65.132.187", 1, []string{"local address"}},

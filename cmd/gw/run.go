@@ -47,7 +47,8 @@ func newRun() *cobra.Command {
 	f := c.Flags()
 	f.Var(&once{text: &flags.Iface}, "iface", "underlay interface, which carries the VXLAN packets")
 	f.UintSliceVar(&flags.VNIs, "vni", flags.VNIs, "VXLAN network identifier, 1-16777215; repeatable")
-	f.Var(&once{text: &flags.Local}, "local", "outer source address (default: the interface's first global address)")
+	f.Var(&once{text: &flags.Local}, "local", "outer source address, IPv4 or IPv6 (default: the interface's first global address)")
+	f.Var(&once{text: &flags.Local6}, "local6", "outer source address over IPv6, beside one over IPv4 (default: as for --local)")
 	f.UintVar(&flags.DstPort, "dstport", flags.DstPort, "UDP port of VXLAN")
 	f.StringSliceVar(&flags.Remotes, "remote", flags.Remotes, "VTEP that gets a copy of every flooded frame; repeatable")
 	f.Var(&once{text: &flags.Group}, "group", "multicast group that flooded frames go to; not with --remote")
@@ -184,7 +185,7 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 
 // announce says what runs, once frames can flow.
 func announce(log *slog.Logger, s control.Status, path string) {
-	log.Info("underlay", "iface", s.Underlay.Name, "local", s.Underlay.Local, "dstport", s.Underlay.DstPort,
+	log.Info("underlay", "iface", s.Underlay.Name, "local", strings.Join(s.Underlay.Locals, " "), "dstport", s.Underlay.DstPort,
 		"xdp", s.Underlay.XDP, "mode", modes(s.Underlay.Queues), "mtu", s.Underlay.MTU)
 	if per := s.Underlay.Queues[0].PerSend; per > 0 {
 		log.Info("this kernel makes sending cost more system calls (Linux 6.17 does not)", "frames_per_call", per)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -82,7 +83,7 @@ func printStatus(out io.Writer, s control.Status) error {
 	}
 	sayMore(w, len(s.Problems)-mostProblems, "problems")
 	fmt.Fprintf(w, "\nINTERFACE\tROLE\tSTATE\tXDP\tMODE\tQUEUES\tMTU\tRX\tTX\n")
-	printInterface(w, s.Underlay.Interface, fmt.Sprintf("underlay %s:%d", orDash(s.Underlay.Local), s.Underlay.DstPort))
+	printInterface(w, s.Underlay.Interface, "underlay "+endPoints(&s.Underlay))
 	ports, more := urgent(s.Ports, portTrouble)
 	for _, p := range ports {
 		role := fmt.Sprintf("port of vni %d", p.VNI)
@@ -168,4 +169,18 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// endPoints are the outer source addresses with the port, each as one writes it.
+func endPoints(u *control.Underlay) string {
+	text := make([]string, 0, 3)
+	for _, local := range u.Locals {
+		if a, err := netip.ParseAddr(local); err == nil {
+			text = append(text, netip.AddrPortFrom(a, u.DstPort).String())
+		}
+	}
+	if len(text) == 0 {
+		return fmt.Sprintf("-:%d", u.DstPort)
+	}
+	return strings.Join(text, " ")
 }
