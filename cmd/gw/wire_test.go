@@ -18,7 +18,8 @@ type outer struct {
 	tos, ttl         uint8
 	id               uint16
 	df               bool
-	length           int // IPv4 total length
+	length           int    // of the IP packet
+	label            uint32 // of IPv6
 	checksum         bool
 	srcPort, dstPort uint16
 	udpLength        int
@@ -44,6 +45,9 @@ type inner struct {
 // parseOuter returns the VXLAN packet in a frame, if there is one.
 func parseOuter(f lab.Frame) (o outer, ok bool) {
 	b := f.Data
+	if len(b) >= 70+14 && binary.BigEndian.Uint16(b[12:]) == 0x86dd {
+		return parseOuter6(f)
+	}
 	if len(b) < 50+14 || binary.BigEndian.Uint16(b[12:]) != 0x0800 || b[14] != 0x45 || b[23] != 17 {
 		return o, false
 	}
@@ -118,6 +122,9 @@ func sum16(b []byte) uint16 {
 
 // udpSumRight checks the UDP checksum over the whole packet (RFC 768).
 func (o outer) udpSumRight() bool {
+	if o.src.Is6() {
+		return sum16(slices.Concat(o.packet[8:40], []byte{0, 17}, o.packet[44:46], o.packet[40:o.length])) == 0xffff
+	}
 	pseudo := slices.Concat(o.packet[12:20], []byte{0, 17}, o.packet[24:26], o.packet[20:o.length])
 	return sum16(pseudo) == 0xffff
 }

@@ -35,6 +35,8 @@ type VXLANConfig struct {
 	NoUDPCSum      bool // IPv4: send zero UDP checksums
 	UDP6ZeroCSumTx bool
 	UDP6ZeroCSumRx bool
+	FlowLabel      uint32 // IPv6: fixed
+	LabelInherit   bool   // IPv6: the inner packet's flow label (Linux 6.8)
 }
 
 // KernelVXLAN makes a VXLAN device of the kernel on the host, brings it up and gives it its address. It is the far end
@@ -121,6 +123,13 @@ func (h *Host) vxlanAttrs(data *nl.RtAttr, c VXLANConfig) error {
 	addByte(data, unix.IFLA_VXLAN_UDP_CSUM, 0, c.NoUDPCSum)
 	addByte(data, unix.IFLA_VXLAN_UDP_ZERO_CSUM6_TX, 1, c.UDP6ZeroCSumTx)
 	addByte(data, unix.IFLA_VXLAN_UDP_ZERO_CSUM6_RX, 1, c.UDP6ZeroCSumRx)
+	if c.FlowLabel != 0 {
+		data.AddRtAttr(unix.IFLA_VXLAN_LABEL, binary.BigEndian.AppendUint32(nil, c.FlowLabel))
+	}
+	if c.LabelInherit {
+		const labelPolicy, inherit = 32, 1 // IFLA_VXLAN_LABEL_POLICY, VXLAN_LABEL_INHERIT
+		data.AddRtAttr(labelPolicy, nl.Uint32Attr(inherit))
+	}
 	return nil
 }
 
