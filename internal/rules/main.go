@@ -23,6 +23,7 @@ const module = "vxgw/"
 var imports = map[string][]string{
 	"ring":   {"internal/ethtool"},
 	"fdb":    {},
+	"neigh":  {},
 	"vxlan":  {},
 	"bpf":    {"internal/ethtool"},
 	"config": {},
@@ -30,9 +31,9 @@ var imports = map[string][]string{
 	"control":   {},
 	"underlay":  {},
 	"netdev":    {"config", "internal/ethtool"},
-	"dataplane": {"ring", "fdb", "vxlan"},
+	"dataplane": {"ring", "fdb", "neigh", "vxlan"},
 
-	"gateway": {"dataplane", "ring", "fdb", "vxlan", "bpf", "config", "control", "underlay", "netdev"},
+	"gateway": {"dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev"},
 	"metrics": {"control", "dataplane"},
 
 	"internal/ethtool": {},
