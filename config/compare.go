@@ -91,6 +91,11 @@ func (c VNIChange) Keys() (keys []string) {
 		{"mcast_flood", a.MCastFlood == b.MCastFlood},
 		{"storm", a.Storm == b.Storm},
 		{"moves", a.Moves == b.Moves},
+		{"neigh_suppress", a.NeighSuppress == b.NeighSuppress},
+		{"neigh_forward_grat", a.NeighForwardGrat == b.NeighForwardGrat},
+		{"neigh_ageing", a.NeighAgeing == b.NeighAgeing},
+		{"maxneigh", a.MaxNeigh == b.MaxNeigh},
+		{"neigh", slices.Equal(a.Neigh, b.Neigh)},
 		{"fdb", slices.Equal(a.FDB, b.FDB)},
 		{"tunnel", a.Tunnel == b.Tunnel},
 	} {

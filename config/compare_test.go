@@ -25,6 +25,8 @@ func TestCompare(t *testing.T) {
 		{head + "vnis: [{vni: 1}]", head + "vnis: [{vni: 1, learning: false, ageing: 1s, maxaddress: 1}]", "changed vni 1 (learning, ageing, maxaddress)", ""},
 		{head + "vnis: [{vni: 1}]", head + "vnis: [{vni: 1, flood: false, bcast_flood: false, mcast_flood: false, storm: {unknown: 1}, moves: {limit: 2}}]",
 			"changed vni 1 (flood, bcast_flood, mcast_flood, storm, moves)", ""},
+		{head + "vnis: [{vni: 1}]", head + "vnis: [{vni: 1, neigh_suppress: true, neigh_forward_grat: false, neigh_ageing: 1s, maxneigh: 1, neigh: [{ip: 10.0.0.1, mac: '02:00:00:00:00:01'}]}]",
+			"changed vni 1 (neigh_suppress, neigh_forward_grat, neigh_ageing, maxneigh, neigh)", ""},
 		{head + "vnis: [{vni: 1, ports: [a]}]", head + "vnis: [{vni: 1, ports: [{name: a, isolated: true}]}]", "changed vni 1 (ports)", ""},
 		{head + "vnis: [{vni: 1, ports: [a]}]", head + "vnis: [{vni: 1, ports: [{name: a, isolated: false}]}]", "nothing changed", ""},
 		{head + "vnis: [{vni: 1}]", head + "vnis: [{vni: 1, fdb: [{mac: '02:00:00:00:00:01', port: gw1}]}]", "changed vni 1 (fdb)", ""},

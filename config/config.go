@@ -142,6 +142,23 @@ type VNI struct {
 	Storm Storm `yaml:"storm" json:"storm"`
 	// Moves freezes addresses that move too often. Default never, as in the kernel.
 	Moves Moves `yaml:"moves" json:"moves"`
+	// NeighSuppress answers ARP and ND questions of ports on behalf of hosts behind tunnels, and
+	// keeps those and questions for local hosts from tunnels. Default off, as for a port of the
+	// kernel's bridge (`bridge link set dev vxlan0 neigh_suppress on`).
+	NeighSuppress bool `yaml:"neigh_suppress" json:"neigh_suppress"`
+	// NeighForwardGrat lets announcements go into tunnels all the same: gratuitous ARP, ARP probes,
+	// duplicate address detection, unsolicited advertisements. Default on, since VTEPs here learn
+	// from what they see. The kernel's bridge has it off, and before neigh_forward_grat came no
+	// choice: there a daemon tells the other VTEPs.
+	NeighForwardGrat bool `yaml:"neigh_forward_grat" json:"neigh_forward_grat"`
+	// NeighAgeing is how long a neighbour that was seen is answered for, in whole seconds. Default
+	// 300s, as for the FDB: a host that says nothing for so long is asked itself. 0s is for ever.
+	NeighAgeing Duration `yaml:"neigh_ageing" json:"neigh_ageing"`
+	// MaxNeigh is the most neighbours that are learned. Default 8192, some hosts have several
+	// addresses each; 0 is no limit of its own.
+	MaxNeigh uint32 `yaml:"maxneigh" json:"maxneigh"`
+	// Neigh are static neighbours. Default none.
+	Neigh []Neighbour `yaml:"neigh,omitempty" json:"neigh,omitempty"`
 	// FDB are static entries, which learning never moves. Default none.
 	FDB []Static `yaml:"fdb,omitempty" json:"fdb,omitempty"`
 	// Tunnel overrides the file's tunnel section, key by key. In a decoded
@@ -220,8 +237,13 @@ func (c *Config) NewVNI(vni uint32) VNI {
 		BcastFlood: true,
 		MCastFlood: true,
 		Moves:      Moves{Within: Duration(180 * time.Second)},
-		Remotes:    c.Remotes,
-		Tunnel:     c.Tunnel,
+
+		NeighForwardGrat: true,
+		NeighAgeing:      Duration(300 * time.Second),
+		MaxNeigh:         8192,
+
+		Remotes: c.Remotes,
+		Tunnel:  c.Tunnel,
 	}
 }
 

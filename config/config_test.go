@@ -38,6 +38,15 @@ func example() *Config {
 			BcastFlood: true,
 			Storm:      Storm{Broadcast: 1000, Unknown: 500},
 			Moves:      Moves{Limit: 5, Within: Duration(3 * time.Minute)},
+
+			NeighSuppress:    true,
+			NeighForwardGrat: true,
+			NeighAgeing:      Duration(5 * time.Minute),
+			MaxNeigh:         8192,
+			Neigh: []Neighbour{
+				{IP: netip.MustParseAddr("172.17.1.77"), MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 1}},
+				{IP: netip.MustParseAddr("fe80::77"), MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 1}, VLAN: 10, Router: true},
+			},
 			FDB: []Static{
 				{MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 1}, Dst: netip.MustParseAddr("10.65.132.188")},
 				{MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 2}, Port: "veth1"},

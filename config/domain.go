@@ -42,6 +42,9 @@ func (v *VNI) check(path string, u *Underlay, seen names, right *[]netip.Addr) *
 	if p := v.Moves.check(path+".moves", v.VNI); p != nil {
 		return p
 	}
+	if p := v.checkNeigh(path); p != nil {
+		return p
+	}
 	if p := v.checkFDB(path, u); p != nil {
 		return p
 	}
