@@ -19,8 +19,13 @@ type batch struct {
 	verdict [BatchSize]Verdict  // gone: sent and counted right after the look-up
 }
 
-// flood is the target of frames that go to everyone in the domain.
-const flood = ^fdb.Dest(0)
+// What may be the target of a frame instead of a destination.
+const (
+	flood         = ^fdb.Dest(0) // everyone in the domain
+	portsOnly     = flood - 1    // every port
+	answered      = flood - 2    // every port, and then back where it came from as the answer to itself
+	answeredAlone = flood - 3    // back alone: nothing of the kind may be flooded now
+)
 
 // admit judges a frame by its addresses alone.
 func admit(dst, src uint64) Verdict {

@@ -45,7 +45,7 @@ func (w *Worker) emit(n int) {
 			continue
 		case v != undecided:
 			w.pool.Put(b.desc[i].Addr)
-		case to == flood:
+		case to >= answeredAlone:
 			v = w.flood(i)
 		default:
 			v = w.send(i, to, b.desc[i], original)
@@ -99,17 +99,20 @@ func (w *Worker) toPort(i int, port uint32, desc ring.Desc, kind kind) Verdict {
 }
 
 // flood sends row i's frame to every other port of its domain that may have it and, when
-// it came from a port, to the domain's remotes or group. The last one gets the frame
-// itself, the others get copies.
+// it came from a port, to the domain's remotes or group, unless its target is less than
+// flood. The last one gets the frame itself, the others get copies.
 func (w *Worker) flood(i int) Verdict {
 	b := &w.batch
 	d, from := w.domain(i), b.from[i]
 	remotes := d.FloodRemotes
-	if from.IsRemote() {
+	if from.IsRemote() || b.target[i] != flood {
 		remotes = nil
 	}
 	ports := d.FloodPorts
-	if w.isolated {
+	switch {
+	case b.target[i] == answeredAlone:
+		ports = nil
+	case w.isolated:
 		ports = d.OpenPorts
 	}
 	last := flood
@@ -123,12 +126,16 @@ func (w *Worker) flood(i int) Verdict {
 		w.copyTo(i, last)
 		last = fdb.RemoteDest(r)
 	}
-	if last == flood {
+	switch {
+	case b.target[i] <= answered:
+		w.copyTo(i, last)
+		return w.reply(i)
+	case last == flood:
 		w.pool.Put(b.desc[i].Addr)
-		return NoTarget
+		return w.withheld(i, NoTarget)
 	}
 	w.copied(w.send(i, last, b.desc[i], duplicate))
-	return Flooded
+	return w.withheld(i, Flooded)
 }
 
 // copyHeadroom is the room in front of a copy, in bytes: as much as the kernel

@@ -24,7 +24,7 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 				continue
 			}
 		}
-		dst, src, flow, v := parse(w.mem.Bytes(desc.Addr, desc.Len))
+		dst, src, flow, v := w.parse(d, w.mem.Bytes(desc.Addr, desc.Len))
 		if v != undecided {
 			b.drop(i, n, v)
 			continue
@@ -43,8 +43,8 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 	return bytes
 }
 
-// parse judges a frame that QuickInner leaves to it, and finishes its checksums.
-func parse(frame []byte) (dst, src uint64, flow vxlan.Flow, v Verdict) {
+// parse judges a frame from a port of d that QuickInner leaves to it, and finishes its checksums.
+func (w *Worker) parse(d *Domain, frame []byte) (dst, src uint64, flow vxlan.Flow, v Verdict) {
 	var in vxlan.Inner
 	if vxlan.ParseInner(frame, &in) != vxlan.OK {
 		return 0, 0, 0, InnerShort
@@ -53,5 +53,8 @@ func parse(frame []byte) (dst, src uint64, flow vxlan.Flow, v Verdict) {
 		return 0, 0, 0, v
 	}
 	vxlan.Mend(frame, &in)
+	if d.Neighbours != nil {
+		w.snoop(d, fdb.PortDest(w.from), frame, &in)
+	}
 	return in.Dst, in.Src, in.Flow(), undecided
 }

@@ -127,6 +127,9 @@ func (w *Worker) unwrap(i, n int, o *vxlan.Outer, pkt []byte, d *Domain) Verdict
 		return Martian
 	}
 	w.heard(o.Src, d, len(frame))
+	if d.Neighbours != nil {
+		w.snoop(d, from, frame, &in)
+	}
 	w.batch.parsed(i, n, fdb.MakeKey(d.Index, 0), from, in.Dst, in.Src, in.Flow())
 	return undecided
 }

@@ -62,8 +62,15 @@ func (w *Worker) decide(i, n int) {
 	b := &w.batch
 	v := b.values[n+i]
 	if !v.Found() {
+		mac := b.keys[n+i].MAC()
 		b.target[i] = flood
-		b.verdict[i] = w.curb(i, b.keys[n+i].MAC())
+		if w.domain(i).Neighbours != nil {
+			w.suppress(i, mac)
+		}
+		b.verdict[i] = w.curb(i, mac)
+		if b.target[i] == answered && b.verdict[i] != undecided {
+			b.target[i], b.verdict[i] = answeredAlone, undecided
+		}
 		return
 	}
 	to, from := v.Dest(), b.from[i]

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"vxgw/neigh"
 	"vxgw/ring"
 	"vxgw/vxlan"
 )
@@ -57,6 +58,10 @@ type Domain struct {
 	OpenPorts    []uint32 // those of them that are not isolated; read for isolated ones only
 	FloodRemotes []uint32 // head-end replication list, or the one group
 	Flooding     Flooding
+
+	// Neighbours is what ARP and ND are answered from on behalf of hosts behind tunnels; nil where they are not.
+	Neighbours *neigh.Table
+	Announce   bool // announcements of neighbours go into tunnels all the same
 }
 
 // Tunnel is a set of tunnel options.

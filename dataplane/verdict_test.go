@@ -23,6 +23,16 @@ var reached = [VerdictCount]func(r *rig){
 		r.toRemote(100)
 	},
 
+	Answered: func(r *rig) {
+		r.neighbours(false)
+		r.neighbour(ipR, hostR, false)
+		r.pin(hostR, fdb.RemoteDest(0))
+		r.deliver(r.ports[0], askFor(ipR))
+	},
+	Suppressed: func(r *rig) {
+		r.neighbours(false)
+		r.deliver(r.ports[0], arpFrame(bcast, hostA, 1, hostA, ipA, ipA))
+	},
 	Short:        func(r *rig) { r.tunnelled(cutTo(49)) },
 	NotIP:        func(r *rig) { r.tunnelled(byteAt(12, 9)) },
 	IPLength:     func(r *rig) { r.tunnelled(byteAt(16, 0xff), ipSum) },

@@ -74,6 +74,7 @@ type Worker struct {
 	stop    atomic.Bool
 	bed     bed
 	answers [allowances]allowance // by port
+	replies [BatchSize]neighReply // to rows whose target is answered
 }
 
 func newWorker(p *Plane, id, cpu int) (*Worker, error) {
