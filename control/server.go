@@ -31,6 +31,9 @@ type Gateway interface {
 	AddPort(PortChange) error
 	DeletePort(PortChange) error
 	FDBHistory(mac string, vni uint32) ([]FDBHistory, error)
+	Neighbours(NeighFilter) ([]Neighbour, error)
+	ChangeNeighbour(verb string, c NeighChange) error
+	FlushNeighbours(NeighFilter) (removed int, err error)
 	WatchFDB(ctx context.Context, started func(), send func([]FDBEvent) error) error
 }
 
@@ -95,6 +98,7 @@ func (s *Server) Serve(g Gateway) {
 	mux.HandleFunc("GET /v1/fdb/history", func(w http.ResponseWriter, r *http.Request) { historyFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/{verb}", func(w http.ResponseWriter, r *http.Request) { changeFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/flush", func(w http.ResponseWriter, r *http.Request) { flushFDB(w, r, g) })
+	neighbours(mux, g)
 	changes(mux, g)
 	s.http.Handler = mux
 	s.http.ReadHeaderTimeout = 10 * time.Second

@@ -177,6 +177,8 @@ type VNI struct {
 	Frozen  int      `json:"frozen,omitempty"`
 	Traffic
 	Dropped uint64 `json:"dropped"` // received frames, from ports and from tunnels once the VNI was known
+
+	Neigh *NeighStats `json:"neigh,omitempty"` // of a VNI with neigh_suppress
 }
 
 // Remote is another VTEP, or a group.

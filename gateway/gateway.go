@@ -32,6 +32,7 @@ import (
 	"vxgw/config"
 	"vxgw/dataplane"
 	"vxgw/fdb"
+	"vxgw/neigh"
 	"vxgw/netdev"
 	"vxgw/ring"
 	"vxgw/underlay"
@@ -72,6 +73,8 @@ type Gateway struct {
 
 	kernelTypes btf.Cache // shared by the programs of ports
 
+	neighBudget *neigh.Budget // bounds what all neighbour tables learn
+
 	listeners atomic.Int32 // of WatchFDB
 
 	// asking is held by who looks at the parts below from outside, and at domains,
@@ -96,6 +99,8 @@ type domain struct {
 	flood  *floodList        // as it is now, which gw fdb may have changed; replaced, never changed
 	ports  []*port           // open ones; replaced, never changed
 	absent []*absence        // the other configured ones; replaced, never changed
+
+	neighbours *neigh.Table // nil where it suppresses nothing
 }
 
 // Start makes a gateway of cfg, which passed Validate and is not changed any more.
@@ -147,6 +152,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
 		failed: make(chan error, 8), stop: make(chan struct{}), unfollow: make(chan struct{}), steward: newSteward(), given: newGiven(), builder: newBuilder(),
 		domainNumbers: newNumbers("VNIs", maxDomains), portNumbers: newNumbers("ports", maxPorts),
 		held: map[netip.Addr]int{}, base: cfg, history: history{tracks: map[track]*list.Element{}},
+		neighBudget: neigh.NewBudget(maxNeighbours),
 	}
 }
 

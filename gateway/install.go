@@ -53,6 +53,7 @@ func (g *Gateway) addDomain(d *domain) error {
 		Index: d.index, VNI: d.cfg.VNI, Learning: d.cfg.Learning, Tunnel: g.tunnel(&d.cfg.Tunnel), FloodRemotes: list.numbers,
 		Flooding: flooding(d.cfg, nil),
 	}
+	g.suppression(d, d.plane, d.cfg)
 	g.plane.FDB.SetLimit(d.index, int(d.cfg.MaxAddress))
 	g.plane.FDB.SetMoveLimit(d.index, moveLimit(d.cfg))
 	g.alter(func() { g.domains = put(g.domains, int(d.index), d) })
@@ -65,6 +66,7 @@ func (g *Gateway) dropDomain(d *domain) {
 	g.alter(func() { g.domains[d.index] = nil })
 	g.steward.unnamed.add(d.plane.FloodRemotes...)
 	g.untunnel(d.plane.Tunnel)
+	g.closeNeighbours(d)
 	g.steward.redraw(d.cfg.VNI, dataplane.NoDomain)
 }
 
@@ -84,6 +86,7 @@ func (g *Gateway) alterDomain(d *domain, from, to *config.VNI) error {
 	g.redraw(d, func(p *dataplane.Domain) {
 		p.Learning, p.Tunnel, p.FloodRemotes = to.Learning, tunnel, list.numbers
 		p.Flooding = flooding(to, p.Flooding.Storm)
+		g.suppression(d, p, to)
 	})
 	g.plane.FDB.SetLimit(d.index, int(to.MaxAddress))
 	g.plane.FDB.SetMoveLimit(d.index, moveLimit(to))

@@ -73,6 +73,7 @@ func (g *Gateway) Status() control.Status {
 		}
 		s.VNIs = append(s.VNIs, g.vni(i, &v, shown))
 		s.VNIs[len(s.VNIs)-1].Frozen = frozen[d.Index]
+		s.VNIs[len(s.VNIs)-1].Neigh = v.owners[i].neighStats()
 		s.FDB.Frozen += frozen[d.Index]
 		for _, a := range v.owners[i].absent {
 			s.Ports = append(s.Ports, a.port())
@@ -270,6 +271,9 @@ func problems(s *control.Status) []string {
 	for _, v := range s.VNIs {
 		if v.Frozen > 0 {
 			out = append(out, fmt.Sprintf("vni %d: addresses that moved too often stay where they are: %d (gw fdb show br %s lists them as frozen, gw fdb history MAC says who claims one)", v.VNI, v.Frozen, v.Name))
+		}
+		if v.Neigh.Full() {
+			out = append(out, fmt.Sprintf("vni %d: as many neighbours are known as maxneigh allows, %d: questions for others are flooded (raise it; gw neigh show dev %s lists them)", v.VNI, v.Neigh.Most, v.Name))
 		}
 	}
 	for _, r := range s.Remotes {

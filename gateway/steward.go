@@ -134,6 +134,7 @@ func (g *Gateway) housekeep() {
 	g.plane.Tick(now)
 	g.age(now)
 	g.noteMoves()
+	g.tendNeighbours(now)
 	if time.Since(g.steward.evicted) >= evictEvery {
 		g.evict()
 		g.steward.evicted = time.Now()

@@ -126,7 +126,7 @@ func (g *Gateway) fillDomain(d *domain, done *[]func()) error {
 		}
 		*done = append(*done, undo)
 	}
-	return nil
+	return g.fillNeighbours(d, done)
 }
 
 // dest finds where a static entry points: a remote, or a port or device of d that is
@@ -147,6 +147,7 @@ func (g *Gateway) dest(d *domain, s *config.Static) (_ fdb.Dest, ok bool, err er
 // clear takes away the static entries that the configuration had and has no more. The
 // steward calls it.
 func (t *turn) clear() {
+	t.clearNeighbours()
 	for _, a := range t.change {
 		for _, s := range a.from.FDB {
 			if slices.ContainsFunc(a.to.FDB, func(o config.Static) bool { return o.MAC == s.MAC }) {

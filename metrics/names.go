@@ -61,6 +61,11 @@ var (
 	fdbRefused = describe("fdb_refused_total", "Addresses not learned: the VNI's limit was reached, the table was full, or a static entry pins them elsewhere.")
 	fdbAged    = describe("fdb_aged_total", "Learned addresses that aged out.")
 
+	neighEntries  = describe("vni_neighbours", "Neighbours that the VNI knows, of those with neigh_suppress.", "vni")
+	neighQuieted  = describe("vni_neighbour_frames_total", "Questions for neighbours that were answered on behalf of hosts behind tunnels, and questions and announcements that were kept from tunnels without (suppressed).", "vni", "action")
+	neighLearned  = describe("vni_neighbours_learned_total", "What was seen of neighbours: entered anew, moved to another MAC address; and aged out.", "vni", "outcome")
+	neighDistrust = describe("vni_neighbours_refused_total", "What was seen of neighbours and not believed: a static entry has the address elsewhere, the limit was reached, there was no room until the table had grown, or the frame had another source than it claimed (forged).", "vni", "reason")
+
 	memoryFrames = describe("memory_frames", "Frames of the shared memory.")
 	memoryFree   = describe("memory_free_frames", "Frames in the shared store, in nobody's hands.")
 )

@@ -37,6 +37,7 @@ func (e emitter) traffic(s *control.Status) {
 		e.counter(vniBytes, v.RxBytes, vni, "rx")
 		e.counter(vniBytes, v.TxBytes, vni, "tx")
 		e.counter(vniDropped, v.Dropped, vni)
+		e.neighbours(v.Neigh, vni)
 	}
 	rest := s.Forgotten
 	for _, r := range s.Remotes {
