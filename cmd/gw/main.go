@@ -66,7 +66,7 @@ between local ports and VXLAN tunnels, and sends them from the same memory.
   gw --iface ens18 --vni 42                                                  learn VTEPs that speak first
   gw --config /etc/gw/gw.yaml                                                everything in a file, read again on SIGHUP
 
-gw vni, gw remote, gw port and gw fdb change it while it runs, gw status shows it.`,
+gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw status shows it.`,
 		Args:          noArgs,
 		RunE:          run.RunE,
 		SilenceErrors: true,
@@ -76,7 +76,7 @@ gw vni, gw remote, gw port and gw fdb change it while it runs, gw status shows i
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help lists the flags)", err, c.CommandPath())}
 	})
-	root.AddCommand(run, newStatus(), newStats(), newFDB(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newMan(), newVersion())
+	root.AddCommand(run, newStatus(), newStats(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newMan(), newVersion())
 	return root
 }
 

@@ -105,6 +105,7 @@ func printStatus(out io.Writer, s control.Status) error {
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\n", v.VNI, v.Name, orDash(fewNames(v.Ports)), orDash(to), v.FDB)
 	}
 	sayMore(w, more, "VNIs")
+	printNeighs(w, s.VNIs)
 	printRemotes(w, s.Remotes)
 	printVerdicts(w, s)
 	if s.Hint != "" {

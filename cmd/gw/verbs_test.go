@@ -49,7 +49,7 @@ func TestVerbs(t *testing.T) {
 	do("port add veth1 --vni 43")
 	do("remote add 10.65.132.188 --vni 43")
 	pings(t, guest, "172.17.43.3")
-	do("vni add 44 --group 224.1.1.4 --address 172.17.44.2/24 --mcast-flood=false --storm broadcast=1000,unknown=500 --moves limit=5,within=60s")
+	do("vni add 44 --group 224.1.1.4 --address 172.17.44.2/24 --mcast-flood=false --storm broadcast=1000,unknown=500 --moves limit=5,within=60s --neigh-suppress --neigh-forward-grat=false --neigh-ageing 60s --maxneigh 10")
 	pings(t, h, "172.17.44.3")
 
 	var shown []config.VNI
@@ -62,7 +62,11 @@ func TestVerbs(t *testing.T) {
 		v.Moves != (config.Moves{Limit: 5, Within: config.Duration(time.Minute)}) {
 		t.Errorf("gw vni show -j: vni 44 floods %+v", v)
 	}
-	if out := do("vni show"); strings.Count(out, "  all\n") != 2 || !strings.Contains(out, "  broadcast<=1000/s,unknown<=500/s\n") {
+	if v := shown[2]; !v.NeighSuppress || v.NeighForwardGrat || v.NeighAgeing != config.Duration(time.Minute) || v.MaxNeigh != 10 ||
+		shown[1].NeighSuppress || !shown[1].NeighForwardGrat {
+		t.Errorf("gw vni show -j: vni 44 suppresses %+v", v)
+	}
+	if out := do("vni show"); strings.Count(out, "  flood  ") != 2 || strings.Count(out, "  all\n") != 2 || !strings.Contains(out, "  broadcast<=1000/s,unknown<=500/s\n") {
 		t.Errorf("gw vni show:\n%s", out)
 	}
 	if out := do("vni show 44"); !strings.Contains(out, "224.1.1.4") || strings.Contains(out, "veth1") || !strings.Contains(out, "172.17.44.2/24") {
@@ -103,6 +107,8 @@ func TestVerbs(t *testing.T) {
 		{"vni add 45 --storm broadcast", 2, []string{`--storm "broadcast" is no limit`}},
 		{"vni add 45 --storm broadcast=-1", 2, []string{`--storm "broadcast=-1" is no limit`}},
 		{"vni add 45 --storm unicast=1", 1, []string{`unknown key "unicast" in vnis[].storm`}},
+		{"vni add 45 --neigh-suppress=maybe", 2, []string{"neigh-suppress"}},
+		{"vni add 45 --neigh-ageing 60", 1, []string{"neigh_ageing: 60 has no unit (give 60s for seconds)"}},
 		{"vni add 45 --moves 5", 2, []string{`--moves "5" is not understood`}},
 		{"vni add 45 --moves limit=many", 2, []string{`--moves "limit=many" is no number of moves`}},
 		{"vni add 45 --moves limit=5,within=1", 1, []string{"moves.within: 1 has no unit (give 1s for seconds)"}},

@@ -51,7 +51,7 @@ func newVNIAdd() *cobra.Command {
 	f.Bool("learning", true, "learn where addresses are")
 	f.String("ageing", "", "how long an address is remembered unused, such as 300s; 0s for ever")
 	f.Uint32("maxaddress", 0, "most entries, 0 for no limit (default 100000)")
-	flooding := floodingFlags(c)
+	flooding, neighbours := floodingFlags(c), neighFlags(c)
 	f.String("ttl", "", "1-255 or auto")
 	f.String("tos", "", "0-255 or inherit")
 	f.String("df", "", "unset, set or inherit")
@@ -106,6 +106,7 @@ func newVNIAdd() *cobra.Command {
 		if err := flooding(v); err != nil {
 			return usageError{fmt.Errorf("vni add: %w", err)}
 		}
+		neighbours(v)
 		if len(tunnel) > 0 {
 			v["tunnel"] = tunnel
 		}
@@ -173,7 +174,7 @@ func showVNIs(out io.Writer, all []json.RawMessage, only uint32, asJSON bool) er
 		return printJSON(out, texts)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "VNI\tDEVICE\tADDRESSES\tPORTS\tGROUP\tREMOTES\tLEARNING\tAGEING\tMAXADDRESS\tFLOOD\n")
+	fmt.Fprintf(w, "VNI\tDEVICE\tADDRESSES\tPORTS\tGROUP\tREMOTES\tLEARNING\tAGEING\tMAXADDRESS\tNEIGH\tFLOOD\n")
 	for _, v := range vnis {
 		device, addresses, group := "", []string{}, ""
 		if v.Device != nil {
@@ -193,8 +194,8 @@ func showVNIs(out io.Writer, all []json.RawMessage, only uint32, asJSON bool) er
 			remotes = append(remotes, r.String())
 		}
 		ageing, _ := v.Ageing.MarshalText() // never fails
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", v.VNI, orDash(device), orDash(fewNames(addresses)),
-			orDash(fewNames(ports)), orDash(group), orDash(fewNames(remotes)), onOff(v.Learning), ageing, v.MaxAddress, floodingText(&v))
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", v.VNI, orDash(device), orDash(fewNames(addresses)),
+			orDash(fewNames(ports)), orDash(group), orDash(fewNames(remotes)), onOff(v.Learning), ageing, v.MaxAddress, neighText(&v), floodingText(&v))
 	}
 	return w.Flush()
 }

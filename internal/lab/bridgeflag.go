@@ -17,6 +17,8 @@ const (
 	McastFlood BridgeFlag = nl.IFLA_BRPORT_MCAST_FLOOD
 	BcastFlood BridgeFlag = nl.IFLA_BRPORT_BCAST_FLOOD
 	Isolated   BridgeFlag = nl.IFLA_BRPORT_ISOLATED
+
+	NeighSuppress BridgeFlag = nl.IFLA_BRPORT_NEIGH_SUPPRESS
 )
 
 // SetBridgeFlag switches an option of a link that is a port of a kernel bridge.

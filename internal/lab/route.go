@@ -74,6 +74,13 @@ func (h *Host) SetNeighbour(link string, ip netip.Addr, mac net.HardwareAddr) er
 	})
 }
 
+// SetRouter is SetNeighbour for one that is a router.
+func (h *Host) SetRouter(link string, ip netip.Addr, mac net.HardwareAddr) error {
+	return h.change(link, "set router "+ip.String()+" on", func(l netlink.Link) error {
+		return h.nl.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, Flags: netlink.NTF_ROUTER, IP: ip.AsSlice(), HardwareAddr: mac})
+	})
+}
+
 // DeleteNeighbour removes the entry of an address. It is no error if there is none.
 func (h *Host) DeleteNeighbour(link string, ip netip.Addr) error {
 	return h.change(link, "delete neighbour "+ip.String()+" of", func(l netlink.Link) error {
