@@ -83,8 +83,9 @@ var verdictTexts = [verdictCount]verdictText{
 	Flooded:  {"flooded", "Sent to every other port of its bridge domain and to the domain's remotes or group."},
 	ToKernel: {"to_kernel", "Encapsulated and handed to the kernel, which resolves the next hop and sends it."},
 
-	Answered:     {"answered", "Asked for a neighbour behind a tunnel and was answered on its behalf; the other ports had copies of it."},
-	Suppressed:   {"suppressed", "Asked for a neighbour behind a port, or announced one: flooded to the other ports, and kept from tunnels."},
+	Answered:   {"answered", "Asked for a neighbour behind a tunnel and was answered on its behalf; the other ports had copies of it."},
+	Suppressed: {"suppressed", "Asked for a neighbour behind a port, or announced one: flooded to the other ports, and kept from tunnels."},
+
 	Short:        {"short", "The outer packet ends before its VXLAN header does."},
 	NotIP:        {"not_ip", "The outer packet is not IPv4 or IPv6 with UDP right behind."},
 	IPLength:     {"ip_length", "The outer IP length disagrees with the packet or with its header length."},

@@ -33,6 +33,7 @@ var reached = [VerdictCount]func(r *rig){
 		r.neighbours(false)
 		r.deliver(r.ports[0], arpFrame(bcast, hostA, 1, hostA, ipA, ipA))
 	},
+
 	Short:        func(r *rig) { r.tunnelled(cutTo(49)) },
 	NotIP:        func(r *rig) { r.tunnelled(byteAt(12, 9)) },
 	IPLength:     func(r *rig) { r.tunnelled(byteAt(16, 0xff), ipSum) },
