@@ -10,9 +10,9 @@ package fdb
 // insertQuota is the number of buckets per insert: growth is over after half of the inserts until it is due again.
 const insertQuota = 4
 
-// loadLimit is the number of entries in n buckets beyond which they grow: 3/4 of the slots, so 21.3 to 24 bytes an entry.
+// loadLimit is the number of entries in n buckets beyond which they grow: 7/10 of the slots, so 22.9 to 25.7 bytes an entry.
 // More would save memory and put more entries outside their home buckets, each a second line to wait for.
-func loadLimit(n uint64) int { return int(n * slots * 3 / 4) }
+func loadLimit(n uint64) int { return int(n * slots * 7 / 10) }
 
 // startGrowth moves the frontier off its resting place by one bucket, unless growth is under way or the shard has the
 // size that was reserved for it.

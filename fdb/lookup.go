@@ -3,7 +3,8 @@ package fdb
 import "math/bits"
 
 // A look-up: hash -> shard and home bucket -> the four keys of one line -> the value beside the key -> version unchanged.
-// In a batch each step is done for all keys before the next, so that the cache misses overlap.
+// In a batch each step is done for a stage of keys before the next, so that the cache misses overlap. Keys that are not at home wait
+// for their further lines while the next stages are worked on.
 
 // stage is how many keys of a batch are on their way at once. The core waits for memory once in a stage, so it is more than
 // the misses that a core can have in flight.
@@ -15,15 +16,20 @@ const group = 8
 // ahead is how many further buckets are asked for at once for a key that is not at home: few keys stand behind those.
 const ahead = 4
 
-// staged is what a stage keeps of its keys between its steps.
+// most is how many stragglers wait for their lines at a time: those of several stages, so that a batch waits once for all.
+const most = 2 * stage
+
+// staged is what a stage keeps of its keys between its steps, and the stragglers of all stages so far.
 type staged struct {
 	home  [stage]*bucket
-	again [stage]straggler
+	again [most]straggler
+	late  [most]uint32 // keys of the stragglers
+	n     int          // stragglers
 }
 
 // straggler is a key that is not in its home bucket and may stand further on.
 type straggler struct {
-	key   uint32 // its index in the stage
+	key   uint32 // its index in the batch
 	reach uint32 // of its home bucket
 	home  uint64 // index of that bucket
 }
@@ -45,38 +51,50 @@ func (t *Table) Lookup(k Key) Value {
 // of out are not looked up. Each value is as Lookup would have returned it during the call.
 func (t *Table) LookupBatch(keys []Key, out []Value) {
 	keys = keys[:min(len(keys), len(out))]
+	out = out[:len(keys)]
 	var st staged
-	for len(keys) > 0 {
-		n := min(stage, len(keys))
-		if !t.lookupStage(keys[:n], out[:n], &st) {
-			for i, k := range keys[:n] {
-				out[i] = t.Lookup(k)
+	version := t.version.Load() // in which the stragglers were not at home
+	for at := 0; at < len(keys); at += stage {
+		n := min(stage, len(keys)-at)
+		for tries := 1; st.n > most-stage || !t.lookupStage(keys, out, at, n, &st, version); tries++ {
+			t.finish(keys, out, &st, version)
+			version = t.version.Load()
+			if tries > batchTries {
+				t.lookupEach(keys[at:at+n], out[at:])
+				break
 			}
 		}
-		keys, out = keys[n:], out[n:]
+	}
+	t.finish(keys, out, &st, version)
+}
+
+func (t *Table) lookupEach(keys []Key, out []Value) {
+	for i, k := range keys {
+		out[i] = t.Lookup(k)
 	}
 }
 
-// lookupStage looks at most stage keys up in one version of the table. It reports false when inserts did not let it.
-func (t *Table) lookupStage(keys []Key, out []Value, st *staged) bool {
-	for range batchTries {
-		version := t.version.Load()
-		var missed uint64
-		if hasFast {
-			askFast(t, &keys[0], &st.home[0], len(keys))
-			missed = matchFast(&keys[0], &st.home[0], &out[0], len(keys))
-		} else {
-			t.ask(keys, st)
-			missed = match(keys, out, st)
-		}
-		if missed != 0 {
-			t.matchFurther(keys, out, t.stragglers(keys, missed, st))
-		}
-		if t.version.Load() == version {
-			return true
-		}
+// lookupStage looks n keys up, at most stage, from keys[at] on, all but those that are not at home and are noted as stragglers.
+// It reports false when an insert has come since version.
+func (t *Table) lookupStage(keys []Key, out []Value, at, n int, st *staged, version uint64) bool {
+	part := keys[at : at+n]
+	var missed uint64
+	if hasFast {
+		askFast(t, &part[0], &st.home[0], n)
+		missed = matchFast(&part[0], &st.home[0], &out[at], n)
+	} else {
+		t.ask(part, st)
+		missed = match(part, out[at:], st)
 	}
-	return false
+	noted := st.n
+	if missed != 0 {
+		t.note(keys, at, missed, st)
+	}
+	if t.version.Load() != version {
+		st.n = noted
+		return false
+	}
+	return true
 }
 
 // ask finds the home buckets of the keys and prefetches them, a group at a time.
@@ -109,20 +127,33 @@ func match(keys []Key, out []Value, st *staged) (missed uint64) {
 	return missed
 }
 
-// stragglers returns those of the missed keys that may stand in further buckets, whose lines it asks for.
-func (t *Table) stragglers(keys []Key, missed uint64, st *staged) []straggler {
-	n := 0
+// note makes stragglers of those of the missed keys that may stand in further buckets, and asks for the lines of these.
+func (t *Table) note(keys []Key, at int, missed uint64, st *staged) {
 	for ; missed != 0; missed &= missed - 1 {
 		i := bits.TrailingZeros64(missed)
 		b := st.home[i]
-		if r := b.reach(); r > 0 && keys[i] != 0 {
-			s := &st.again[n&(stage-1)]
-			s.key, s.reach, s.home = uint32(i), uint32(r), t.indexOf(b)
+		if r := b.reach(); r > 0 && keys[at+i] != 0 {
+			s := &st.again[st.n&(most-1)]
+			s.key, s.reach, s.home = uint32(at+i), uint32(r), t.indexOf(b)
+			st.late[st.n&(most-1)] = s.key
 			t.askFurther(s, 1, min(s.reach, ahead))
-			n++
+			st.n++
 		}
 	}
-	return st.again[:n]
+}
+
+// finish looks the stragglers up, one by one where an insert has come since version.
+func (t *Table) finish(keys []Key, out []Value, st *staged, version uint64) {
+	if st.n == 0 {
+		return
+	}
+	t.matchFurther(keys, out, st.again[:st.n])
+	if t.version.Load() != version {
+		for _, i := range st.late[:st.n] {
+			out[i] = t.Lookup(keys[i])
+		}
+	}
+	st.n = 0
 }
 
 // matchFurther looks for stragglers in the further buckets of their windows, a round for each.
