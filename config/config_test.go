@@ -30,7 +30,7 @@ func example() *Config {
 			VNI:        42,
 			Group:      netip.MustParseAddr("224.1.1.1"),
 			Device:     &Device{Name: "gw42", Addresses: []netip.Prefix{netip.MustParsePrefix("172.17.1.2/24")}},
-			Ports:      []Port{{Name: "veth1"}, {Name: "ens19", Isolated: true}},
+			Ports:      []Port{{Name: "veth1"}, {Name: "ens19", Isolated: true}, {Name: "ens20", VLAN: 100, TPID: TPID8021ad}, {Name: "ens21", VLAN: VLANStrip}},
 			Learning:   true,
 			Ageing:     Duration(5 * time.Minute),
 			MaxAddress: 100000,

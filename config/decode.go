@@ -24,9 +24,7 @@ type decoder struct {
 
 // notYet names the keys of the schema that this release refuses, and what to
 // do without them.
-var notYet = map[string]string{
-	"vlan": "VLAN rules are not",
-}
+var notYet = map[string]string{}
 
 // value decodes node into dst. path is how messages call the setting.
 func (d *decoder) value(path string, node ast.Node, dst reflect.Value) error {

@@ -110,6 +110,18 @@ func (v *VNI) checkPorts(path string, seen names) *problem {
 		if why := badName(port.Name, maxName); why != "" {
 			return wrong(at, "vni %d: port %s %s", v.VNI, show(port.Name), why)
 		}
+		if p := port.checkVLAN(at, v.VNI); p != nil {
+			return p
+		}
+		if port.Trunk() {
+			if slices.ContainsFunc(v.Ports[:i], func(o Port) bool { return o.Name == port.Name }) {
+				return wrong(at, "vni %d: port %s is given twice (a VNI has one VLAN of a trunk: frames would be flooded from one into the other)", v.VNI, port.Name)
+			}
+			if p := seen.takeVLAN(at, v.VNI, &port); p != nil {
+				return p
+			}
+			continue
+		}
 		if was, ok := seen.take(port.Name, fmt.Sprintf("a port of vni %d", v.VNI)); !ok {
 			return wrong(at, "vni %d: port %s is %s already (an interface has one use)", v.VNI, port.Name, was)
 		}
@@ -148,15 +160,23 @@ func (v *VNI) hasPort(name string) bool {
 }
 
 // names says what each interface name is used for.
-type names map[string]string
+type names struct {
+	use    map[string]string
+	trunks map[string]*trunk
+}
+
+func newNames() names { return names{map[string]string{}, map[string]*trunk{}} }
 
 // take gives name its one use. If it has one already, take returns that and
 // false.
 func (n names) take(name, use string) (was string, ok bool) {
-	if was, taken := n[name]; taken {
+	if was, taken := n.use[name]; taken {
 		return was, false
 	}
-	n[name] = use
+	if n.trunks[name] != nil {
+		return "a trunk", false
+	}
+	n.use[name] = use
 	return "", true
 }
 

@@ -110,7 +110,11 @@ func (f *Flags) vni(c *Config, n uint) (VNI, error) {
 		v.Remotes = append(v.Remotes, a)
 	}
 	for _, s := range f.Ports {
-		v.Ports = append(v.Ports, Port{Name: s})
+		p, err := ParsePort(s)
+		if err != nil {
+			return VNI{}, flagError("--port: %v", err)
+		}
+		v.Ports = append(v.Ports, p)
 	}
 	if f.Device != "" {
 		v.Device = &Device{Name: f.Device}

@@ -26,6 +26,8 @@ func TestFromFlags(t *testing.T) {
 			"vnis: [{vni: 42, group: 224.1.1.1, ports: [veth1]}]"},
 		{with(func(f *Flags) { f.Ports, f.Device = []string{"veth1", "veth2"}, "d" }),
 			"vnis: [{vni: 42, ports: [veth1, veth2], device: {name: d}}]"},
+		{with(func(f *Flags) { f.Ports = []string{"veth1:100", "veth2:drop", "veth3:untagged"} }),
+			"vnis: [{vni: 42, ports: [{name: veth1, vlan: 100}, {name: veth2, vlan: drop}, {name: veth3, vlan: untagged}]}]"},
 		{with(func(f *Flags) { f.VNIs, f.Remotes = []uint{1, 2}, []string{"10.0.0.1"} }),
 			"vnis: [{vni: 1, remotes: [10.0.0.1]}, {vni: 2, remotes: [10.0.0.1]}]"},
 		{with(func(f *Flags) {
@@ -80,6 +82,7 @@ func TestFromFlagsBad(t *testing.T) {
 		{with(func(f *Flags) { f.Group, f.Remotes = "224.1.1.1", []string{"10.0.0.1"} }),
 			"vni 42 has a group and remotes (give one of them; VTEPs that speak first are learned)"},
 		{with(func(f *Flags) { f.Ports = []string{"u"} }), "vni 42: port u is the underlay already (an interface has one use)"},
+		{with(func(f *Flags) { f.Ports = []string{"a:b"} }), `--port: port "a": "b" is no VLAN (give 1-4094, untagged, keep, strip or drop)`},
 	}
 	for _, c := range cases {
 		_, err := FromFlags(c.flags)

@@ -27,6 +27,8 @@ func TestFastJSON(t *testing.T) {
 		{`{"vnis": [{"vni": 1}], "underlay": {"iface": "u"}}`, true},
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": ["a", {"name": "b", "isolated": true}, { "isolated" : false, "name": "c" }], "flood": false, "storm": {"multicast": 7}}]}`, true},
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": [{"name": "b", "isolated": 1}]}]}`, false},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": [{"name": "b", "vlan": 100, "tpid": "802.1ad"}, {"name": "c", "vlan": "strip"}]}, {"vni": 2, "ports": [{"name": "b", "vlan": "untagged", "tpid": "802.1ad"}]}]}`, true},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": [{"name": "b", "vlan": 4095}]}]}`, false},
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": [7]}]}`, false},
 		{`{"vnis": [{"vni": 1}], "remotes": ["10.0.0.1"], "underlay": {"iface": "u"}}`, false},
 		{`{"underlay": {"iface": "\u0075"}, "vnis": [{"vni": 1}]}`, false},

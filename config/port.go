@@ -17,6 +17,11 @@ type Port struct {
 	// reaches tunnels, the device and ports that are not isolated. Default off, as
 	// `bridge link set dev X isolated` has it.
 	Isolated bool `yaml:"isolated,omitempty" json:"isolated,omitempty"`
+	// VLAN is what becomes of VLAN tags, or which VLAN of the interface is bridged: its
+	// tag is taken off and put on again. Default keep, as in the kernel.
+	VLAN VLAN `yaml:"vlan,omitempty" json:"vlan,omitempty"`
+	// TPID is the kind of tag that VLAN is about. Default 802.1Q.
+	TPID TPID `yaml:"tpid,omitempty" json:"tpid,omitempty"`
 }
 
 // portSettings is a Port as a mapping.
@@ -59,7 +64,7 @@ func (d *decoder) port(path string, node ast.Node, p *Port) error {
 	case ast.MapNode:
 		return d.mapping(path, node, reflect.ValueOf((*portSettings)(p)).Elem())
 	case *ast.SequenceNode, *ast.BoolNode:
-		return d.errorf(node, "%s is %s, not a port (give its name, or {name: veth1, isolated: true})", path, kind(node))
+		return d.errorf(node, "%s is %s, not a port (give its name, or {name: veth1, vlan: 100})", path, kind(node))
 	}
 	return d.text(path, node, p)
 }

@@ -41,7 +41,7 @@ func (c *Config) check() *problem {
 	if len(c.VNIs) == 0 {
 		return wrong("vnis", "no vni is given (add --vni, or a list under vnis)")
 	}
-	seen := make(names)
+	seen := newNames()
 	seen.take(c.Underlay.Iface, "the underlay")
 	if p := checkRemotes("", "", c.Remotes, &c.Underlay); p != nil {
 		p.path = p.path[1:]

@@ -21,6 +21,9 @@ type PortChange struct {
 	Name string `json:"name"`
 	// Isolated keeps it from other such ports of the VNI; for the verb add.
 	Isolated bool `json:"isolated,omitempty"`
+	// VLAN and TPID are what a file says of a port by these names.
+	VLAN string `json:"vlan,omitempty"`
+	TPID string `json:"tpid,omitempty"` // for the verb add
 }
 
 // VNIName is what the verb del of VNIs takes.

@@ -11,6 +11,7 @@ type FDBEntry struct {
 	MAC    string   `json:"mac"`
 	Ifname string   `json:"ifname"`
 	Dst    string   `json:"dst,omitempty"`
+	VLAN   uint16   `json:"vlan,omitempty"` // of a trunk, by which it is reached
 	Via    string   `json:"viaIf,omitempty"`
 	Flags  []string `json:"flags"`
 	Master string   `json:"master,omitempty"`
@@ -27,6 +28,9 @@ func (e FDBEntry) String() string {
 	fmt.Fprintf(&b, "%s dev %s", e.MAC, e.Ifname)
 	if e.Dst != "" {
 		fmt.Fprintf(&b, " dst %s", e.Dst)
+	}
+	if e.VLAN != 0 {
+		fmt.Fprintf(&b, " vlan %d", e.VLAN)
 	}
 	if e.Via != "" {
 		fmt.Fprintf(&b, " via %s", e.Via)

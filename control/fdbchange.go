@@ -21,6 +21,7 @@ type FDBChange struct {
 	Dst    netip.Addr `json:"dst,omitzero"`
 	Via    string     `json:"via,omitempty"`
 	VNI    *uint32    `json:"vni,omitempty"`
+	VLAN   *uint16    `json:"vlan,omitempty"` // of a trunk
 	Port   *uint16    `json:"port,omitempty"` // UDP
 	Self   bool       `json:"self,omitempty"`
 	Master bool       `json:"master,omitempty"`

@@ -15,6 +15,7 @@ type FDBFilter struct {
 	Brport string     `json:"brport,omitempty"` // a port
 	Dst    netip.Addr `json:"dst,omitzero"`
 	VNI    *uint32    `json:"vni,omitempty"`
+	VLAN   *uint16    `json:"vlan,omitempty"`   // of a trunk
 	Self   bool       `json:"self,omitempty"`   // entries of the tunnel
 	Master bool       `json:"master,omitempty"` // entries of ports
 	State  string     `json:"state,omitempty"`  // permanent, static or dynamic, or no before one of them
@@ -50,6 +51,7 @@ func (f *FDBFilter) Match(e *FDBEntry) bool {
 	case f.Brport != "" && (f.Brport != e.Ifname || !atPort):
 	case f.Dst.IsValid() && f.Dst.String() != e.Dst:
 	case f.VNI != nil && *f.VNI != e.VNI:
+	case f.VLAN != nil && *f.VLAN != e.VLAN:
 	case f.Self != f.Master && f.Master != atPort:
 	case !is(f.State, shown(e.State)):
 	case f.Extern != "" && slices.Contains(e.Flags, "extern_learn") != (f.Extern == "extern_learn"):

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,11 +30,15 @@ type FDBMove struct {
 type FDBPlace struct {
 	Ifname string `json:"ifname"`
 	Dst    string `json:"dst,omitempty"`
+	VLAN   uint16 `json:"vlan,omitempty"`
 }
 
 // String prints it in the words of bridge(8).
 func (p FDBPlace) String() string {
-	if p.Dst == "" {
+	switch {
+	case p.VLAN != 0:
+		return fmt.Sprintf("dev %s vlan %d", p.Ifname, p.VLAN)
+	case p.Dst == "":
 		return "dev " + p.Ifname
 	}
 	return "dev " + p.Ifname + " dst " + p.Dst

@@ -157,6 +157,19 @@ type Port struct {
 	// below.
 	VLAN       string `json:"vlan"`
 	VLANReason string `json:"vlan_reason,omitempty"` // why it is not metadata
+	// VLANRule is what else becomes of tags: strip or drop, or nothing.
+	VLANRule string `json:"vlan_rule,omitempty"`
+	// VLANs are those of a trunk, whose VNI is 0.
+	VLANs []PortVLAN `json:"vlans,omitempty"`
+	TPID  string     `json:"tpid,omitempty"` // of a trunk's tags: 802.1Q or 802.1ad
+}
+
+// PortVLAN is a VLAN of a trunk, a port of a VNI.
+type PortVLAN struct {
+	VLAN     string `json:"vlan"` // its number, or untagged
+	VNI      uint32 `json:"vni"`
+	Isolated bool   `json:"isolated,omitempty"`
+	Gone     bool   `json:"gone,omitempty"` // configured, and not there now
 }
 
 // What becomes of a VLAN tag that would travel beside its frame.

@@ -80,15 +80,13 @@ func (w *Worker) toPort(i int, port uint32, desc ring.Desc, kind kind) Verdict {
 		w.pool.Put(desc.Addr)
 		return PortDown
 	}
-	e, b := &w.exits[w.way][port], &w.beyond[w.way][port]
+	e := &w.exits[w.way][port]
 	v := ToPort
 	switch {
-	case e.socket == nil && b.lane == nil:
-		v = PortDown
-	case desc.Len > e.limit+b.limit: // one of them is 0
-		return w.tooBigForPort(i, desc, e.limit+b.limit, kind)
-	case b.lane != nil:
-		return w.cross(b.lane, port, w.way, kind, desc)
+	case e.socket == nil:
+		return w.toBeyond(i, &w.beyond[w.way][port], desc, kind)
+	case desc.Len > e.limit:
+		return w.tooBigForPort(i, desc, e.limit, kind)
 	case !e.socket.Send(desc):
 		v = TxFull
 	default:
@@ -112,7 +110,7 @@ func (w *Worker) flood(i int) Verdict {
 	switch {
 	case b.target[i] == answeredAlone:
 		ports = nil
-	case w.isolated:
+	case w.isolated && w.apart(from.Index()):
 		ports = d.OpenPorts
 	}
 	last := flood

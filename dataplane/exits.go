@@ -14,16 +14,21 @@ const ways = 4
 // wayOf is the way of a flow to the underlay.
 func wayOf(f vxlan.Flow) uint32 { return uint32(f>>32) & (ways - 1) }
 
-// exit is how frames leave by a port.
+// exit is how frames leave by a port as they are.
 type exit struct {
-	socket *ring.Socket // nil while the port is down, or if no queue of it is this worker's
+	socket *ring.Socket // nil while the port is down, if no queue of it is this worker's, or for a port with a TagExit
 	limit  uint32       // bytes of the longest frame, 0 without socket
 }
 
-// beyond is how they leave by a port of which this worker has no queue.
+// beyond is how they leave by a port of which this worker has no queue, or which has a
+// TagExit.
 type beyond struct {
-	lane  *lane  // to a worker that has one; nil: this one has, or the port is down
-	limit uint32 // bytes of the longest frame, 0 without lane
+	lane   *lane        // to a worker that has a queue
+	socket *ring.Socket // of this one; nil with a lane, or if the port is down
+	limit  uint32       // bytes of the longest frame before a tag is put in front
+	tag    uint32       // to put in front, 0 for none
+	port   uint32       // whose queues these are
+	bare   bool         // no frame with a tag leaves
 }
 
 // wire is how packets leave by the underlay.
@@ -54,11 +59,10 @@ func (w *Worker) drawExits(s *Snapshot) {
 			if p == nil || !p.Up {
 				continue
 			}
-			limit := uint32(p.MTU + ethernetAndTag)
-			if n := len(r.own); n > 0 {
-				w.exits[i][number] = exit{r.own[i%n], limit}
-			} else if n := len(r.lanes); n > 0 {
-				w.beyond[i][number] = beyond{r.lanes[i%n], limit}
+			if n := len(r.own); n > 0 && !p.Exit.changes() {
+				w.exits[i][number] = exit{r.own[i%n], uint32(p.MTU + ethernetAndTag)}
+			} else {
+				w.beyond[i][number] = drawBeyond(i, p, ports)
 			}
 		}
 		if !s.Underlay {
@@ -70,6 +74,23 @@ func (w *Worker) drawExits(s *Snapshot) {
 			w.wires[i].lane = under.lanes[i%n]
 		}
 	}
+}
+
+// drawBeyond finds the way out number i of a port.
+func drawBeyond(i int, p *Port, ports []reach) (b beyond) {
+	b = beyond{port: p.Index, limit: uint32(p.MTU + ethernetAndTag), tag: p.Exit.Tag, bare: p.Exit.Bare}
+	if p.Exit.Member {
+		b.port = p.Exit.Trunk
+	}
+	if b.tag != 0 {
+		b.limit -= tagLen
+	}
+	if r := ports[b.port]; len(r.own) > 0 {
+		b.socket = r.own[i%len(r.own)]
+	} else if n := len(r.lanes); n > 0 {
+		b.lane = r.lanes[i%n]
+	}
+	return b
 }
 
 // reach finds who has which queue of every port and of the underlay, and gives each

@@ -11,8 +11,12 @@ import (
 // fromPort works on the n frames that were received on a port and returns how
 // many bytes they had.
 func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
+	p := w.snap.Ports[port]
+	if p.Tagging != nil {
+		return w.fromTagged(port, p.Tagging, n)
+	}
 	b, n := &w.batch, min(n, BatchSize)
-	d, from := w.snap.Domains[w.snap.Ports[port].Domain], fdb.PortDest(port)
+	d, from := w.snap.Domains[p.Domain], fdb.PortDest(port)
 	domain := fdb.MakeKey(d.Index, 0)
 	w.from = port
 	for i := range n {
@@ -24,7 +28,7 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 				continue
 			}
 		}
-		dst, src, flow, v := w.parse(d, w.mem.Bytes(desc.Addr, desc.Len))
+		dst, src, flow, v := w.parse(d, from, w.mem.Bytes(desc.Addr, desc.Len))
 		if v != undecided {
 			b.drop(i, n, v)
 			continue
@@ -43,8 +47,9 @@ func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
 	return bytes
 }
 
-// parse judges a frame from a port of d that QuickInner leaves to it, and finishes its checksums.
-func (w *Worker) parse(d *Domain, frame []byte) (dst, src uint64, flow vxlan.Flow, v Verdict) {
+// parse judges a frame from a port of d, from, that QuickInner leaves to it, and finishes its
+// checksums.
+func (w *Worker) parse(d *Domain, from fdb.Dest, frame []byte) (dst, src uint64, flow vxlan.Flow, v Verdict) {
 	var in vxlan.Inner
 	if vxlan.ParseInner(frame, &in) != vxlan.OK {
 		return 0, 0, 0, InnerShort
@@ -54,7 +59,7 @@ func (w *Worker) parse(d *Domain, frame []byte) (dst, src uint64, flow vxlan.Flo
 	}
 	vxlan.Mend(frame, &in)
 	if d.Neighbours != nil {
-		w.snoop(d, fdb.PortDest(w.from), frame, &in)
+		w.snoop(d, from, frame, &in)
 	}
 	return in.Dst, in.Src, in.Flow(), undecided
 }

@@ -81,7 +81,9 @@ func (w *Worker) leave(c crossing, desc ring.Desc) {
 	if port := c.port(); port != underlayCrossing {
 		socket, v = nil, ToPort
 		if exits := w.exits[c.way()]; port < uint32(len(exits)) {
-			socket = exits[port].socket
+			if socket = exits[port].socket; socket == nil {
+				socket = w.beyond[c.way()][port].socket // its tag is as it is to be
+			}
 		}
 	}
 	switch {

@@ -50,7 +50,7 @@ func (d *Drops) add(e *Drops) {
 type Ledger struct {
 	Remotes  []Traffic       // by number
 	Domains  []DomainTraffic // by bridge domain index
-	Ports    []Drops         // by port index
+	Ports    []Drops         // by Port.Account
 	Underlay Drops
 	Gone     Traffic // of remotes that were forgotten
 }
@@ -125,12 +125,19 @@ func (w *Worker) forwarded(i int, number uint32, bytes uint32) {
 // lost counts row i's frame as dropped where it was received. Those that were dropped
 // before they had a key are of the port's domain; open has counted those of tunnels.
 func (w *Worker) lost(i int, v Verdict) {
-	drops := &w.ledger.Underlay
+	drops, domain := &w.ledger.Underlay, NoDomain
+	if k := w.batch.keys[i]; k != 0 {
+		domain = k.Domain()
+	}
 	if w.from != Underlay {
-		drops = &w.ledger.Ports[w.from]
-		w.ledger.Domains[w.snap.Ports[w.from].Domain].Dropped++
-	} else if k := w.batch.keys[i]; k != 0 {
-		w.ledger.Domains[k.Domain()].Dropped++
+		p := w.snap.Ports[w.from]
+		drops = &w.ledger.Ports[p.Account]
+		if domain == NoDomain {
+			domain = w.domainOf(i, p)
+		}
+	}
+	if domain != NoDomain {
+		w.ledger.Domains[domain].Dropped++
 	}
 	drops.Received[v]++
 }
@@ -140,8 +147,8 @@ func (w *Worker) lost(i int, v Verdict) {
 func (w *Worker) stuck(port uint32, v Verdict) {
 	if port == underlayCrossing {
 		w.ledger.Underlay.Leaving[v]++
-	} else if port < uint32(len(w.ledger.Ports)) {
-		w.ledger.Ports[port].Leaving[v]++
+	} else if p := w.snap.port(port); p != nil {
+		w.ledger.Ports[p.Account].Leaving[v]++
 	}
 }
 
@@ -171,5 +178,11 @@ func (l *Ledger) copyTo(into *Ledger, known int) {
 // grow makes room for what a snapshot has.
 func (l *Ledger) grow(s *Snapshot) {
 	l.Domains = atLeast(l.Domains, len(s.Domains))
-	l.Ports = atLeast(l.Ports, len(s.Ports))
+	accounts := len(l.Ports)
+	for _, p := range s.Ports {
+		if p != nil {
+			accounts = max(accounts, int(p.Account)+1)
+		}
+	}
+	l.Ports = atLeast(l.Ports, accounts)
 }

@@ -89,7 +89,7 @@ func newRigWith(t testing.TB, workers int, ports ...int) *rig {
 	d := &Domain{Index: 0, VNI: 42, Learning: true, DeviceMAC: device, Tunnel: tunnel}
 	for i, worker := range ports {
 		r.ports = append(r.ports, r.open(uint32(i), worker))
-		r.snap.Ports = append(r.snap.Ports, &Port{Index: uint32(i), MTU: 1500, Up: true})
+		r.snap.Ports = append(r.snap.Ports, &Port{Index: uint32(i), Account: uint32(i), MTU: 1500, Up: true})
 		d.FloodPorts = append(d.FloodPorts, uint32(i))
 	}
 	n, err := r.plane.Remotes.Add(remote)

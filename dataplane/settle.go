@@ -80,7 +80,7 @@ func (w *Worker) decide(i, n int) {
 		b.verdict[i] = SplitHorizon
 	case to == from:
 		b.verdict[i] = SamePort
-	case w.isolated && !to.IsRemote() && w.apart(to.Index()):
+	case w.isolated && !to.IsRemote() && w.apart(to.Index()) && w.apart(from.Index()):
 		b.verdict[i] = Isolated
 	}
 }

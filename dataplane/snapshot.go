@@ -84,15 +84,23 @@ func (t *Tunnel) checksums(six bool) bool {
 	return t.UDPChecksum
 }
 
-// Port is a local interface whose frames are bridged into a domain.
+// Port is a local interface whose frames are bridged into a domain, or one VLAN of a
+// trunk. The trunk itself has a Port too, for its queues, of the domain NoDomain: frames
+// from there are those of its VLANs.
 type Port struct {
 	Index  uint32
 	Domain uint16
 	Name   string
 	MTU    int // bytes behind the Ethernet header
 	Up     bool
-	// Isolated ports of a domain do not reach one another.
+	// Isolated ports of a domain do not reach one another. Of a trunk: one of its VLANs is
+	// isolated.
 	Isolated bool
+	// Account is the index of what is counted for the interface: Ledger.Ports.
+	Account uint32
+	// Tagging is what becomes of the tags of what its queues receive; nil: nothing.
+	Tagging *Tagging
+	Exit    TagExit
 }
 
 // PathState says how packets to a remote leave.

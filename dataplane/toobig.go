@@ -27,12 +27,9 @@ func (w *Worker) tooBig(i int, desc ring.Desc, most int) Verdict {
 	return TooBig
 }
 
-// tagLen is the part of a port's limit that is for a VLAN tag (ethernetAndTag), which
-// an answer does not promise to packets without one.
-const tagLen = 4
-
-// tooBigForPort ends one that is longer than a port's limit. A copy gets no answer:
-// the frame was meant for somebody else, whom another copy may have reached.
+// tooBigForPort ends one that is longer than a port's limit, of which a part is for a VLAN
+// tag (ethernetAndTag): an answer does not promise that to packets without one. A copy gets
+// no answer: the frame was meant for somebody else, whom another copy may have reached.
 func (w *Worker) tooBigForPort(i int, desc ring.Desc, limit uint32, kind kind) Verdict {
 	if kind == duplicate {
 		w.pool.Put(desc.Addr)
@@ -48,7 +45,7 @@ func (w *Worker) answer(i int, desc ring.Desc, most int) bool {
 	if port.IsRemote() || desc.Addr&w.offsets < vxlan.TooBigRoom {
 		return false
 	}
-	e, a := &w.exits[w.way][port.Index()], &w.answers[port.Index()&(allowances-1)]
+	a := &w.answers[port.Index()&(allowances-1)]
 	if a.second != w.now {
 		*a = allowance{second: w.now}
 	}
@@ -62,11 +59,24 @@ func (w *Worker) answer(i int, desc ring.Desc, most int) bool {
 	}
 	start, end := vxlan.PutTooBig(b, &in, most-in.L3)
 	back := ring.Desc{Addr: desc.Addr - vxlan.TooBigRoom + uint64(start), Len: uint32(end - start)}
-	if end == 0 || back.Len > e.limit || !e.socket.Send(back) {
+	if end == 0 || !w.sendBack(port.Index(), back) {
 		return false
 	}
 	a.spent++
 	w.tally.answers++
 	w.batch.from[i] = nobody // one answer per frame, however many of its copies do not fit
 	return true
+}
+
+// sendBack sends an answer out of a port. It reports false when that takes none: the frame
+// is still the caller's.
+func (w *Worker) sendBack(port uint32, desc ring.Desc) bool {
+	if e := &w.exits[w.way][port]; e.socket != nil {
+		return desc.Len <= e.limit && e.socket.Send(desc)
+	}
+	b := &w.beyond[w.way][port]
+	if b.socket == nil || desc.Len > b.limit || b.tag != 0 && !w.push(&desc, b.tag) {
+		return false
+	}
+	return b.socket.Send(desc)
 }

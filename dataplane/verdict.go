@@ -43,6 +43,7 @@ const (
 	BadSourceMAC
 	LinkLocal
 	OwnMACLoop
+	InnerVLAN
 	StaticConflict
 	MoveFrozen
 
@@ -106,6 +107,7 @@ var verdictTexts = [verdictCount]verdictText{
 	BadSourceMAC:   {"bad_source_mac", "The frame's source MAC address is zero or multicast."},
 	LinkLocal:      {"link_local", "The frame is addressed to the link itself (01:80:c2:00:00:0x), which a bridge never forwards."},
 	OwnMACLoop:     {"own_mac_loop", "The frame came from the tunnel with the source MAC address of our own device: a loop."},
+	InnerVLAN:      {"inner_vlan", "The frame's VLAN tag is not let through at its port, or the port has no such VLAN."},
 	StaticConflict: {"static_conflict", "The frame's source MAC address is pinned elsewhere by a static FDB entry."},
 	MoveFrozen:     {"move_frozen", "The frame's source MAC address has moved too often and stays where it was last: elsewhere."},
 

@@ -54,6 +54,10 @@ var reached = [VerdictCount]func(r *rig){
 	BadSourceMAC: func(r *rig) { r.deliver(r.ports[0], ipFrame(hostB, 0, 1, 0)) },
 	LinkLocal:    func(r *rig) { r.deliver(r.ports[0], ipFrame(bridgeGroup, hostA, 1, 0)) },
 	OwnMACLoop:   func(r *rig) { r.deliver(r.wire, tunnelled(r.t, remote, 42, 0, ipFrame(bcast, device, 1, 0))) },
+	InnerVLAN: func(r *rig) {
+		r.rule(0, TagsRefused)
+		r.deliver(r.ports[0], tagged(ipFrame(bcast, hostA, 1, 0), 0x8100, 5))
+	},
 	StaticConflict: func(r *rig) {
 		r.pin(hostR, fdb.PortDest(1))
 		r.tunnelled()
@@ -190,7 +194,7 @@ func checkBalance(t *testing.T, r *rig) {
 		if !v.Drop() {
 			continue
 		}
-		// Verdicts from TooBig on are given where a frame should leave.
+		// Verdicts from TooBig on are given where a frame should leave, InnerVLAN at either place.
 		in, out := l.Underlay.Received[v], l.Underlay.Leaving[v]
 		for _, p := range l.Ports {
 			in, out = in+p.Received[v], out+p.Leaving[v]

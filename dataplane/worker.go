@@ -54,7 +54,7 @@ type Worker struct {
 	several    bool    // ways to the underlay, by queues of this worker
 	way        uint32  // of the batch
 	from       uint32  // of the batch: the port, or Underlay
-	isolated   bool    // of the batch that is being settled: it is from an isolated port
+	isolated   bool    // of the batch that is being settled: it is from an isolated port, or a trunk with one
 	lanes      []*lane // by worker
 	arriving   []*Exchange[ring.Desc]
 	now        uint32

@@ -26,8 +26,15 @@ const (
 func (g *Gateway) mend() bool {
 	var gone []*port
 	domains, ports := g.present()
+	looked := map[*iface]bool{} // those of a trunk share it
 	for _, p := range ports {
-		if p != nil && (p.gone.Load() || p.missing()) {
+		if p == nil {
+			continue
+		}
+		if _, known := looked[p.iface]; !known {
+			looked[p.iface] = p.missing()
+		}
+		if p.gone.Load() || looked[p.iface] {
 			gone = append(gone, p)
 		}
 	}
@@ -35,20 +42,28 @@ func (g *Gateway) mend() bool {
 		g.log.Warn("a port that has gone could not be closed", "err", err)
 	}
 	well := true
+	trunks := map[string][]*absence{}
 	for _, d := range domains {
 		if d == nil {
 			continue
 		}
 		for _, a := range d.absent {
-			well = g.restore(a) && well
+			if a.vlan.Mapped() {
+				trunks[a.name] = append(trunks[a.name], a)
+			} else {
+				well = g.restore(a) && well
+			}
 		}
+	}
+	for name, absent := range trunks {
+		well = g.restoreTrunk(name, absent) && well
 	}
 	return well
 }
 
 // missing looks for the interface itself: what tells of its end may have been lost.
-func (p *port) missing() bool {
-	_, err := netlink.LinkByIndex(p.info.Index)
+func (f *iface) missing() bool {
+	_, err := netlink.LinkByIndex(f.info.Index)
 	return errors.As(err, &netlink.LinkNotFoundError{})
 }
 
@@ -57,7 +72,12 @@ func (g *Gateway) lose(ports []*port) error {
 	if len(ports) == 0 {
 		return nil
 	}
+	told := map[*iface]bool{} // those of a trunk share it
 	for _, p := range ports {
+		if told[p.iface] {
+			continue
+		}
+		told[p.iface] = true
 		g.log.Warn("the port has gone: it was removed, or moved to another network namespace", "port", p.label(), "vni", p.domain.cfg.VNI)
 		g.frames.keep(p.info.Name, p.rings)
 	}
@@ -121,18 +141,32 @@ func (g *Gateway) explain(a *absence, why string) {
 // reopen opens members whose ports were closed. What cannot be opened is absent.
 func (g *Gateway) reopen(all []member) error {
 	var errs []error
+	var ports []*port
+	var members []member
 	for _, m := range all {
 		p, err := g.openMember(m)
-		if err != nil {
-			errs = append(errs, err)
-			if err := g.order(func() (bool, error) { g.lack(m, err); return false, nil }); err != nil {
-				return err
-			}
+		if err == nil {
+			ports, members = append(ports, p), append(members, m)
 			continue
 		}
-		if err := g.bring(p, m); err != nil {
-			return errors.Join(err, g.closePort(p))
+		errs = append(errs, err)
+		if err := g.order(func() (bool, error) { g.lack(m, err); return false, nil }); err != nil {
+			return errors.Join(err, g.closePorts(ports))
 		}
+	}
+	if len(ports) > 0 {
+		if err := g.bring(ports, members); err != nil {
+			return errors.Join(err, g.closePorts(ports))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// closePorts closes ports that no worker has.
+func (g *Gateway) closePorts(ports []*port) error {
+	var errs []error
+	for _, p := range ports {
+		errs = append(errs, g.closePort(p))
 	}
 	return errors.Join(errs...)
 }
@@ -144,23 +178,32 @@ func (g *Gateway) lack(m member, err error) {
 	}
 }
 
-// bring lets frames flow through a port that was opened again.
-func (g *Gateway) bring(p *port, m member) error {
+// bring lets frames flow through ports that were opened again.
+func (g *Gateway) bring(ports []*port, members []member) error {
 	if err := g.order(func() (bool, error) {
-		g.takeIn([]*port{p})
-		g.forget([]member{m})
+		g.takeIn(ports)
+		g.forget(members)
 		return true, nil
 	}); err != nil {
 		return err
 	}
-	if p.missing() { // it went before the steward knew its index
-		p.gone.Store(true)
+	for _, f := range ifaces(ports) {
+		if !f.missing() {
+			continue
+		}
+		for _, p := range ports { // it went before the steward knew its index
+			if p.iface == f {
+				p.gone.Store(true)
+			}
+		}
 		g.builder.rouse()
 	}
 	return g.order(func() (bool, error) {
 		var done []func()
-		if err := g.fillDomain(p.domain, &done); err != nil {
-			g.log.Warn("not every static entry is there again", "vni", p.domain.cfg.VNI, "err", err)
+		for _, p := range ports {
+			if err := g.fillDomain(p.domain, &done); err != nil {
+				g.log.Warn("not every static entry is there again", "vni", p.domain.cfg.VNI, "err", err)
+			}
 		}
 		return false, nil
 	})

@@ -33,12 +33,7 @@ func (g *Gateway) publish() {
 		s.Queues = g.queues()
 		g.steward.requeued = false
 	}
-	s.Ports = make([]*dataplane.Port, len(g.ports))
-	for i, p := range g.ports {
-		if p != nil {
-			s.Ports[i] = p.picture(old)
-		}
-	}
+	s.Ports = g.pictures(old)
 	g.ways(s, old, link)
 	g.plane.Publish(s)
 	g.steward.built = time.Now()
@@ -58,9 +53,13 @@ func (g *Gateway) planes() []*dataplane.Domain {
 
 // picture is p as workers see it; the one that old has where nothing is different.
 func (p *port) picture(old *dataplane.Snapshot) *dataplane.Port {
-	now := dataplane.Port{Index: p.number, Domain: p.domain.index, Name: p.label(), MTU: p.mtu, Up: p.up, Isolated: p.isolated}
-	if int(p.number) < len(old.Ports) && old.Ports[p.number] != nil && *old.Ports[p.number] == now {
-		return old.Ports[p.number]
+	return pictured(old, dataplane.Port{Index: p.number, Account: p.account, Domain: p.domain.index, Name: p.label(), MTU: p.mtu, Up: p.up, Isolated: p.isolated,
+		Tagging: p.entry(), Exit: p.exit()})
+}
+
+func pictured(old *dataplane.Snapshot, now dataplane.Port) *dataplane.Port {
+	if int(now.Index) < len(old.Ports) && old.Ports[now.Index] != nil && *old.Ports[now.Index] == now {
+		return old.Ports[now.Index]
 	}
 	return &now
 }
@@ -153,9 +152,12 @@ func (g *Gateway) queues() [][]*dataplane.Queue {
 	}
 	deal(g.wire)
 	for _, p := range g.ports {
-		if p != nil {
+		if p != nil && p.trunk == nil {
 			deal(p.iface)
 		}
+	}
+	for _, t := range g.liveTrunks {
+		deal(t.iface)
 	}
 	return all
 }

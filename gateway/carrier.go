@@ -42,8 +42,10 @@ func (g *Gateway) AwaitCarrier(ctx context.Context) {
 
 // ifaces are those of open ports; nil ones are left out.
 func ifaces(ports []*port) (all []*iface) {
+	seen := map[*iface]bool{}
 	for _, p := range ports {
-		if p != nil {
+		if p != nil && !seen[p.iface] { // those of a trunk share it
+			seen[p.iface] = true
 			all = append(all, p.iface)
 		}
 	}

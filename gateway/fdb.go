@@ -150,7 +150,7 @@ func (v *view) describe(k fdb.Key, dest fdb.Dest, kind fdb.Kind, s state) contro
 			e.Dst = a.String()
 		}
 	} else {
-		e.Ifname, e.Master = v.port(dest).label(), d.cfg.DomainName()
+		e.Ifname, e.VLAN, e.Master = v.port(dest).label(), v.port(dest).vlanOf(), d.cfg.DomainName()
 	}
 	if kind == fdb.Extern {
 		e.Flags = append(e.Flags, "extern_learn")

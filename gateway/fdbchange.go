@@ -19,7 +19,7 @@ import (
 // returns without error, workers act on it.
 func (g *Gateway) ChangeFDB(verb string, c control.FDBChange) error {
 	err := g.order(func() (bool, error) {
-		d, p, err := g.named(c.Dev)
+		d, p, err := g.named(c.Dev, c.VLAN)
 		if err != nil {
 			return false, err
 		}
@@ -37,9 +37,14 @@ func (g *Gateway) ChangeFDB(verb string, c control.FDBChange) error {
 	return nil
 }
 
-// named finds the bridge domain with a name, or the one that has the port with it. A
-// device has the name of its domain unless it was given another.
-func (g *Gateway) named(dev string) (*domain, *port, error) {
+// named finds the bridge domain with a name, or the one that has the port with it, or with
+// a VLAN of it. A device has the name of its domain unless it was given another.
+func (g *Gateway) named(dev string, vlan *uint16) (*domain, *port, error) {
+	if p, err := g.namedVLAN(dev, vlan); err != nil {
+		return nil, nil, err
+	} else if p != nil {
+		return p.domain, p, nil
+	}
 	var have []string
 	var d *domain
 	for _, one := range g.domains {
@@ -54,7 +59,7 @@ func (g *Gateway) named(dev string) (*domain, *port, error) {
 		}
 	}
 	for _, p := range g.ports {
-		if p == nil {
+		if p == nil || p.trunk != nil {
 			continue
 		}
 		if p.label() == dev && (d == nil || p.domain == d) {
@@ -66,6 +71,9 @@ func (g *Gateway) named(dev string) (*domain, *port, error) {
 	}
 	if d != nil {
 		return d, nil, nil
+	}
+	for _, t := range g.liveTrunks {
+		have = append(have, t.info.Name)
 	}
 	if more := len(have) - 8; more > 0 {
 		have = append(have[:8], fmt.Sprintf("and %d more", more))

@@ -66,22 +66,25 @@ func (g *Gateway) choose(f control.FDBFilter) (chosen []chosenEntry, err error) 
 	if g.ended {
 		return nil, errStopping
 	}
-	d, _, err := g.named(f.Dev)
+	domains, err := g.namedAll(f.Dev, f.VLAN)
 	if err != nil {
 		return nil, err
 	}
-	if f.Dev == d.cfg.DomainName() { // tunnel and bridge in one
+	if f.Dev == domains[0].cfg.DomainName() { // tunnel and bridge in one
 		f.Br, f.Dev = f.Dev, ""
 	}
 	v := g.view()
-	own := fdb.MakeKey(d.index, 0)
-	for _, p := range d.ports {
-		if p.pair != nil {
-			own = fdb.MakeKey(d.index, p.mac.Load())
+	own := map[uint16]fdb.Key{}
+	for _, d := range domains {
+		own[d.index] = fdb.MakeKey(d.index, 0)
+		for _, p := range d.ports {
+			if p.pair != nil {
+				own[d.index] = fdb.MakeKey(d.index, p.mac.Load())
+			}
 		}
 	}
 	g.plane.FDB.Range(func(k fdb.Key, value fdb.Value) bool {
-		if k.Domain() != d.index || k == own || !v.knows(k, value.Dest()) {
+		if device, chosen := own[k.Domain()]; !chosen || k == device || !v.knows(k, value.Dest()) {
 			return true
 		}
 		if e := v.entry(k, value); f.Match(&e) {

@@ -21,7 +21,7 @@ func (g *Gateway) GetFDB(c control.FDBChange) ([]control.FDBEntry, error) {
 }
 
 func (g *Gateway) get(c *control.FDBChange) ([]control.FDBEntry, error) {
-	d, _, err := g.named(c.Dev)
+	d, _, err := g.named(c.Dev, c.VLAN)
 	if err != nil {
 		return nil, err
 	}

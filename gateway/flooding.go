@@ -20,12 +20,16 @@ func flooding(v *config.VNI, before *dataplane.Storm) dataplane.Flooding {
 	return f
 }
 
-// isolate gives the open ports of d what its configuration says of them.
+// isolate gives the open ports of d what its configuration says of them, their rules for tags
+// too.
 func (g *Gateway) isolate(d *domain) {
 	open := make([]uint32, 0, len(d.ports))
 	for _, p := range d.ports {
 		if c := d.cfg.Port(p.label()); p.pair == nil && c != nil {
 			p.isolated = c.Isolated
+			if p.trunk == nil {
+				p.vlan = c.VLAN
+			}
 		}
 		if !p.isolated {
 			open = append(open, p.number)

@@ -57,15 +57,19 @@ type Gateway struct {
 	sources underlay.Sources // outer sources; the steward's once it runs, others read the snapshot
 	domains []*domain        // by bridge domain index, nil where unused; see asking
 	ports   []*port          // by port index, the same
-	tunnels []tunnel         // by set; the steward's
-	given   given
-	history history
-	workers int
-	serving bool // workers run: what opens now comes later
-	builder builder
+	// liveTrunks are those whose ports workers have, the same.
+	liveTrunks []*trunk
+	tunnels    []tunnel // by set; the steward's
+	given      given
+	history    history
+	workers    int
+	serving    bool // workers run: what opens now comes later
+	builder    builder
 
 	// Of the builder, and of Start before there is one.
 	domainNumbers, portNumbers numbers
+	accountNumbers             numbers            // of interfaces that are ports
+	trunks                     map[string]*trunk  // open ones, by name
 	opened                     []*port            // and not closed, whether workers have them or not
 	held                       map[netip.Addr]int // how many VNIs have a group
 	frames                     frames
@@ -151,6 +155,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
 		cfg: cfg, log: log, started: time.Now(),
 		failed: make(chan error, 8), stop: make(chan struct{}), unfollow: make(chan struct{}), steward: newSteward(), given: newGiven(), builder: newBuilder(),
 		domainNumbers: newNumbers("VNIs", maxDomains), portNumbers: newNumbers("ports", maxPorts),
+		accountNumbers: newNumbers("interfaces", maxPorts), trunks: map[string]*trunk{},
 		held: map[netip.Addr]int{}, base: cfg, history: history{tracks: map[track]*list.Element{}},
 		neighBudget: neigh.NewBudget(maxNeighbours),
 	}

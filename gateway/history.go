@@ -106,7 +106,7 @@ func (g *Gateway) placeOf(d *domain, dest fdb.Dest) control.FDBPlace {
 			p.Dst = a.String()
 		}
 	} else if n < len(g.ports) && g.ports[n] != nil {
-		p.Ifname = g.ports[n].label()
+		p.Ifname, p.VLAN = g.ports[n].label(), g.ports[n].vlanOf()
 	} else {
 		p.Ifname = "unknown" // it has been taken away
 	}

@@ -38,6 +38,7 @@ type iface struct {
 	first    int                // worker of queue 0, counted on without end
 	tags     vlanTags           // of a port
 	promisc  *netdev.Promisc    // of a port that gw did not make
+	account  uint32             // by which workers count what is dropped there; of a port
 }
 
 // openIface attaches p to an interface and binds a socket to each of its queues.

@@ -110,6 +110,7 @@ func (g *Gateway) takeIn(ports []*port) {
 	}
 	g.alter(func() {
 		for _, p := range ports {
+			g.joinTrunk(p)
 			g.ports = put(g.ports, int(p.number), p)
 			p.domain.ports = append(slices.Clone(p.domain.ports), p)
 		}
@@ -140,6 +141,7 @@ func (g *Gateway) takeOut(ports []*port) {
 	g.noteMoves() // while they have names
 	g.alter(func() {
 		for _, p := range ports {
+			g.leaveTrunk(p)
 			g.ports[p.number] = nil
 			p.domain.ports = slices.DeleteFunc(slices.Clone(p.domain.ports), func(o *port) bool { return o == p })
 		}

@@ -16,17 +16,27 @@ type member struct {
 	name string
 	dev  *config.Device   // nil for an interface
 	mac  net.HardwareAddr // that the device had before, by which others know it; nil for a new one
+	vlan config.VLAN      // of an interface
+	tpid config.TPID
 }
 
 func (m member) String() string {
 	if m.dev != nil {
 		return "device " + m.name
 	}
+	if m.vlan.Mapped() {
+		return fmt.Sprintf("port %s vlan %s", m.name, m.vlan)
+	}
 	return "port " + m.name
 }
 
-// same says whether o is the same interface in the same use.
-func (m member) same(o member) bool { return m.name == o.name && (m.dev == nil) == (o.dev == nil) }
+// same says whether o is the same interface in the same use. Rules for its tags may differ.
+func (m member) same(o member) bool {
+	if m.name != o.name || (m.dev == nil) != (o.dev == nil) || m.vlan.Mapped() != o.vlan.Mapped() {
+		return false
+	}
+	return !m.vlan.Mapped() || m.vlan == o.vlan && m.tpid == o.tpid
+}
 
 // names are the interface names that m takes.
 func (m member) names() []string {
@@ -36,8 +46,11 @@ func (m member) names() []string {
 	return []string{m.name}
 }
 
-// meets says whether m and o take one name.
+// meets says whether m and o take one name, and are not just two VLANs of a trunk.
 func (m member) meets(o member) bool {
+	if m.dev == nil && o.dev == nil {
+		return m.port().Meets(o.port())
+	}
 	return slices.ContainsFunc(m.names(), func(n string) bool { return slices.Contains(o.names(), n) })
 }
 
@@ -47,7 +60,7 @@ func members(d *domain, v *config.VNI) (all []member) {
 		all = append(all, member{d: d, name: v.Device.Name, dev: v.Device})
 	}
 	for _, p := range v.Ports {
-		all = append(all, member{d: d, name: p.Name})
+		all = append(all, member{d: d, name: p.Name, vlan: p.VLAN, tpid: p.TPID})
 	}
 	return all
 }
@@ -56,7 +69,7 @@ func contains(all []member, m member) bool { return slices.ContainsFunc(all, m.s
 
 // member is the use of an open port.
 func (p *port) member() member {
-	m := member{d: p.domain, name: p.label()}
+	m := member{d: p.domain, name: p.label(), vlan: p.vlan, tpid: p.tpid}
 	if p.pair != nil {
 		m.dev, m.mac = p.domain.cfg.Device, hardwareAddr(p.mac.Load())
 	}
@@ -67,8 +80,13 @@ func (p *port) member() member {
 func (g *Gateway) openMember(m member) (p *port, err error) {
 	if m.dev != nil {
 		p, err = g.openDevice(m.d, m.dev, m.mac)
-	} else if p, err = g.openPort(m.d, m.name, nil, g.innerMTU(m.d.cfg)); err != nil {
-		err = fmt.Errorf("port %s: %w", m.name, err)
+	} else if m.vlan.Mapped() {
+		p, err = g.openVLAN(m)
+	} else {
+		p, err = g.openPort(m, nil)
+	}
+	if err != nil && m.dev == nil {
+		err = fmt.Errorf("%s: %w", m, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("vni %d: %w", m.d.cfg.VNI, err)
@@ -76,20 +94,24 @@ func (g *Gateway) openMember(m member) (p *port, err error) {
 	return p, nil
 }
 
-// look says why m cannot be opened, without touching anything.
-func (g *Gateway) look(m member) error {
+// port is how m would stand in a file.
+func (m member) port() *config.Port { return &config.Port{Name: m.name, VLAN: m.vlan, TPID: m.tpid} }
+
+// look says why m cannot be opened, without touching anything. What is found of interfaces
+// is kept in seen.
+func (g *Gateway) look(m member, seen infos) error {
 	var err error
 	if m.dev != nil {
 		err = fitDevice(m.dev, g.deviceMTU(m.d.cfg), g.overhead(m.d.cfg))
 	} else {
 		var info netdev.Info
-		if info, err = netdev.Lookup(m.name); err != nil {
+		if info, err = seen.lookup(m.name); err != nil {
 			err = notThere(err)
 		} else {
 			err = fitPort(info)
 		}
 		if err != nil {
-			err = fmt.Errorf("port %s: %w", m.name, err)
+			err = fmt.Errorf("%s: %w", m, err)
 		}
 	}
 	if err != nil {

@@ -76,7 +76,7 @@ func describeNeighbour(d *domain, k neigh.Key, e neigh.Entry, now uint32) contro
 
 // neighDomain finds the bridge domain with a name, or whose device has it. Who calls it holds asking.
 func (g *Gateway) neighDomain(dev string) (*domain, error) {
-	d, p, err := g.named(dev)
+	d, p, err := g.named(dev, nil)
 	if err == nil && p != nil && p.pair == nil && dev != d.cfg.DomainName() {
 		err = fmt.Errorf("%s is a port, and neighbours are a VNI's (say dev %s)", dev, d.cfg.DomainName())
 	}

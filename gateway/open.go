@@ -21,11 +21,14 @@ type port struct {
 	*iface
 	domain *domain
 	pair   *netdev.Pair // nil unless gw made it
+	trunk  *trunk       // of which it is a VLAN; iface is the trunk's
+	tpid   config.TPID  // of the trunk's tags
 	number uint32
-	up     bool // up, mtu and isolated are the steward's; others read the snapshot
+	up     bool // up, mtu, isolated and vlan are the steward's; others read the snapshot
 	mtu    int
 	// isolated is kept from other such ports of its domain.
 	isolated bool
+	vlan     config.VLAN   // that of a trunk's port never changes
 	bare     atomic.Bool   // set up, without a carrier; the steward follows it
 	gone     atomic.Bool   // removed or moved away while the gateway runs; its sockets are dead for good
 	mac      atomic.Uint64 // of the host's end of pair; the steward follows it
@@ -63,13 +66,17 @@ func (g *Gateway) openUnderlay() error {
 		return err
 	}
 	var ports []demand
+	seen := infos{}
 	for i := range g.cfg.VNIs {
 		v := &g.cfg.VNIs[i]
 		if v.Device != nil {
 			ports = append(ports, demand{queues: 1})
 		}
 		for _, p := range v.Ports {
-			i, err := netdev.Lookup(p.Name)
+			if _, again := seen[p.Name]; again {
+				continue // another VLAN of a trunk
+			}
+			i, err := seen.lookup(p.Name)
 			if err != nil {
 				return notThere(fmt.Errorf("vni %d: port: %w", v.VNI, err))
 			}
@@ -150,7 +157,7 @@ func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr
 	if err != nil {
 		return nil, err
 	}
-	if p, err = g.openPort(d, pair.Far, pair, mtu); err != nil {
+	if p, err = g.openPort(member{d: d, name: pair.Far}, pair); err != nil {
 		return nil, err
 	}
 	p.mac.Store(macInt(host.MAC))
@@ -158,30 +165,40 @@ func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr
 	return p, nil
 }
 
-// openPort takes an interface as a port of d. Workers have it from the next snapshot
-// on after takeIn; the caller closes it with closePort.
-func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (_ *port, err error) {
-	info, err := netdev.Lookup(name)
-	if err != nil {
-		return nil, notThere(err)
+// fitting finds an interface that can be a port of v. It warns if the tunnel carries less
+// than the interface.
+func (g *Gateway) fitting(name string, v *config.VNI) (info netdev.Info, err error) {
+	mtu := g.innerMTU(v)
+	if info, err = netdev.Lookup(name); err != nil {
+		return info, notThere(err)
 	}
 	if err := fitPort(info); err != nil {
-		return nil, err
+		return info, err
 	}
 	if info.MTU > mtu {
 		cure := fmt.Sprintf("ip link set dev %s mtu %d, and at its other end", name, mtu)
-		if more := info.MTU + g.overhead(d.cfg); more <= maxMTU {
+		if more := info.MTU + g.overhead(v); more <= maxMTU {
 			cure += fmt.Sprintf("; or give the underlay %d", more)
 		}
 		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger packets are dropped, and their senders told by ICMP",
 			"port", name, "mtu", info.MTU, "tunnel", mtu,
 			"cure", cure)
 	}
+	return info, nil
+}
+
+// openPort takes an interface as a port. Workers have it from the next snapshot on after
+// takeIn; the caller closes it with closePort.
+func (g *Gateway) openPort(m member, pair *netdev.Pair) (_ *port, err error) {
+	info, err := g.fitting(m.name, m.d.cfg)
+	if err != nil {
+		return nil, err
+	}
 	number, err := g.portNumbers.take()
 	if err != nil {
 		return nil, err
 	}
-	p := &port{domain: d, pair: pair, number: number}
+	p := &port{domain: m.d, pair: pair, number: number, vlan: m.vlan}
 	g.opened = append(g.opened, p)
 	defer func() {
 		if err != nil {
@@ -197,7 +214,12 @@ func (g *Gateway) openPort(d *domain, name string, pair *netdev.Pair, mtu int) (
 	if p.iface, err = g.takePort(info, mode, pair != nil, p.number); err != nil {
 		return nil, err
 	}
-	p.onClose(func() error { return g.closeIface(p.iface) })
+	p.onClose(func() error { return g.closePortIface(p.iface) })
+	if m.vlan != config.VLANKeep {
+		if err := p.needsTags(); err != nil {
+			return nil, err
+		}
+	}
 	calm, err := g.calmOffloads(p.iface)
 	p.onClose(calm)
 	return p, err

@@ -67,7 +67,9 @@ func (g *Gateway) flushOut(ports []*port, domains []*domain) error {
 	var counted dataplane.Leaving
 	for _, p := range ports {
 		byPort[p.number] = true
-		counted.Ports = append(counted.Ports, p.number)
+		if p.trunk == nil || p.trunk.live == 0 {
+			counted.Ports = append(counted.Ports, p.account)
+		}
 	}
 	for _, d := range domains {
 		byDomain[d.index] = true

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"vxgw/config"
 	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/netdev"
@@ -49,14 +50,14 @@ func (g *Gateway) Status() control.Status {
 	s.Underlay.Name, s.Underlay.Trouble = link.Name, trouble(link, state) // it may have been renamed
 	s.Underlay.Drops, s.Underlay.TxDrops = drops(v.ledger.Underlay)
 	for i, p := range g.ports {
-		if p == nil || i >= len(state.Ports) || state.Ports[i] == nil {
+		if p == nil || p.trunk != nil || i >= len(state.Ports) || state.Ports[i] == nil {
 			continue
 		}
 		c := control.Port{Interface: g.describe(p.iface), VNI: p.domain.cfg.VNI}
 		c.Up, c.MTU, c.Gone = state.Ports[i].Up, state.Ports[i].MTU, p.gone.Load()
 		c.NoCarrier = !c.Up && !c.Gone && p.bare.Load()
-		c.Drops, c.TxDrops = drops(entry(v.ledger.Ports, int(p.number)))
-		c.Isolated = state.Ports[i].Isolated
+		c.Drops, c.TxDrops = drops(entry(v.ledger.Ports, int(p.account)))
+		c.Isolated, c.VLANRule = state.Ports[i].Isolated, ruleOf(state.Ports[i].Tagging)
 		c.VLAN, c.VLANReason = p.tags.how, p.tags.why
 		if c.Gone {
 			c.Reason = wasTaken
@@ -66,6 +67,7 @@ func (g *Gateway) Status() control.Status {
 		}
 		s.Ports = append(s.Ports, c)
 	}
+	s.Ports = append(s.Ports, g.trunkStatus(&v, state)...)
 	shown, frozen := addrTexts{}, g.plane.FDB.CountFrozen(v.now)
 	for i, d := range v.domains {
 		if d == nil {
@@ -76,9 +78,10 @@ func (g *Gateway) Status() control.Status {
 		s.VNIs[len(s.VNIs)-1].Neigh = v.owners[i].neighStats()
 		s.FDB.Frozen += frozen[d.Index]
 		for _, a := range v.owners[i].absent {
-			s.Ports = append(s.Ports, a.port())
+			s.Ports = addAbsent(s.Ports, a)
 		}
 	}
+	sortVLANs(s.Ports)
 	f := g.plane.FDB.Stats()
 	s.FDB.Entries, s.FDB.Moves, s.FDB.Aged = f.Entries, f.Moves, f.Aged
 	s.FDB.Refused = f.RefusedStatic + f.RefusedLimit + f.RefusedFull
@@ -183,6 +186,9 @@ func (a *absence) port() control.Port {
 		p.Name, p.Device = netdev.FarEnd(a.name), a.name
 	} else if c := a.d.cfg.Port(a.name); c != nil {
 		p.Isolated = c.Isolated
+		if c.VLAN != config.VLANKeep {
+			p.VLANRule = c.VLAN.String()
+		}
 	}
 	return p
 }
@@ -259,13 +265,13 @@ func problems(s *control.Status) []string {
 		}
 		switch {
 		case p.Gone:
-			out = append(out, fmt.Sprintf("%s of vni %d is gone: %s", name, p.VNI, p.Reason))
+			out = append(out, fmt.Sprintf("%s of %s is gone: %s", name, owner(&p), p.Reason))
 		case !p.Up:
 			why := noCarrier(p.NoCarrier)
 			if p.Device != "" && p.NoCarrier { // of which the far end, which is the port, has no carrier then
 				why = fmt.Sprintf(": ip link set dev %s up", p.Device)
 			}
-			out = append(out, fmt.Sprintf("%s of vni %d is down%s", name, p.VNI, why))
+			out = append(out, fmt.Sprintf("%s of %s is down%s", name, owner(&p), why))
 		}
 	}
 	for _, v := range s.VNIs {

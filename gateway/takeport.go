@@ -35,13 +35,23 @@ func (g *Gateway) takePort(info netdev.Info, mode config.Mode, made bool, number
 		}
 		f.tags = g.keepTags(info, made, why)
 	}
+	if f.account, err = g.accountNumbers.take(); err != nil {
+		return nil, errors.Join(err, g.closeIface(f))
+	}
 	if made {
 		return f, nil // nobody else hears what is said there
 	}
 	if f.promisc, err = netdev.HoldPromisc(info.Index, info.Name); err != nil {
-		return nil, errors.Join(err, g.closeIface(f))
+		return nil, errors.Join(err, g.closePortIface(f))
 	}
 	return f, nil
+}
+
+// closePortIface is the reverse. No FDB entry names a port of it.
+func (g *Gateway) closePortIface(f *iface) error {
+	err := g.closeIface(f)
+	g.accountNumbers.put(f.account)
+	return err
 }
 
 // openTagging opens the interface with the program that reads tags. Where that
@@ -76,8 +86,8 @@ func (g *Gateway) openTagging(info netdev.Info, mode config.Mode, made bool, num
 }
 
 // vlanTags says what becomes of the VLAN tags of a port's frames, and why not the
-// best. off is the interface whose offloads are off for it.
-type vlanTags struct{ how, why, off string }
+// best. off is the interface whose offloads are off for it, cure what helps where they are lost.
+type vlanTags struct{ how, why, off, cure string }
 
 // The features that put tags beside frames: of who sends on a veth, and of a NIC
 // that receives.
@@ -115,7 +125,7 @@ func (g *Gateway) keepTags(info netdev.Info, made bool, why string) vlanTags {
 	}
 	why += "; " + err.Error()
 	g.log.Warn("VLAN tags on frames from the port are lost: VLANs are not kept apart", "port", info.Name, "reason", why, "cure", cure)
-	return vlanTags{how: control.TagsLost, why: why}
+	return vlanTags{how: control.TagsLost, why: why, cure: cure}
 }
 
 // switchOff switches those of the features off that an interface has on, until

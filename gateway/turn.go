@@ -96,6 +96,9 @@ func (t *turn) plan(c config.Changes) error {
 	}
 	for _, one := range c.Change {
 		d := byVNI[one.To.VNI]
+		if err := d.checkTags(one.To); err != nil {
+			return err
+		}
 		t.change = append(t.change, alteration{d, one.From, one.To})
 		was, will := members(d, d.cfg), members(d, one.To)
 		for _, m := range will {
@@ -110,8 +113,9 @@ func (t *turn) plan(c config.Changes) error {
 		t.remove = append(t.remove, d)
 		t.leave(d, func(member) bool { return false })
 	}
+	seen := infos{}
 	for _, m := range t.coming {
-		if err := t.g.look(m); err != nil {
+		if err := t.g.look(m, seen); err != nil {
 			return err
 		}
 	}
@@ -234,6 +238,25 @@ func (t *turn) open(m member) error {
 	return nil
 }
 
+// holdTrunks keeps the trunks open of which VLANs come, until free is called: their ports
+// may all go first.
+func (t *turn) holdTrunks() (free func()) {
+	var held []*trunk
+	for _, m := range t.coming {
+		if trunk := t.g.trunks[m.name]; trunk != nil && m.vlan.Mapped() {
+			trunk.users++
+			held = append(held, trunk)
+		}
+	}
+	return func() {
+		for _, trunk := range held {
+			if err := t.g.releaseTrunk(trunk); err != nil {
+				t.g.log.Warn("a trunk could not be closed", "port", trunk.info.Name, "err", err)
+			}
+		}
+	}
+}
+
 // holder is the leaving port that has a name which m needs.
 func (t *turn) holder(m member) *port {
 	for _, p := range t.leaving {
@@ -246,6 +269,7 @@ func (t *turn) holder(m member) *port {
 
 // move closes ports whose names are needed again, and opens those that need them.
 func (t *turn) move() error {
+	defer t.holdTrunks()()
 	var first []*port
 	for _, m := range t.coming {
 		for p := t.holder(m); p != nil; p = t.holder(m) {

@@ -106,39 +106,6 @@ func (g *Gateway) ofVNI(vni uint32) (*domain, error) {
 	return nil, noVNI(vni)
 }
 
-// AddPort takes an interface as a port of a VNI.
-func (g *Gateway) AddPort(c control.PortChange) error {
-	for _, v := range g.running().VNIs {
-		if v.Port(c.Name) != nil {
-			return about("port add", control.Clash(fmt.Sprintf("%s is a port of vni %d already (gw port del %s first)", c.Name, v.VNI, c.Name)))
-		}
-	}
-	return about("port add", g.edit(c.VNI, func(v *config.VNI) error {
-		v.Ports = append(slices.Clone(v.Ports), config.Port{Name: c.Name, Isolated: c.Isolated})
-		return nil
-	}))
-}
-
-// DeletePort gives an interface back, and takes away the static entries behind it.
-func (g *Gateway) DeletePort(c control.PortChange) error {
-	for _, v := range g.running().VNIs {
-		switch {
-		case v.Device != nil && v.Device.Name == c.Name:
-			return about("port del", fmt.Errorf("%s is the device of vni %d (it goes with gw vni del, or device: null in the file and a reload)", c.Name, v.VNI))
-		case v.Port(c.Name) == nil:
-			continue
-		case c.VNI != 0 && c.VNI != v.VNI:
-			return about("port del", control.Missing(fmt.Sprintf("%s is a port of vni %d, not %d", c.Name, v.VNI, c.VNI)))
-		}
-		return about("port del", g.edit(v.VNI, func(v *config.VNI) error {
-			v.Ports = slices.DeleteFunc(slices.Clone(v.Ports), func(o config.Port) bool { return o.Name == c.Name })
-			v.FDB = slices.DeleteFunc(slices.Clone(v.FDB), func(s config.Static) bool { return s.Port == c.Name })
-			return nil
-		}))
-	}
-	return about("port del", control.Missing(fmt.Sprintf("%s is no port of this gateway (gw port show lists those there are)", c.Name)))
-}
-
 func noVNI(vni uint32) error {
 	return control.Missing(fmt.Sprintf("there is no vni %d (gw vni show lists those there are)", vni))
 }

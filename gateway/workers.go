@@ -158,6 +158,7 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 	if slices.ContainsFunc(g.domains, func(d *domain) bool { return d != nil && len(d.absent) > 0 }) {
 		g.builder.rouse()
 	}
+	changed := false
 	for _, p := range g.ports {
 		if p == nil || p.info.Index != int(u.Index) {
 			continue
@@ -169,13 +170,14 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 		up := !p.gone.Load() && carries(u.Flags)
 		mtu := u.Attrs().MTU
 		if up == p.up && mtu == p.mtu {
-			return false
+			continue
 		}
-		g.log.Info("port changed", "port", p.label(), "up", up, "mtu", mtu)
-		p.up, p.mtu = up, mtu
-		return true
+		if !changed { // and all the VLANs of a trunk with it
+			g.log.Info("port changed", "port", p.label(), "up", up, "mtu", mtu)
+		}
+		p.up, p.mtu, changed = up, mtu, true
 	}
-	return false
+	return changed
 }
 
 // carries reports whether a port with these flags takes frames: it is up, has a

@@ -45,7 +45,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	e.injected(s.Underlay.Name, s.Underlay.Injected)
 	e.traffic(&s)
 	for _, p := range s.Ports {
-		e.iface(p.Interface, "port", strconv.FormatUint(uint64(p.VNI), 10))
+		e.iface(p.Interface, "port", vniLabel(p.VNI))
 	}
 	for _, v := range s.VNIs {
 		e.gauge(vniEntries, float64(v.FDB), strconv.FormatUint(uint64(v.VNI), 10))

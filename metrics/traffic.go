@@ -66,7 +66,13 @@ func (e emitter) drops(i control.Interface, name, vni string) {
 	}
 }
 
-func vniLabel(vni uint32) string { return strconv.FormatUint(uint64(vni), 10) }
+// vniLabel is empty for a trunk, which has several.
+func vniLabel(vni uint32) string {
+	if vni == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(vni), 10)
+}
 
 func add(sum *control.Traffic, t control.Traffic) {
 	sum.RxPackets += t.RxPackets

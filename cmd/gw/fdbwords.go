@@ -27,6 +27,8 @@ func parseChange(verb string, args []string) (control.FDBChange, error) {
 			w.text(&c.Via)
 		case "vni", "src_vni":
 			c.VNI = number[uint32](&w, config.MaxVNI)
+		case "vlan":
+			c.VLAN = number[uint16](&w, config.MaxVLAN)
 		case "port":
 			c.Port = number[uint16](&w, 1<<16-1)
 		case "self":
@@ -88,6 +90,8 @@ func parseFilter(args []string) (control.FDBFilter, error) {
 			w.addr(&f.Dst)
 		case word == "vni", word == "src_vni":
 			f.VNI = number[uint32](&w, config.MaxVNI)
+		case word == "vlan":
+			f.VLAN = number[uint16](&w, config.MaxVLAN)
 		case word == "self":
 			f.Self = true
 		case word == "master":
@@ -104,7 +108,6 @@ func parseFilter(args []string) (control.FDBFilter, error) {
 
 // unhonoured says of words of bridge(8) why gw has no use for them.
 var unhonoured = map[string]string{
-	"vlan":          "a VNI is one broadcast domain (leave it out)",
 	"nhid":          "there are no groups of next hops (give dst ADDRESS)",
 	"router":        "nobody is told that an address is a router's (leave it out)",
 	"sticky":        "static entries never move (say static)",

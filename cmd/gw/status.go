@@ -90,6 +90,11 @@ func printStatus(out io.Writer, s control.Status) error {
 		if p.Device != "" {
 			role = fmt.Sprintf("device %s of vni %d", p.Device, p.VNI)
 		}
+		if n := len(p.VLANs); n == 1 {
+			role = fmt.Sprintf("trunk, vlan %s is vni %d", p.VLANs[0].VLAN, p.VLANs[0].VNI)
+		} else if n > 1 {
+			role = fmt.Sprintf("trunk of %d VLANs", n)
+		}
 		if p.Gone {
 			role += ", gone"
 		}

@@ -44,7 +44,7 @@ func newVNIAdd() *cobra.Command {
 	f := c.Flags()
 	f.StringSliceVar(&remotes, "remote", nil, "VTEP that gets a copy of every flooded frame; repeatable")
 	f.StringVar(&group, "group", "", "multicast group that flooded frames go to; not with --remote")
-	f.StringSliceVar(&ports, "port", nil, "existing interface to bridge; repeatable")
+	f.StringSliceVar(&ports, "port", nil, "existing interface to bridge, or NAME:VLAN as for gw port add --vlan; repeatable")
 	f.StringVar(&device, "device", "", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.BoolVar(&noDevice, "no-device", false, "make no interface for this host, also where no --port is given")
 	f.StringSliceVar(&addresses, "address", nil, "address with prefix length for that interface; repeatable")
@@ -76,7 +76,15 @@ func newVNIAdd() *cobra.Command {
 			v["remotes"] = remotes
 		}
 		if c.Flags().Changed("port") {
-			v["ports"] = ports
+			list := []config.Port{}
+			for _, s := range ports {
+				p, err := config.ParsePort(s)
+				if err != nil {
+					return usageError{fmt.Errorf("vni add: %w", err)}
+				}
+				list = append(list, p)
+			}
+			v["ports"] = list
 		}
 		given(v, "group", group)
 		switch {
@@ -188,6 +196,9 @@ func showVNIs(out io.Writer, all []json.RawMessage, only uint32, asJSON bool) er
 		}
 		var ports, remotes []string
 		for _, p := range v.Ports {
+			if p.Trunk() {
+				p.Name += ":" + p.VLAN.String()
+			}
 			ports = append(ports, p.Name)
 		}
 		for _, r := range v.Remotes {
