@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 // the underlay, which is a plain host that speaks no VXLAN.
 type bed struct {
 	t                       testing.TB
+	lab                     *lab.Lab
 	host, remote, container *lab.Host
 	g                       *Gateway
 }
@@ -62,7 +63,7 @@ func newBedOf(t testing.TB, steps func(*Gateway) []func() error, prepare func(*b
 			t.Error(err)
 		}
 	})
-	b := &bed{t: t}
+	b := &bed{t: t, lab: l}
 	b.host, err = l.Host("host")
 	must(t, err)
 	b.remote, err = l.Host("remote")

@@ -30,7 +30,7 @@ func (g *Gateway) AddPort(c control.PortChange) error {
 		return about("port add", err)
 	}
 	for _, v := range g.running().VNIs {
-		if old := v.Port(c.Name); old != nil && (old.Meets(&port) || v.VNI == c.VNI) {
+		if old := v.Port(c.Name); old != nil && (v.VNI == c.VNI || old.VLAN == port.VLAN || !old.Trunk() || !port.Trunk()) {
 			return about("port add", control.Clash(fmt.Sprintf("%s is a port of vni %d already (gw port del %s first)", named(old), v.VNI, c.Name)))
 		}
 	}

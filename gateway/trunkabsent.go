@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"vxgw/netdev"
@@ -19,7 +20,7 @@ func (g *Gateway) restoreTrunk(name string, absent []*absence) (well bool) {
 	t, err := g.holdTrunk(name, absent[0].d.cfg)
 	if err != nil {
 		for _, a := range absent {
-			g.explain(a, err.Error())
+			g.explain(a, fmt.Sprintf("port %s: %v", name, err))
 		}
 		return false
 	}

@@ -191,6 +191,10 @@ func announce(log *slog.Logger, s control.Status, path string) {
 		log.Info("this kernel makes sending cost more system calls (Linux 6.17 does not)", "frames_per_call", per)
 	}
 	for _, p := range s.Ports {
+		if n := len(p.VLANs); n > 0 {
+			log.Info("trunk", "port", p.Name, "vlans", n, "tpid", p.TPID, "xdp", p.XDP, "mode", modes(p.Queues), "mtu", p.MTU)
+			continue
+		}
 		log.Info("port", "vni", p.VNI, "port", p.Name, "device", p.Device, "xdp", p.XDP, "mode", modes(p.Queues), "mtu", p.MTU)
 	}
 	for _, p := range s.Problems {
