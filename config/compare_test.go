@@ -79,10 +79,14 @@ func TestParseVNI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := c.ParseVNI([]byte(`{"vni": 2, "tunnel": {"tos": 8}}`))
+	all, err := c.ParseVNIs([]byte(`{"vni": 2, "tunnel": {"tos": 8}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(all) != 1 {
+		t.Fatalf("%d VNIs", len(all))
+	}
+	v := all[0]
 	if fmt.Sprint(v.Remotes) != "[10.0.0.1]" || v.Tunnel.TTL != 9 || v.Tunnel.TOS != 8 || v.Device == nil || v.Device.Name != "gw2" {
 		t.Errorf("%+v", v)
 	}
@@ -93,7 +97,7 @@ func TestParseVNI(t *testing.T) {
 		`[`:                           "bad YAML: sequence end token ']' not found",
 		`{"vni": 1, "ageing": "300"}`: "vnis[].ageing: 300 has no unit (give 300s for seconds)",
 	} {
-		if _, err := c.ParseVNI([]byte(text)); err == nil || err.Error() != want {
+		if _, err := c.ParseVNIs([]byte(text)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}

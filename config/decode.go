@@ -20,6 +20,7 @@ type decoder struct {
 	name  string
 	cfg   *Config
 	lines map[string]int // path of a setting -> its line
+	span  span           // of the VNI that is being decoded
 }
 
 // notYet names the keys of the schema that this release refuses, and what to
@@ -32,6 +33,9 @@ func (d *decoder) value(path string, node ast.Node, dst reflect.Value) error {
 	switch node.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
 		return d.errorf(node, "%s: anchors, aliases and tags are not supported (write the value out)", path)
+	}
+	if done, err := d.ranged(path, node, dst); done {
+		return err
 	}
 	if dst.Type() == reflect.TypeFor[VNI]() {
 		return d.vni(path, node, dst)
@@ -143,6 +147,11 @@ func (d *decoder) sequence(path string, node ast.Node, dst reflect.Value) error 
 	}
 	if dst.Kind() == reflect.Array && dst.Len() != len(s.Values) {
 		return d.errorf(node, "%s has %d values, not %d", path, len(s.Values), dst.Len())
+	}
+	if dst.Type() == reflect.TypeFor[[]VNI]() {
+		all, err := d.vnis(func(i int) string { return fmt.Sprintf("%s[%d]", path, i) }, s.Values)
+		dst.Set(reflect.ValueOf(all))
+		return err
 	}
 	if dst.Kind() == reflect.Slice {
 		dst.SetZero()

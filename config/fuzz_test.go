@@ -24,6 +24,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte("underlay: {iface: u, local: 10.9.9.9}\nvnis: " + c.text))
 	}
 	f.Add([]byte(`{"underlay": {"iface": "u"}, "remotes": ["10.0.0.1"], "vnis": [{"vni": 1, "device": null, "tunnel": {"ttl": 9}}]}`))
+	f.Add([]byte("underlay: {iface: u}\nvnis: [{vni: 10-19, ports: [{name: a, vlan: 100-109}]}, {vni: 7, ports: [{name: a, vlan: untagged}, {name: b, vlan: drop}]}]\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		sameByBoth(t, text)
 		c, err := Parse(text, "f")

@@ -3,14 +3,15 @@ package config
 import (
 	"errors"
 	"fmt"
-	"reflect"
 
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
 
-// ParseVNI reads one element of the list of VNIs, onto the defaults of c. It is not
-// validated: Validate a Config that has it. All errors are of type *Error.
-func (c *Config) ParseVNI(data []byte) (*VNI, error) {
+// ParseVNIs reads one element of the list of VNIs, onto the defaults of c, which stands for
+// one or for a range of them. They are not validated: Validate a Config that has them. All
+// errors are of type *Error.
+func (c *Config) ParseVNIs(data []byte) ([]VNI, error) {
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, withoutPlace(syntaxError("", err))
@@ -18,12 +19,12 @@ func (c *Config) ParseVNI(data []byte) (*VNI, error) {
 	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
 		return nil, &Error{Problem: "no VNI is described"}
 	}
-	var v VNI
 	d := decoder{cfg: c, lines: make(map[string]int)}
-	if err := d.value("vnis[]", file.Docs[0].Body, reflect.ValueOf(&v).Elem()); err != nil {
+	all, err := d.vnis(func(int) string { return "vnis[]" }, []ast.Node{file.Docs[0].Body})
+	if err != nil {
 		return nil, withoutPlace(err)
 	}
-	return &v, nil
+	return all, nil
 }
 
 // withoutPlace takes the line away: nobody has seen the text.

@@ -116,12 +116,18 @@ func TestTrunkOfAllVLANs(t *testing.T) {
 		t.Errorf("the status has %d ports", len(s.Ports))
 	}
 	must(t, b.host.DeleteLink("veth1"))
-	b.await("the trunk is gone", func() bool { p := b.g.Status().Ports; return len(p) == 1 && p[0].Gone && len(p[0].VLANs) == config.MaxVLAN })
+	b.await("the trunk is gone", func() bool {
+		p := b.g.Status().Ports
+		return len(p) == 1 && p[0].Gone && len(p[0].VLANs) == config.MaxVLAN
+	})
 	l := b.lab
 	must(t, l.Veth(b.host, "veth1", b.container, "veth0", lab.VethOptions{}))
 	must(t, b.container.SetOffload("veth0", "txvlan", false))
 	begin = time.Now()
-	b.await("the trunk is back", func() bool { p := b.g.Status().Ports; return len(p) == 1 && p[0].Up && len(p[0].VLANs) == config.MaxVLAN && !p[0].VLANs[0].Gone })
+	b.await("the trunk is back", func() bool {
+		p := b.g.Status().Ports
+		return len(p) == 1 && p[0].Up && len(p[0].VLANs) == config.MaxVLAN && !p[0].VLANs[0].Gone
+	})
 	back := time.Since(begin)
 	if inside, err = b.container.Capture("veth0", func(f lab.Frame) bool { return !f.Outgoing && f.Tagged }); err != nil {
 		t.Fatal(err)

@@ -25,25 +25,33 @@ func (g *Gateway) VNIs() []json.RawMessage {
 	return all
 }
 
-// AddVNI makes a bridge domain of what would be an element of vnis in a file.
+// AddVNI makes bridge domains of what would be an element of vnis in a file.
 func (g *Gateway) AddVNI(text json.RawMessage) error {
 	return about("vni add", g.rebuild(func() error {
-		v, err := g.base.ParseVNI(text)
+		added, err := g.base.ParseVNIs(text)
 		if err != nil {
 			return err
 		}
 		next := g.running()
-		if slices.ContainsFunc(next.VNIs, func(o config.VNI) bool { return o.VNI == v.VNI }) {
-			return control.Clash(fmt.Sprintf("vni %d is there already (gw vni del %d first, or change its ports and remotes)", v.VNI, v.VNI))
+		there := map[uint32]bool{}
+		for _, v := range next.VNIs {
+			there[v.VNI] = true
 		}
-		next.VNIs = append(next.VNIs, *v)
+		c := config.Changes{}
+		for i := range added {
+			if n := added[i].VNI; there[n] {
+				return control.Clash(fmt.Sprintf("vni %d is there already (gw vni del %d first, or change its ports and remotes)", n, n))
+			}
+			c.Add = append(c.Add, &added[i])
+		}
+		next.VNIs = append(next.VNIs, added...)
 		if err := next.Validate(); err != nil {
 			return err
 		}
-		if err := checkRemotes(&config.Config{VNIs: []config.VNI{*v}}, sourceAddrs(g.plane.Snapshot())); err != nil {
+		if err := checkRemotes(&config.Config{VNIs: added}, sourceAddrs(g.plane.Snapshot())); err != nil {
 			return err
 		}
-		return g.apply(config.Changes{Add: []*config.VNI{v}}, false)
+		return g.apply(c, false)
 	}))
 }
 

@@ -25,6 +25,7 @@ no frame of another VNI is lost. What is changed so holds until gw stops or read
   gw vni add 43 --remote 10.65.132.188 --address 172.17.43.2/24    with a device, gw43
   gw vni add 44 --group 224.1.1.1 --port veth1                     with a port, and no device
   gw vni add 45 --no-device                                        waits for ports: gw port add
+  gw vni add 10100-10199 --remote 10.65.132.188 --port eth1:100-199  VLANs of a trunk
   gw vni add 46 --group 224.1.1.1 --flood=false --storm broadcast=100,multicast=100
   gw vni show 43
   gw vni del 43`,
@@ -40,11 +41,11 @@ func newVNIAdd() *cobra.Command {
 	var remotes, ports, addresses []string
 	var group, device string
 	var noDevice bool
-	c := &cobra.Command{Use: "add VNI [flags]", Short: "Add a VNI"}
+	c := &cobra.Command{Use: "add VNI [flags]", Short: "Add a VNI, or a range of them"}
 	f := c.Flags()
 	f.StringSliceVar(&remotes, "remote", nil, "VTEP that gets a copy of every flooded frame; repeatable")
 	f.StringVar(&group, "group", "", "multicast group that flooded frames go to; not with --remote")
-	f.StringSliceVar(&ports, "port", nil, "existing interface to bridge, or NAME:VLAN as for gw port add --vlan; repeatable")
+	f.StringSliceVar(&ports, "port", nil, "existing interface to bridge, or NAME:VLAN as for gw port add --vlan; repeatable. Of a range of VNIs: a range of VLANs")
 	f.StringVar(&device, "device", "", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.BoolVar(&noDevice, "no-device", false, "make no interface for this host, also where no --port is given")
 	f.StringSliceVar(&addresses, "address", nil, "address with prefix length for that interface; repeatable")
@@ -59,7 +60,7 @@ func newVNIAdd() *cobra.Command {
 	f.String("srcport", "", "range of outer source ports, such as 49152-65535")
 	t.flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		vni, err := vniArg(args)
+		vni, err := vniOrRange(args)
 		if err != nil {
 			return usageError{fmt.Errorf("vni add: %w", err)}
 		}
@@ -76,11 +77,13 @@ func newVNIAdd() *cobra.Command {
 			v["remotes"] = remotes
 		}
 		if c.Flags().Changed("port") {
-			list := []config.Port{}
+			list := []map[string]string{}
 			for _, s := range ports {
-				p, err := config.ParsePort(s)
-				if err != nil {
-					return usageError{fmt.Errorf("vni add: %w", err)}
+				p := map[string]string{}
+				var vlan string
+				var ruled bool
+				if p["name"], vlan, ruled = strings.Cut(s, ":"); ruled {
+					p["vlan"] = vlan
 				}
 				list = append(list, p)
 			}
@@ -228,6 +231,14 @@ func vniArg(args []string) (uint32, error) {
 		return 0, fmt.Errorf("vni %q is out of range (give 1-%d)", args[0], config.MaxVNI)
 	}
 	return uint32(n), nil
+}
+
+// vniOrRange reads the only argument as it would stand in a file.
+func vniOrRange(args []string) (any, error) {
+	if len(args) == 1 && strings.Contains(args[0], "-") {
+		return args[0], nil
+	}
+	return vniArg(args)
 }
 
 // change has the gateway carry out a verb.
