@@ -47,11 +47,20 @@ type reach struct {
 	lanes []*lane
 }
 
+// drawnFor reports whether the ways out are as s has them: thousands of ports need not be
+// gone through for a remote's new way.
+func (w *Worker) drawnFor(s *Snapshot) bool {
+	return len(w.exits[0]) == len(s.Ports) && s.Underlay == w.snap.Underlay && sameList(s.Ports, w.snap.Ports) && sameList(s.Queues, w.snap.Queues)
+}
+
+// sameList reports whether two lists share their memory.
+func sameList[T any](a, b []T) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
+
 // drawExits finds the ways out of every interface that is up: by a queue of this
 // worker where there is one, else by the workers that have them.
 func (w *Worker) drawExits(s *Snapshot) {
 	ports, under := w.reach(s)
-	w.several = len(under.own) > 1
+	w.several, w.dressed = len(under.own) > 1, false
 	for i := range ways {
 		w.exits[i], w.beyond[i], w.wires[i] = make([]exit, len(ports)), make([]beyond, len(ports)), wire{}
 		for number, r := range ports {
@@ -59,10 +68,12 @@ func (w *Worker) drawExits(s *Snapshot) {
 			if p == nil || !p.Up {
 				continue
 			}
-			if n := len(r.own); n > 0 && !p.Exit.changes() {
+			changes := p.Exit.changes()
+			if n := len(r.own); n > 0 && !changes {
 				w.exits[i][number] = exit{r.own[i%n], uint32(p.MTU + ethernetAndTag)}
 			} else {
 				w.beyond[i][number] = drawBeyond(i, p, ports)
+				w.dressed = w.dressed || changes
 			}
 		}
 		if !s.Underlay {

@@ -131,31 +131,3 @@ func (w *Worker) domainOf(i int, p *Port) uint16 {
 	}
 	return NoDomain
 }
-
-// toBeyond sends row i's frame, or a copy of it, to a port that is not one of this worker's
-// sockets with frames as they are: b says how it leaves.
-func (w *Worker) toBeyond(i int, b *beyond, desc ring.Desc, kind kind) Verdict {
-	v := ToPort
-	switch {
-	case b.socket == nil && b.lane == nil:
-		v = PortDown
-	case b.bare && isTag(binary.BigEndian.Uint16(w.mem.Bytes(desc.Addr, ethernet)[atType:])):
-		v = InnerVLAN
-	case desc.Len > b.limit:
-		limit := b.limit
-		if b.tag != 0 {
-			limit += tagLen // of which none is left for another one
-		}
-		return w.tooBigForPort(i, desc, limit, kind)
-	case b.tag != 0 && !w.push(&desc, b.tag):
-		v = NoHeadroom
-	case b.lane != nil:
-		return w.cross(b.lane, b.port, w.way, kind, desc)
-	case !b.socket.Send(desc):
-		v = TxFull
-	default:
-		return ToPort
-	}
-	w.pool.Put(desc.Addr)
-	return v
-}

@@ -51,6 +51,7 @@ type Worker struct {
 	exits      [ways][]exit   // by way and port index
 	beyond     [ways][]beyond // likewise
 	wires      [ways]wire
+	dressed    bool    // there are ports with a TagExit
 	several    bool    // ways to the underlay, by queues of this worker
 	way        uint32  // of the batch
 	from       uint32  // of the batch: the port, or Underlay
@@ -202,6 +203,7 @@ func (w *Worker) Round() int {
 // touched any more.
 func (w *Worker) adopt(s *Snapshot) {
 	w.publishCounters() // while the queues are there
+	drawn := w.drawnFor(s)
 	w.snap = s
 	w.foldAll()
 	w.met = [meetings]meeting{}
@@ -213,7 +215,9 @@ func (w *Worker) adopt(s *Snapshot) {
 	for _, q := range w.queues {
 		q.dirty = q.Socket.Pending() > 0 // its interface may be up again
 	}
-	w.drawExits(s)
+	if !drawn {
+		w.drawExits(s)
+	}
 	w.bed.watch(w.queues)
 	w.idStep = uint16(max(len(s.Queues), 1))
 	w.passed.Store(s.Seq)
