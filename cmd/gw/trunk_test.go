@@ -244,7 +244,7 @@ func TestTrunk(t *testing.T) {
 // segments that are too big for the tunnel too: who is told so is told with the tag.
 func TestTrunkHosts(t *testing.T) {
 	t.Parallel()
-	b := newTrunkBed(t, 0x8100, fmt.Sprintf(twoVLANs, ""))
+	b := newTrunkBed(t, 0x8100, "- {vni: 43, device: {addresses: [172.17.1.2/24]}, ports: [{name: eth1, vlan: 200}]}\n- {vni: 42, ports: [{name: eth1, vlan: 100}]}\n")
 	c, err := b.trunk.JoinVLAN("eth0", lab.Tag{Type: 0x8100, TCI: 200})
 	must(t, err)
 	defer func() { must(t, c.Close()) }()
@@ -253,6 +253,9 @@ func TestTrunkHosts(t *testing.T) {
 	near := end{host: b.trunk, dev: "eth0", addr: netip.MustParseAddr("172.17.1.11")}
 	far := end{host: b.far, dev: "vxlan43", addr: netip.MustParseAddr("172.17.1.13")}
 	converse(t, near, far)
+	host := end{host: b.node1, dev: "gw43", addr: netip.MustParseAddr("172.17.1.2")}
+	resolve(t, near, host)
+	resolve(t, host, far)
 	for _, h := range []*lab.Host{b.node1, b.far} {
 		must(t, h.SetMTU("ens18", 1400))
 	}
@@ -309,6 +312,12 @@ func TestTrunkChanges(t *testing.T) {
 		}
 		gw("port", "del", "eth1", "--vlan", "200")
 	}
+	gw("vni", "add", "10300-10301", "--port", "eth1:300-301")
+	if out := gw("port", "show"); !strings.Contains(out, "eth1   10300  300") || !strings.Contains(out, "eth1   10301  301") {
+		t.Errorf("gw port show:\n%s", out)
+	}
+	gw("vni", "del", "10300")
+	gw("vni", "del", "10301")
 	gw("vni", "add", "45", "--port", "eth1:300")
 	if out := gw("vni", "show", "45", "-j"); !strings.Contains(out, `"vlan": "300"`) {
 		t.Errorf("gw vni show 45 -j: %s", out)
