@@ -27,7 +27,7 @@ func (g *Gateway) isolate(d *domain) {
 	for _, p := range d.ports {
 		if c := d.cfg.Port(p.label()); p.pair == nil && c != nil {
 			p.isolated = c.Isolated
-			if p.trunk == nil {
+			if p.trunk == nil && !c.VLAN.Mapped() {
 				p.vlan = c.VLAN
 			}
 		}

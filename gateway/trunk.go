@@ -40,8 +40,8 @@ func (g *Gateway) openVLAN(m member) (_ *port, err error) {
 	if err != nil {
 		return nil, errors.Join(err, g.releaseTrunk(t))
 	}
-	p := &port{iface: t.iface, trunk: t, domain: m.d, number: number, vlan: m.vlan, tpid: m.tpid, up: t.up, mtu: t.mtu}
-	p.bare.Store(t.up && !t.info.Carrier)
+	p := &port{iface: t.iface, trunk: t, domain: m.d, number: number, vlan: m.vlan, tpid: m.tpid, up: t.info.Up, mtu: t.info.MTU}
+	p.bare.Store(t.info.Up && !t.info.Carrier)
 	g.opened = append(g.opened, p)
 	p.onClose(func() error { return g.releaseTrunk(t) })
 	return p, nil
@@ -61,7 +61,7 @@ func (g *Gateway) holdTrunk(name string, v *config.VNI) (_ *trunk, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &trunk{number: number, users: 1, up: info.Up, mtu: info.MTU}
+	t := &trunk{number: number, users: 1}
 	if t.iface, err = g.takePort(info, portMode(g.cfg.Underlay.Mode), false, number); err != nil {
 		g.portNumbers.put(number)
 		return nil, err
