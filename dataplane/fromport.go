@@ -11,12 +11,8 @@ import (
 // fromPort works on the n frames that were received on a port and returns how
 // many bytes they had.
 func (w *Worker) fromPort(port uint32, n int) (bytes uint64) {
-	p := w.snap.Ports[port]
-	if p.Tagging != nil {
-		return w.fromTagged(port, p.Tagging, n)
-	}
 	b, n := &w.batch, min(n, BatchSize)
-	d, from := w.snap.Domains[p.Domain], fdb.PortDest(port)
+	d, from := w.snap.Domains[w.snap.Ports[port].Domain], fdb.PortDest(port)
 	domain := fdb.MakeKey(d.Index, 0)
 	w.from = port
 	for i := range n {

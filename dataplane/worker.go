@@ -178,6 +178,8 @@ func (w *Worker) Round() int {
 		w.way = q.way
 		if q.Port == Underlay {
 			q.received(n, w.fromTunnel(n))
+		} else if t := w.snap.Ports[q.Port].Tagging; t != nil {
+			q.received(n, w.fromTagged(q.Port, t, n))
 		} else {
 			q.received(n, w.fromPort(q.Port, n))
 		}
