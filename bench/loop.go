@@ -1,133 +1,139 @@
 package bench
 
 import (
-	"errors"
-	"fmt"
-	"net/netip"
 	"time"
 
 	"vxgw/dataplane"
-	"vxgw/fdb"
 	"vxgw/ring"
-	"vxgw/vxlan"
 )
 
 // A step of the loop:
 //
 //	deliver   the bench, as the kernel: frames off the fill ring, packets into them, descriptors onto rx
 //	Round     the worker; the only part that is timed
-//	take      the bench, as the kernel: descriptors off tx onto the completion ring
+//	take      the bench, as the kernel: descriptors off tx onto the completion ring; and what the mix changed is undone
 
 // LoopConfig says what a Loop measures.
 type LoopConfig struct {
 	Direction Direction
-	MACs      int    // in the FDB, half of them on each side, each in use
-	RingSize  uint32 // of each of the eight rings; 0 is what a gateway has
+	Mix       Mix
+	MACs      int    // in the FDB, half of them on each side
+	VNIs      int    // bridge domains, each with ports of its own; 0 is 1
+	Remotes   int    // VTEPs that the far stations are behind; 0 is 1
+	Copies    int    // Flood: of each frame; 0 is 1
+	Beside    int    // destinations that move each second while it is measured, see mover
+	Room      int    // entries that the FDB has room for beside
+	RingSize  uint32 // of each of the underlay's four rings, and of the ports' while there are few; 0 is what a gateway has
 }
 
-// gatewayRing is the size of a gateway's rings (gateway/iface.go).
-const gatewayRing = 2048
+// gatewayRing is the size of a gateway's rings (gateway/frames.go), and packetMost the most packets that are prepared: more
+// stations than that meet as many cache misses.
+const (
+	gatewayRing = 2048
+	packetMost  = 1 << 22
+)
 
-// Loop is a worker between a port and a tunnel over rings in ordinary memory, saturated: each round finds a full batch. It
+// complete sets the defaults.
+func (c *LoopConfig) complete() {
+	if c.RingSize == 0 {
+		c.RingSize = gatewayRing
+	}
+	c.VNIs, c.Remotes, c.Copies = max(c.VNIs, 1), max(c.Remotes, 1), max(c.Copies, 1)
+	if c.Direction == Encap {
+		c.Remotes = max(c.Remotes, c.Copies)
+	}
+	if c.Beside > 0 && c.Direction == Encap {
+		c.Remotes = max(c.Remotes, 2)
+	} else if c.Beside > 0 {
+		c.Copies = max(c.Copies, 2)
+	}
+}
+
+// half is how many stations are on each side: as many in each domain.
+func (c *LoopConfig) half() uint32 {
+	return uint32(max(c.MACs/2/c.VNIs, 1) * c.VNIs)
+}
+
+// portRing is the size of a port's rings. With thousands of ports they are short, so that the frames fit into memory.
+func (c *LoopConfig) portRing() uint32 {
+	switch {
+	case c.VNIs <= 8:
+		return c.RingSize
+	case c.VNIs <= 256:
+		return 64 // the shortest that a gateway has
+	}
+	return 16
+}
+
+// sides returns where the frames come from and where they go.
+func (c *LoopConfig) sides() (from, to side) {
+	from, to = c.Direction.sides()
+	switch c.Mix {
+	case Learn:
+		from = newcomers
+	case Move:
+		from = wanderers
+	}
+	return from, to
+}
+
+// Loop is a worker between ports and a tunnel over rings in ordinary memory, saturated: each round finds a full batch. It
 // belongs to one goroutine.
 type Loop struct {
-	plane   *dataplane.Plane
-	worker  *dataplane.Worker
-	rx, tx  *ring.Kernel // of the interface that receives, and the one that sends
-	verdict dataplane.Verdict
-	sample  func(packet []byte) error
+	site   *site
+	worker *dataplane.Worker
+	queues []*dataplane.Queue // the underlay's, then the ports'
+	rx, tx []*ring.Kernel     // of the interfaces that receive, and of those that send
 
 	packets   traffic
-	next      int // offset of the next packet
+	next      int // the next packet
+	done      int // the first of those of the batch at hand
 	epoch     time.Time
 	reading   time.Duration // of the clock
 	delivered uint64
 	taken     uint64
+	stuck     uint64 // Full: sent before the tx ring was full
 }
 
 // NewLoop builds the worker, with a full FDB and the way to the remote open. The caller closes it.
-func NewLoop(c LoopConfig) (_ *Loop, err error) {
-	if c.RingSize == 0 {
-		c.RingSize = gatewayRing
+func NewLoop(c LoopConfig) (*Loop, error) {
+	s, err := newSite(c, 1)
+	if err != nil {
+		return nil, err
 	}
-	l := &Loop{epoch: time.Now()}
+	return s.loops[0], nil
+}
+
+// Close gives the memory back, also that of the other workers at its site.
+func (l *Loop) Close() error { return l.site.close() }
+
+// newLoop adds a worker to a site, with queues of its own of every interface. Seed makes its frames others than those of the next one.
+func newLoop(s *site, seed uint64) (l *Loop, err error) {
+	c := &s.config
+	l = &Loop{site: s, epoch: time.Now()}
 	l.reading = readingTime(l.epoch)
-	defer func() {
-		if err != nil {
-			l.Close()
-		}
-	}()
-	if l.packets, err = newTraffic(c.Direction, c.MACs, max(c.MACs, 4096)); err != nil {
+	if l.packets, err = s.newTraffic(seed); err != nil {
 		return nil, err
 	}
-	mem, err := ring.NewMemory(int(10*c.RingSize), 4096)
-	if err != nil {
+	if l.worker, err = s.plane.AddWorker(-1); err != nil {
 		return nil, err
 	}
-	table, err := fdb.New(fdb.Config{MaxEntries: max(2*c.MACs, 1<<16)})
-	if err != nil {
-		return nil, errors.Join(err, mem.Close())
+	pool := s.plane.Depot.NewPool()
+	wire, wireKernel := ring.NewLoopback(s.plane.Memory, c.RingSize, pool)
+	l.queues = append(l.queues, &dataplane.Queue{Socket: wire, Port: dataplane.Underlay})
+	wires, ports := []*ring.Kernel{wireKernel}, []*ring.Kernel(nil)
+	for p := range uint32(c.VNIs * s.owned) {
+		socket, kernel := ring.NewLoopback(s.plane.Memory, c.portRing(), pool)
+		l.queues, ports = append(l.queues, &dataplane.Queue{Socket: socket, Port: p}), append(ports, kernel)
 	}
-	l.plane = dataplane.NewPlane(mem, table, dataplane.NewRemotes(16))
-	if l.worker, err = l.plane.AddWorker(-1); err != nil {
-		return nil, err
-	}
-	pool := l.plane.Depot.NewPool()
-	port, portKernel := ring.NewLoopback(mem, c.RingSize, pool)
-	wire, wireKernel := ring.NewLoopback(mem, c.RingSize, pool)
 	pool.Drain()
-	l.rx, l.tx, l.verdict, l.sample = portKernel, wireKernel, dataplane.ToRemote, checkPacket
-	if c.Direction == Decap {
-		l.rx, l.tx, l.verdict, l.sample = wireKernel, portKernel, dataplane.ToPort, checkInner
+	if l.rx, l.tx = ports, wires; c.Direction == Decap {
+		l.rx, l.tx = wires, ports
 	}
-	return l, l.publish(port, wire, uint32(c.MACs/2))
-}
-
-// publish gives the worker its snapshot, and the FDB its stations, half of them on each side.
-func (l *Loop) publish(port, wire *ring.Socket, half uint32) error {
-	const now = 1
-	tunnel := &dataplane.Tunnel{
-		Outer:  vxlan.TemplateConfig{SrcPorts: [2]uint16{49152, 65535}, InheritTOS: true, DstPort: vxlan.Port, SrcMAC: macBytes(underlayMAC)},
-		Source: func(netip.Addr) netip.Addr { return underlayAddr }}
-	number, err := l.plane.Remotes.Add(remoteAddr)
-	if err != nil {
-		return err
+	if c.Mix == Full {
+		l.stuck = uint64(c.RingSize)
 	}
-	headers, err := tunnel.Headers(remoteAddr, macBytes(remoteMAC))
-	if err != nil {
-		return err
-	}
-	d := &dataplane.Domain{VNI: vni, Learning: true, Tunnel: tunnel, FloodPorts: []uint32{0}, FloodRemotes: []uint32{number}}
-	l.plane.Tick(now)
-	for i := range max(half, 1) {
-		l.plane.FDB.Learn(fdb.MakeKey(0, nearSide.mac(i)), fdb.PortDest(0), now)
-		l.plane.FDB.Learn(fdb.MakeKey(0, farSide.mac(i)), fdb.RemoteDest(number), now)
-	}
-	if n := l.plane.FDB.Len(); n != 2*int(max(half, 1)) {
-		return fmt.Errorf("fill the FDB: it has %d entries instead of %d", n, 2*half)
-	}
-	l.plane.Publish(&dataplane.Snapshot{
-		LocalMAC: underlayMAC,
-		Locals:   []vxlan.Addr{vxlan.AddrOf(underlayAddr)},
-		Underlay: true,
-		Domains:  []*dataplane.Domain{d},
-		VNIs:     dataplane.NewVNITable([]*dataplane.Domain{d}),
-		Ports:    []*dataplane.Port{{MTU: 1500, Up: true}},
-		Paths:    [][]dataplane.Path{{{State: dataplane.PathDirect, MTU: 1550, Headers: headers}}},
-		Queues:   [][]*dataplane.Queue{{{Socket: wire, Port: dataplane.Underlay}, {Socket: port}}},
-	})
-	return nil
-}
-
-// Close gives the memory back.
-func (l *Loop) Close() error {
-	if l.plane == nil {
-		return nil
-	}
-	if l.worker != nil {
-		l.worker.Close()
-	}
-	return errors.Join(l.plane.FDB.Close(), l.plane.Memory.Close())
+	return l, nil
 }
 
 // Spent is where the time of some steps went.
@@ -153,11 +159,13 @@ func (s Spent) NsPerPacket() (worker, harness float64) {
 func (l *Loop) Run(n int) (s Spent) {
 	last := time.Since(l.epoch)
 	for range n {
+		l.step()
 		s.Packets += l.deliver()
 		start := time.Since(l.epoch)
 		l.worker.Round()
 		end := time.Since(l.epoch)
 		l.take()
+		l.undo()
 		s.Worker += end - start
 		s.Harness += start - last
 		last = time.Since(l.epoch)
@@ -180,58 +188,4 @@ func readingTime(epoch time.Time) time.Duration {
 		best = min(best, time.Since(epoch)-start)
 	}
 	return best / n
-}
-
-// deliver receives a batch and returns how many packets it has.
-func (l *Loop) deliver() int {
-	const headroom = 256 // what the kernel leaves in front of a packet (XDP_PACKET_HEADROOM)
-	k := l.rx
-	n := k.Rx.Reserve(k.Fill.Peek(dataplane.BatchSize))
-	for i := range n {
-		addr := k.Fill.At(i) + headroom
-		copy(l.plane.Memory.Bytes(addr, uint32(l.packets.length)), l.packets.bytes[l.next:])
-		if l.next += l.packets.stride; l.next == len(l.packets.bytes) {
-			l.next = 0
-		}
-		slot := k.Rx.Slot(i)
-		slot.Addr, slot.Len, slot.Options = addr, uint32(l.packets.length), 0
-	}
-	k.Fill.Release(n)
-	k.Rx.Submit(n)
-	l.delivered += uint64(n)
-	return int(n)
-}
-
-// take completes everything that was sent.
-func (l *Loop) take() {
-	k := l.tx
-	n := k.Completion.Reserve(k.Tx.Peek(k.Tx.Size()))
-	for i := range n {
-		k.Completion.Set(i, k.Tx.At(i).Addr)
-	}
-	k.Tx.Release(n)
-	k.Completion.Submit(n)
-	l.taken += uint64(n)
-}
-
-// Check fails unless every packet so far went where it had to, and what the next ones look like is right.
-func (l *Loop) Check() error {
-	n := l.deliver()
-	l.worker.Round()
-	var err error
-	got := l.tx.Take(func(_ uint64, packet []byte) {
-		if err == nil {
-			err = l.sample(packet)
-		}
-	})
-	l.taken += uint64(got)
-	for l.worker.Round() > 0 { // until it has nothing to do, and counts what it did
-	}
-	switch v := l.worker.Counters.Verdicts[l.verdict].Load(); {
-	case err != nil:
-		return fmt.Errorf("check what the worker sent: %w", err)
-	case got != n || l.taken != l.delivered || v != l.delivered:
-		return fmt.Errorf("check what the worker sent: of %d packets %d were sent and %d have the verdict %v", l.delivered, l.taken, v, l.verdict)
-	}
-	return nil
 }

@@ -14,13 +14,13 @@ import (
 // Report is everything that one run of the bench measured, and under which
 // conditions.
 type Report struct {
-	Date     time.Time      `json:"date"`
-	Kernel   string         `json:"kernel"`
-	CPU      string         `json:"arch"`
-	CPUs     int            `json:"cpus"`
-	Memory   []MemoryResult `json:"memory"`
-	EndToEnd *EndToEnd      `json:"end_to_end,omitempty"`
-	LeftOut  string         `json:"left_out,omitempty"` // why there is no end to end
+	Date     time.Time `json:"date"`
+	Kernel   string    `json:"kernel"`
+	CPU      string    `json:"arch"`
+	CPUs     int       `json:"cpus"`
+	Memory   InMemory  `json:"memory"`
+	EndToEnd *EndToEnd `json:"end_to_end,omitempty"`
+	LeftOut  string    `json:"left_out,omitempty"` // why there is no end to end
 }
 
 // Options says how long to measure.
@@ -37,23 +37,14 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := unix.Uname(&name); err == nil {
 		r.Kernel = unix.ByteSliceToString(name.Release[:])
 	}
-	inMemory, rounds, window := 5*time.Second, 21, 2*time.Second
+	rounds, window := 21, 2*time.Second
 	if o.Quick {
-		inMemory, rounds, window = time.Second, 15, 700*time.Millisecond
+		rounds, window = 15, 700*time.Millisecond
 	}
 	fmt.Fprintf(o.Out, "gw bench: kernel %s, %s, %d CPUs, %s\n\n", r.Kernel, r.CPU, r.CPUs, r.Date.Format(time.DateOnly))
-	fmt.Fprintf(o.Out, "In memory: one worker, 64-byte frames, no kernel; ns per packet, median of many short slices\n")
-	for _, goal := range memoryGoals {
-		for _, d := range []Direction{Encap, Decap} {
-			m, err := MeasureMemory(LoopConfig{Direction: d, MACs: goal.macs}, inMemory)
-			if err != nil {
-				return r, err
-			}
-			m.ID, m.Must, m.Aim = goal.id, goal.must, goal.aim
-			r.Memory = append(r.Memory, m)
-			fmt.Fprintf(o.Out, "  %s  %v, %8d MACs  %5.1f ns  (10 %% below %.1f, 10 %% above %.1f; must %.0f, aim %.0f)\n",
-				m.ID, d, m.MACs, m.Ns, m.NsLow, m.NsHigh, m.Must, m.Aim)
-		}
+	var err error
+	if r.Memory, err = MeasureInMemory(o.Quick, o.Out); err != nil {
+		return r, err
 	}
 	if os.Geteuid() != 0 {
 		r.LeftOut = "end to end was left out: it makes network namespaces, and that needs root"

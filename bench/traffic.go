@@ -2,7 +2,6 @@ package bench
 
 import (
 	"encoding/binary"
-	"math/rand/v2"
 	"net/netip"
 
 	"vxgw/vxlan"
@@ -49,8 +48,10 @@ func (d Direction) MarshalText() ([]byte, error) { return []byte(d.String()), ni
 type side uint64
 
 const (
-	nearSide side = 0x0202 // behind the port
-	farSide  side = 0x0204 // behind the remote
+	nearSide  side = 0x0202 // behind the port
+	farSide   side = 0x0204 // behind the remote
+	newcomers side = 0x0208 // where the frames come from, and nobody knows them
+	wanderers side = 0x020a // where the frames come from, and the FDB has them elsewhere
 )
 
 // scatter spreads the numbers of stations over their MAC addresses: an odd factor
@@ -59,6 +60,11 @@ const scatter = 2654435761
 
 // mac returns the address of station i.
 func (s side) mac(i uint32) uint64 { return uint64(s)<<32 | uint64(i*scatter) }
+
+// numberOf returns the number of the station with an address: scatter times gather is 1, modulo 2^32.
+func numberOf(mac uint64) uint32 { return uint32(mac) * gather }
+
+const gather = 244002641
 
 // sides returns where the frames of a direction come from and where they go.
 func (d Direction) sides() (from, to side) {
@@ -99,58 +105,6 @@ func putInner(f []byte, dst, src uint64, sport uint16) {
 		sum = 0xffff // RFC 768: zero means none
 	}
 	binary.BigEndian.PutUint16(udp[6:], sum)
-}
-
-// putOuter writes the outer headers of the remote in front of an inner frame, with
-// the source port of that flow and without UDP checksum, as gw sends them.
-func putOuter(p []byte, t *vxlan.Template, inner []byte) {
-	var in vxlan.Inner
-	vxlan.ParseInner(inner, &in) // of our own making
-	t.Put((*[vxlan.Overhead]byte)(p), len(p)-vxlan.Overhead, vni, in.Flow(), 1)
-}
-
-// fromRemote returns the outer headers of packets from the remote to the device
-// under test.
-func fromRemote() (vxlan.Template, error) {
-	return vxlan.NewTemplate(vxlan.TemplateConfig{
-		SrcMAC: macBytes(remoteMAC), DstMAC: macBytes(underlayMAC),
-		Src: remoteAddr, Dst: underlayAddr, DstPort: vxlan.Port, SrcPorts: [2]uint16{49152, 65535}, TTL: 64,
-	})
-}
-
-// traffic is a number of prepared packets, one every stride bytes.
-type traffic struct {
-	bytes  []byte
-	length int // of a packet
-	stride int
-}
-
-// newTraffic prepares n packets of random stations, of which there are half as many
-// on each side as macs says.
-func newTraffic(d Direction, macs, n int) (traffic, error) {
-	t := traffic{length: innerLen, stride: innerLen}
-	template, err := fromRemote()
-	if err != nil {
-		return t, err
-	}
-	at := 0
-	if d == Decap {
-		at = vxlan.Overhead
-		t.length += at
-		t.stride = 128
-	}
-	t.bytes = make([]byte, n*t.stride)
-	random := rand.New(rand.NewPCG(1, uint64(macs)))
-	from, to := d.sides()
-	half := uint32(max(macs/2, 1))
-	for i := range n {
-		p := t.bytes[i*t.stride:][:t.length]
-		putInner(p[at:], to.mac(random.Uint32N(half)), from.mac(random.Uint32N(half)), uint16(random.Uint32()))
-		if d == Decap {
-			putOuter(p, &template, p[at:])
-		}
-	}
-	return t, nil
 }
 
 func putMAC(b []byte, mac uint64) {

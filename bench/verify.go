@@ -32,9 +32,6 @@ func checkPacket(b []byte) error {
 // it.
 func checkForwarded(b []byte) error { return checkFrame(b, nearSide, farSide) }
 
-// checkInner fails unless b is a frame of a far station.
-func checkInner(b []byte) error { return checkFrame(b, farSide, nearSide) }
-
 // checkFrame fails unless b is, byte for byte, what putInner makes.
 func checkFrame(b []byte, from, to side) error {
 	if len(b) != innerLen {

@@ -1,0 +1,6 @@
+//go:build race
+
+package bench
+
+// raceEnabled: the race detector allocates, and takes ten times as long.
+const raceEnabled = true
