@@ -61,9 +61,12 @@ const (
 
 // Config sizes a table. The zero value is ready to use.
 type Config struct {
-	MaxEntries int  // whole table, refuses beyond; 0 means DefaultMaxEntries, at most 2^30
-	Shards     int  // power of two, at most 1024; 0 means DefaultShards
-	Heap       bool // ordinary memory, all allocated at once, where the race detector sees it; for tests
+	MaxEntries int // whole table, refuses beyond; 0 means DefaultMaxEntries, at most 2^30
+	Shards     int // power of two, at most 1024; 0 means DefaultShards
+	// Seed of the hash, for counts of instructions that have to repeat. 0, as it has to be wherever there are strangers, is a
+	// random one: else they could choose addresses that all have one home.
+	Seed uint64
+	Heap bool // ordinary memory, all allocated at once, where the race detector sees it; for tests
 }
 
 // Table is the forwarding database. All methods may be called from any goroutine at once, except Close.
@@ -102,7 +105,7 @@ func New(cfg Config) (*Table, error) {
 	if cfg.Shards < 0 || cfg.Shards > largestShards || bits.OnesCount(uint(cfg.Shards)) != 1 {
 		return nil, fmt.Errorf("make fdb: %d shards is not a power of two in 1..%d", cfg.Shards, largestShards)
 	}
-	seed, err := newSeed()
+	seed, err := newSeed(cfg.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("make fdb: seed hash: %w", err)
 	}

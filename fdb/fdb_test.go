@@ -170,3 +170,18 @@ func TestLimits(t *testing.T) {
 	}
 	check(t, tab)
 }
+
+// TestSeed wants tables of one seed to be the same, and those of none to differ.
+func TestSeed(t *testing.T) {
+	homes := func(seed uint64) (all [64]uint64) {
+		tab := newTable(t, Config{Seed: seed, MaxEntries: 1000})
+		for i := range all {
+			all[i] = tab.hash(MakeKey(1, unicast(uint64(i))))
+		}
+		return all
+	}
+	one, again, two, free, freer := homes(1), homes(1), homes(2), homes(0), homes(0)
+	if one != again || one == two || free == freer || free == one {
+		t.Error("seeds do not decide, or nothing is random without one")
+	}
+}

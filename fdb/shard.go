@@ -2,6 +2,7 @@ package fdb
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
 	"sync"
@@ -69,9 +70,13 @@ func (t *Table) hash(k Key) uint64 {
 	return hi ^ lo
 }
 
-func newSeed() (seed [4]uint64, err error) {
+// newSeed makes the seed of a table from a number, or at random if that is 0.
+func newSeed(from uint64) (seed [4]uint64, err error) {
 	var raw [32]byte
-	if _, err = rand.Read(raw[:]); err != nil {
+	if from != 0 {
+		binary.LittleEndian.PutUint64(raw[:], from)
+		raw = sha256.Sum256(raw[:])
+	} else if _, err = rand.Read(raw[:]); err != nil {
 		return seed, err
 	}
 	for i := range seed {
