@@ -9,13 +9,16 @@
 # make install   put gw below PREFIX (/usr/local), with manual pages, completions and the systemd unit
 # make deb       build a Debian package of it
 # make bench     measure: in memory, and end to end against the kernel and others (root)
+# make bench-check
+#                compare instructions and allocations per packet with bench/baseline.txt,
+#                which make bench-baseline writes (valgrind)
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 PREFIX  ?= /usr/local
 LDFLAGS := -s -w -X vxgw/gateway.Version=$(VERSION)
 
-.PHONY: all build demo test vmlab test-arm64 lint generate check-bpf bench bench-quick install deb clean
+.PHONY: all build demo test vmlab test-arm64 lint generate check-bpf bench bench-quick bench-check bench-baseline install deb clean
 
 all: build
 
@@ -61,6 +64,14 @@ bench: build
 
 bench-quick: build
 	./gw bench --quick
+
+# The allocations of every path, without the race detector, and the instructions of some.
+bench-check:
+	$(GO) test -run 'TestLoops|TestQuickInMemory' ./bench
+	GO="$(GO)" bench/instructions.sh check
+
+bench-baseline:
+	GO="$(GO)" bench/instructions.sh write
 
 install: build
 	deploy/install.sh ./gw "$(DESTDIR)" "$(PREFIX)"

@@ -23,6 +23,7 @@ type LoopConfig struct {
 	Copies    int    // Flood: of each frame; 0 is 1
 	Beside    int    // destinations that move each second while it is measured, see mover
 	Room      int    // entries that the FDB has room for beside
+	Seed      uint64 // of the FDB's hash; 0 is a random one, as a gateway has
 	RingSize  uint32 // of each of the underlay's four rings, and of the ports' while there are few; 0 is what a gateway has
 }
 

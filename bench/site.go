@@ -47,7 +47,7 @@ func newSite(c LoopConfig, workers int) (_ *site, err error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := fdb.New(fdb.Config{MaxEntries: max(2*c.MACs, 1<<16) + c.Room})
+	table, err := fdb.New(fdb.Config{MaxEntries: max(2*c.MACs, 1<<16) + c.Room, Seed: c.Seed})
 	if err != nil {
 		return nil, errors.Join(err, mem.Close())
 	}
