@@ -85,7 +85,7 @@ func (l *Loop) measure(d time.Duration) (MemoryResult, error) {
 		r.Slices = append(r.Slices, round2(worker))
 		harness = append(harness, own)
 	}
-	r.Allocs = l.allocations()
+	r.Allocs = l.allocations(allocationTries)
 	r.Beside = float64(m.stop()) / time.Since(start).Seconds()
 	sorted := slices.Sorted(slices.Values(r.Slices))
 	r.Ns, r.NsLow, r.NsHigh = median(sorted), sorted[len(sorted)/10], sorted[len(sorted)-1-len(sorted)/10]
@@ -100,13 +100,16 @@ func (l *Loop) warm() { l.Run(max(sliceSteps, l.packets.count/batchSteps)) }
 const batchSteps = 64
 
 // allocationSteps is over how many steps allocations are counted: none of them may be too rare to be seen.
-const allocationSteps = 512
+const (
+	allocationSteps = 512
+	allocationTries = 5
+)
 
-// allocations counts what the whole process allocates while the loop runs: the fewest of several tries, since the
+// allocations counts what the whole process allocates while the loop runs: the fewest of some tries, since the
 // Go runtime itself allocates now and then, and a path that allocates does it each time.
-func (l *Loop) allocations() uint64 {
+func (l *Loop) allocations(tries int) uint64 {
 	fewest := ^uint64(0)
-	for range 5 {
+	for range tries {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		l.Run(allocationSteps)

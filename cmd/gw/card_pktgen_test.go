@@ -6,54 +6,37 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
+	"regexp"
 	"strings"
 	"testing"
 
 	"vxgw/internal/lab"
 )
 
-// pktgen is the load that the kernel's generator makes (Documentation/networking/pktgen.rst): UDP from
-// 64 addresses out of a link.
+// pktgen is the load that the kernel's generator makes, told by bench/pktgen/pktgen.sh: UDP from 64 addresses out of a
+// link, by one thread.
 type pktgen struct {
 	link    string
 	count   int
 	size    int // of a frame, without its checksum
-	delay   int // ns between two frames
+	rate    int // frames a second, 0: all that can be
 	to      net.HardwareAddr
 	address netip.Addr
+	more    []string // options
 }
 
 // run generates it all.
 func (p pktgen) run(t *testing.T, h *lab.Host) {
 	t.Helper()
-	must(t, h.Do(func() error {
-		write := func(file string, lines ...string) error {
-			for _, l := range lines {
-				if err := os.WriteFile("/proc/thread-self/net/pktgen/"+file, []byte(l+"\n"), 0); err != nil {
-					return fmt.Errorf("tell pktgen %q: %w", l, err)
-				}
-			}
-			return nil
-		}
-		if err := write("kpktgend_0", "rem_device_all", "add_device "+p.link); err != nil {
-			return err
-		}
-		err := write(p.link, fmt.Sprintf("count %d", p.count), fmt.Sprintf("pkt_size %d", p.size), fmt.Sprintf("delay %d", p.delay),
-			"clone_skb 0", "dst_mac "+p.to.String(), "dst "+p.address.String(), "src_min 172.17.2.1", "src_max 172.17.2.64",
-			"udp_src_min 1024", "udp_src_max 2047", "flag UDPSRC_RND", "udp_dst_min 9", "udp_dst_max 9")
-		if err != nil {
-			return err
-		}
-		if err := write("pgctrl", "start"); err != nil {
-			return err
-		}
-		result, err := os.ReadFile("/proc/thread-self/net/pktgen/" + p.link)
-		if err == nil && !strings.Contains(string(result), "Result: OK") {
-			err = fmt.Errorf("pktgen: %s", result)
-		}
-		return err
-	}))
+	args := append([]string{"/bin/pktgen.sh", "-i", p.link, "-n", fmt.Sprint(p.count), "-l", fmt.Sprint(p.size),
+		"-r", fmt.Sprint(p.rate), "-m", p.to.String(), "-d", p.address.String(), "-a", "172.17.2.1-172.17.2.65", "-f", "1024"}, p.more...)
+	out, err := h.Command(testContext(t), "/bin/sh", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("pktgen.sh: %v\n%s", err, out)
+	}
+	if !regexp.MustCompile(`(?m)^`+p.link+`@0: OK: .* [0-9]+pps .*errors: 0$`).Match(out) || !regexp.MustCompile(`(?m)^all: [1-9][0-9]*pps$`).Match(out) {
+		t.Errorf("pktgen.sh says:\n%s", out)
+	}
 }
 
 // arrived is how many packets a link has received.
@@ -85,7 +68,7 @@ func TestCardPktgen(t *testing.T) {
 		mac, err := to.host.MAC(to.dev)
 		must(t, err)
 		for _, size := range []int{60, 1464} {
-			load := pktgen{link: from.dev, count: 2000, size: size, delay: 500_000, to: mac, address: to.addr}
+			load := pktgen{link: from.dev, count: 2000, size: size, rate: 2000, to: mac, address: to.addr}
 			before := arrived(t, to.host, to.dev)
 			load.run(t, from.host)
 			eventually(t, func() string {
@@ -94,11 +77,31 @@ func TestCardPktgen(t *testing.T) {
 				}
 				return ""
 			})
-			load.count, load.delay = 20_000, 0
+			load.count, load.rate = 20_000, 0
 			load.run(t, from.host)
 			checkVerdicts(t, g)
 			ping(t, from, to, lab.PingOptions{})
 		}
+	}
+	// From many addresses, encapsulated and not: gw learns them all.
+	for i, way := range [][2]end{{near, far}, {far, near}} {
+		from, to := way[0], way[1]
+		mac, err := to.host.MAC(to.dev)
+		must(t, err)
+		prefix := fmt.Sprintf("02:00:00:00:0%d:", i)
+		pktgen{link: from.dev, count: 1000, size: 60, rate: 2000, to: mac, address: to.addr, more: []string{"-s", prefix + "00", "-S", "8"}}.run(t, from.host)
+		eventually(t, func() string {
+			learned := 0
+			for _, e := range g.entries() {
+				if strings.HasPrefix(e.MAC, prefix) {
+					learned++
+				}
+			}
+			if learned != 8 {
+				return fmt.Sprintf("gw has learned %d of 8 addresses behind %s", learned, from.host.Name())
+			}
+			return ""
+		})
 	}
 	g.stop()
 }

@@ -23,6 +23,7 @@ type plan struct {
 	run      string   // -test.run
 	memory   int      // MiB
 	short    bool     // -test.short
+	scripts  []string // files that are put into /bin, beside a shell
 }
 
 // inside boots a machine as planned, and makes a subtest of every case there. A case that is skipped has failed: the plan names the
@@ -40,6 +41,12 @@ func inside(t *testing.T, p plan) {
 		Files:   map[string]string{"init": initProgram(t), "bin/tests": binary},
 		Command: []string{"/bin/tests", "-test.v=test2json", "-test.run", p.run, "-test.timeout", time.Until(deadline(t)).Round(time.Second).String()},
 		Env:     []string{"CI=true", "HOME=/root", "PATH=/bin", "TMPDIR=/tmp"},
+	}
+	if len(p.scripts) > 0 {
+		m.Files["bin/sh"] = shell(t)
+	}
+	for _, s := range p.scripts {
+		m.Files["bin/"+filepath.Base(s)] = filepath.Join("../..", s)
 	}
 	if p.short {
 		m.Command = append(m.Command, "-test.short")
@@ -116,6 +123,20 @@ func prepare(t *testing.T, suite string) string {
 		t.Fatalf("the lab needs the kernel of Debian's %s: %v", suite, err)
 	}
 	return kernel
+}
+
+// shell returns what the guest runs scripts with. It is fetched.
+func shell(t *testing.T) string {
+	t.Helper()
+	cache, err := Cache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := Shell(t.Context(), cache)
+	if err != nil {
+		t.Fatalf("the lab needs Debian's busybox-static: %v", err)
+	}
+	return file
 }
 
 // initProgram builds package guest.

@@ -11,6 +11,7 @@ func TestZeroCopy(t *testing.T) {
 		segments: []Segment{{IGB, IGB, IGB}, {Virtio, Virtio, Virtio}, {VirtioMulti, VirtioMulti, VirtioMulti}, {VirtioPlain, VirtioPlain}},
 		modules:  []string{"igb", "virtio_net", "pktgen"},
 		pkg:      "cmd/gw",
+		scripts:  []string{"bench/pktgen/pktgen.sh"},
 		run:      "^Test(Card|ModeRefused)",
 		memory:   1536,
 	})

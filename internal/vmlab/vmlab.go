@@ -2,6 +2,7 @@
 // programs there: what veth pairs cannot show, and kernels that this machine does not run.
 //
 //	Packages, Kernel  QEMU and a kernel, by apt, into a cache
+//	Shell             a shell for the guest, likewise
 //	Machine.Run       initramfs with the programs -> boot -> /init (package guest) -> output, exit status
 //	Cases             the output of a test binary, case by case
 //
@@ -27,7 +28,7 @@ const (
 	Debian12 = "bookworm"
 )
 
-//go:embed apt.sh qemu.sh kernel.sh
+//go:embed apt.sh qemu.sh kernel.sh busybox.sh
 var scripts embed.FS
 
 // Cache returns the folder for lists and kernels, some 300 MB per kernel.
@@ -48,6 +49,12 @@ func Packages(ctx context.Context, cache string) error {
 // Kernel returns the folder with the kernel of a Debian suite: vmlinuz, and modules with its modules.
 func Kernel(ctx context.Context, cache, suite string) (string, error) {
 	out, err := script(ctx, "kernel.sh", cache, suite)
+	return strings.TrimSpace(out), err
+}
+
+// Shell returns a static busybox, which is a POSIX shell when it is called sh: for scripts, in a guest that else has none.
+func Shell(ctx context.Context, cache string) (string, error) {
+	out, err := script(ctx, "busybox.sh", cache)
 	return strings.TrimSpace(out), err
 }
 
