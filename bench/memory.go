@@ -51,11 +51,6 @@ func (r MemoryResult) String() string {
 	return line + ")"
 }
 
-// sliceSteps makes a slice of about two milliseconds: short enough that most pass
-// without a preemption on a busy machine, long enough to meet all that happens only
-// every few batches.
-const sliceSteps = 256
-
 // MeasureMemory runs a saturated worker over rings in memory for a while, on a thread of its own. The result is the median
 // of many short slices, so that other work on the machine does not count.
 func MeasureMemory(c LoopConfig, d time.Duration) (MemoryResult, error) {
@@ -85,7 +80,7 @@ func (l *Loop) measure(d time.Duration) (MemoryResult, error) {
 		r.Slices = append(r.Slices, round2(worker))
 		harness = append(harness, own)
 	}
-	r.Allocs = l.allocations(allocationTries)
+	r.Allocs = l.allocations()
 	r.Beside = float64(m.stop()) / time.Since(start).Seconds()
 	sorted := slices.Sorted(slices.Values(r.Slices))
 	r.Ns, r.NsLow, r.NsHigh = median(sorted), sorted[len(sorted)/10], sorted[len(sorted)-1-len(sorted)/10]
@@ -99,17 +94,11 @@ func (l *Loop) warm() { l.Run(max(sliceSteps, l.packets.count/batchSteps)) }
 // batchSteps is how many packets a step has at least, where the rings have room.
 const batchSteps = 64
 
-// allocationSteps is over how many steps allocations are counted: none of them may be too rare to be seen.
-const (
-	allocationSteps = 512
-	allocationTries = 5
-)
-
 // allocations counts what the whole process allocates while the loop runs: the fewest of some tries, since the
 // Go runtime itself allocates now and then, and a path that allocates does it each time.
-func (l *Loop) allocations(tries int) uint64 {
+func (l *Loop) allocations() uint64 {
 	fewest := ^uint64(0)
-	for range tries {
+	for range allocationTries {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		l.Run(allocationSteps)
