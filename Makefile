@@ -8,7 +8,8 @@
 # make lint      formatting, vet, staticcheck, the project's own rules
 # make install   put gw below PREFIX (/usr/local), with manual pages, completions and the systemd unit
 # make deb       build a Debian package of it
-# make bench     measure: in memory, and end to end against the kernel and others (root)
+# make bench     measure: in memory, and end to end against the kernel and others (root),
+#                in some twenty minutes; make bench-quick in two
 # make bench-check
 #                compare instructions and allocations per packet with bench/baseline.txt,
 #                which make bench-baseline writes (valgrind)
@@ -59,11 +60,11 @@ generate:
 check-bpf:
 	bpf/check.sh
 
-bench: build
-	./gw bench
-
-bench-quick: build
-	./gw bench --quick
+# BENCHFLAGS="--out DIR" keeps the report and its pictures. Peers are unpacked into a
+# cache; without them the bench says so, and goes on.
+bench bench-quick: build
+	@bench/peers.sh || echo "make $@: Open vSwitch will not be measured"
+	./gw bench $(if $(filter bench-quick,$@),--quick) $(BENCHFLAGS)
 
 # The allocations of every path, without the race detector, and the instructions of some.
 bench-check:

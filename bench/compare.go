@@ -1,66 +1,181 @@
 package bench
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
-// Comparison is the ratio of the rates of two contenders. Each round in which both
-// had their turn gives one ratio.
+// Comparison is the ratio of two contenders. Each round in which both had their turn gives
+// one ratio.
 type Comparison struct {
+	Cell   string    `json:"cell"`
 	Name   string    `json:"name"` // the two contenders: "gw / kernel"
+	Of     string    `json:"of"`   // what is compared: "saturated", "lossless", "per cpu", "p99"
 	Ratios []float64 `json:"ratios"`
 	Ratio  float64   `json:"ratio"` // median of Ratios
 	Low    float64   `json:"low"`   // confidence interval of the median
 	High   float64   `json:"high"`
 	Level  float64   `json:"level"` // of that interval
 	Thrown int       `json:"pairs_thrown_away"`
-	Goal   float64   `json:"goal,omitempty"` // what the ratio has to be above
-	what   string
+
+	ID    string  `json:"id,omitempty"`    // of the goal
+	Must  float64 `json:"must,omitempty"`  // what the ratio has to reach
+	Aim   float64 `json:"aim,omitempty"`   // and what is wanted
+	Below bool    `json:"below,omitempty"` // it has to stay below instead
+	Met   string  `json:"met,omitempty"`   // "aim", "must" or "no", by the end of the interval that is worse
+	// Trouble says why there is no figure.
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // String is the comparison in a line.
 func (c Comparison) String() string {
-	goal := ""
-	if c.Goal > 0 {
-		goal = fmt.Sprintf(" (goal: above %v)", c.Goal)
+	if c.Trouble != "" {
+		return fmt.Sprintf("%-20s %-9s %s", c.Name, c.Of, c.Trouble)
 	}
-	return fmt.Sprintf("%-13s %5.2f, %.1f %% interval %.2f to %.2f, %d pairs, %d thrown away for steal%s: %s",
-		c.Name, c.Ratio, 100*c.Level, c.Low, c.High, len(c.Ratios), c.Thrown, goal, c.what)
+	goal := ""
+	if c.ID != "" {
+		goal = fmt.Sprintf("; %s must %v, aim %v: %s", c.ID, c.Must, c.Aim, metWords[c.Met])
+	}
+	return fmt.Sprintf("%-20s %-9s %5.2f, %.1f %% interval %.2f to %.2f, %d pairs, %d thrown away for steal%s",
+		c.Name, c.Of, c.Ratio, 100*c.Level, c.Low, c.High, len(c.Ratios), c.Thrown, goal)
 }
 
-// comparisons are those that are made. The goals are for runs that are saturated and not jailed.
-var comparisons = []struct {
-	over, under string
-	goal        float64
-	what        string
+var metWords = map[string]string{"aim": "reached", "must": "must is met", "no": "not met"}
+
+// measures are what is compared of two turns. A turn that has no such figure has 0.
+var measures = []struct {
+	of    string
+	value func(Turn) float64
 }{
-	{"gw", "kernel", 1.1, "gw over the kernel's vxlan device with a bridge"},
-	{"null", "asavie", 0, "the project's rings over asavie/xdp, forwarding without tunnel"},
-	{"gw", "asavie", 1.5, "gw over forwarding without tunnel on asavie/xdp"},
-	{"gw", "null", 0.95, "gw over forwarding without tunnel on its own rings"},
+	{ofSaturated, func(t Turn) float64 { return t.Rate }},
+	{ofLossless, func(t Turn) float64 { return t.Lossless }},
+	{ofCPU, func(t Turn) float64 { return t.PerCPU }},
+	{ofP99, func(t Turn) float64 {
+		if t.Latency == nil {
+			return 0
+		}
+		return t.Latency.P99
+	}},
 }
 
 // maxSteal is the steal above which a pair of turns does not count.
 const maxSteal = 0.02
 
-// compare makes all comparisons from rounds of turns, each by the contenders' names.
-func compare(rounds []map[string]Turn) ([]Comparison, error) {
+// compareCell makes a cell's comparisons from rounds of turns, each by the contenders'
+// names.
+func compareCell(c Cell, rounds []map[string]Turn) []Comparison {
 	var all []Comparison
-	for _, p := range comparisons {
-		c := Comparison{Name: p.over + " / " + p.under, Goal: p.goal, what: p.what}
-		for _, round := range rounds {
-			over, under := round[p.over], round[p.under]
-			if max(over.Steal, under.Steal) > maxSteal {
-				c.Thrown++
-				continue
+	for _, p := range c.pairs {
+		for _, m := range measures {
+			if found, any := comparePair(p, m.of, m.value, rounds); any {
+				found.Cell = c.ID
+				found.moved(c, p, rounds)
+				all = append(all, found)
 			}
-			c.Ratios = append(c.Ratios, round2(over.Rate/under.Rate))
 		}
-		c.Ratio = median(c.Ratios)
-		var ok bool
-		if c.Low, c.High, c.Level, ok = interval(c.Ratios); !ok {
-			return nil, fmt.Errorf("%s: only %d of %d pairs are left, too few for an interval (the machine is too busy: steal above %.0f %%)",
-				c.Name, len(c.Ratios), len(rounds), 100*maxSteal)
-		}
-		all = append(all, c)
 	}
-	return all, nil
+	if c.syscalls {
+		if s, any := syscallGoal(rounds); any {
+			s.Cell = c.ID
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// comparePair compares one figure of a pair. None of them having it, any is false.
+func comparePair(p versus, of string, value func(Turn) float64, rounds []map[string]Turn) (c Comparison, any bool) {
+	goal := p.goals[of]
+	c = Comparison{Name: p.over + " / " + p.under, Of: of, ID: goal.id, Must: goal.must, Aim: goal.aim, Below: goal.below}
+	turns := 0
+	for _, round := range rounds {
+		over, hasOver := round[p.over]
+		under, hasUnder := round[p.under]
+		if !hasOver || !hasUnder {
+			continue
+		}
+		turns++
+		a, b := value(over), value(under)
+		switch {
+		case a == 0 || b == 0:
+			continue
+		case max(over.Steal, under.Steal) > maxSteal:
+			c.Thrown++
+			continue
+		}
+		c.Ratios = append(c.Ratios, round3(a/b))
+	}
+	if turns == 0 {
+		c.Trouble = "not measured: one of them did not run"
+		return c, of == ofSaturated
+	}
+	if len(c.Ratios)+c.Thrown == 0 {
+		return c, false
+	}
+	c.judge()
+	return c, true
+}
+
+// moved withdraws a verdict about moves where far fewer came through than were to.
+func (c *Comparison) moved(of Cell, p versus, rounds []map[string]Turn) {
+	for _, e := range of.entrants {
+		if e.name != p.over || e.side != movingSide {
+			continue
+		}
+		var all []float64
+		for _, round := range rounds {
+			all = append(all, round[e.name].Moves)
+		}
+		if n := median(all); n < 0.9*movesPerSecond {
+			c.Met, c.Trouble = "", fmt.Sprintf("%.2f, but gw counted %.0f moves a second only, of %d: the rest was lost before it", c.Ratio, n, movesPerSecond)
+		}
+	}
+}
+
+// judge fills in the median, its interval and whether the goal is met.
+func (c *Comparison) judge() {
+	c.Ratio = round3(median(c.Ratios))
+	var ok bool
+	if c.Low, c.High, c.Level, ok = interval(c.Ratios); !ok {
+		c.Trouble = fmt.Sprintf("%d pairs are left of %d, too few for an interval (steal above %.0f %%: the machine is too busy)",
+			len(c.Ratios), len(c.Ratios)+c.Thrown, 100*maxSteal)
+		return
+	}
+	if c.ID == "" {
+		return
+	}
+	reached := func(bar float64) bool { return c.Low >= bar }
+	if c.Below {
+		reached = func(bar float64) bool { return c.High <= bar }
+	}
+	switch {
+	case reached(c.Aim):
+		c.Met = "aim"
+	case reached(c.Must):
+		c.Met = "must"
+	default:
+		c.Met = "no"
+	}
+}
+
+// syscallGoal is how many system calls gw makes for a packet, which is no ratio to anybody.
+func syscallGoal(rounds []map[string]Turn) (c Comparison, any bool) {
+	c = Comparison{Name: "gw", Of: ofSyscalls, ID: "S11", Must: round3(1.0 / 64), Aim: round3(1.0 / 192), Below: true}
+	for _, round := range rounds {
+		t, ok := round["gw"]
+		if !ok || t.Syscalls == nil {
+			continue
+		}
+		if t.Steal > maxSteal {
+			c.Thrown++
+			continue
+		}
+		c.Ratios = append(c.Ratios, round4(t.Syscalls["all"]))
+	}
+	if len(c.Ratios)+c.Thrown == 0 {
+		return c, false
+	}
+	c.judge()
+	c.Ratio = cmp.Or(round4(median(c.Ratios)), c.Ratio)
+	return c, true
 }

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -11,9 +10,25 @@ func rounds(n int) []map[string]Turn {
 	var all []map[string]Turn
 	for i := range n {
 		v := float64(100 + i)
-		all = append(all, map[string]Turn{"gw": {Rate: 2 * v}, "kernel": {Rate: v}, "null": {Rate: 3 * v}, "asavie": {Rate: v}})
+		all = append(all, map[string]Turn{
+			"gw":     {Contender: "gw", Rate: 2 * v, Latency: &Latency{P99: 50}, Syscalls: map[string]float64{"all": 1.0 / 256}},
+			"kernel": {Contender: "kernel", Rate: v, Latency: &Latency{P99: 100}},
+			"null":   {Contender: "null", Rate: 3 * v}, "asavie": {Contender: "asavie", Rate: v},
+		})
 	}
 	return all
+}
+
+// found returns the comparison with a name.
+func found(t *testing.T, all []Comparison, name, of string) Comparison {
+	t.Helper()
+	for _, c := range all {
+		if c.Name == name && c.Of == of {
+			return c
+		}
+	}
+	t.Fatalf("%s is not compared by %s in %+v", name, of, all)
+	return Comparison{}
 }
 
 func TestCompare(t *testing.T) {
@@ -21,52 +36,75 @@ func TestCompare(t *testing.T) {
 	busy := r[4]["kernel"]
 	busy.Steal = 2 * maxSteal
 	r[4]["kernel"] = busy
-	all, err := compare(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]float64{"gw / kernel": 2, "null / asavie": 3, "gw / asavie": 2, "gw / null": 0.67}
-	for _, c := range all {
-		if c.Ratio != want[c.Name] || c.Low != c.Ratio || c.High != c.Ratio {
-			t.Errorf("%s: %v (%v to %v), want %v", c.Name, c.Ratio, c.Low, c.High, want[c.Name])
+	all := compareCell(baseCell(encapOnly, true), r)
+	for name, want := range map[string]struct {
+		ratio  float64
+		thrown int
+		met    string
+	}{
+		"gw / kernel": {2, 1, "aim"}, "null / asavie": {3, 0, ""}, "gw / asavie": {2, 0, "aim"}, "gw / null": {0.667, 0, "no"},
+	} {
+		c := found(t, all, name, ofSaturated)
+		if c.Ratio != want.ratio || c.Low != c.Ratio || c.High != c.Ratio || c.Met != want.met {
+			t.Errorf("%s: %+v, want %+v", name, c, want)
 		}
-		thrown := 0
-		if c.Name == "gw / kernel" { // the others do not care for the kernel's turn
-			thrown = 1
+		if c.Thrown != want.thrown || len(c.Ratios) != 9-want.thrown {
+			t.Errorf("%s: %d pairs, %d thrown away", name, len(c.Ratios), c.Thrown)
 		}
-		if c.Thrown != thrown || len(c.Ratios) != 9-thrown {
-			t.Errorf("%s: %d pairs, %d thrown away", c.Name, len(c.Ratios), c.Thrown)
-		}
-		delete(want, c.Name)
-	}
-	if len(want) > 0 {
-		t.Errorf("not compared: %v", want)
-	}
-	if _, err := compare(r[:5]); err == nil || !strings.Contains(err.Error(), "gw / kernel: only 4 of 5 pairs are left") {
-		t.Errorf("too few: %v", err)
 	}
 }
 
-// TestJSONNames holds the names by which scripts know the comparisons.
-func TestJSONNames(t *testing.T) {
-	all, err := compare(rounds(6))
-	if err != nil {
-		t.Fatal(err)
+// TestCompareBelow has latencies and system calls, of which fewer are better.
+func TestCompareBelow(t *testing.T) {
+	all := compareCell(baseCell(encapOnly, true), rounds(7))
+	if c := found(t, all, "gw / kernel", ofP99); c.Ratio != 0.5 || c.Met != "aim" || c.ID != "S10" {
+		t.Errorf("latency: %+v", c)
 	}
-	b, err := json.Marshal(EndToEnd{Comparison: all[0], Comparisons: all})
-	if err != nil {
-		t.Fatal(err)
+	if c := found(t, all, "gw", ofSyscalls); c.Ratio != 0.0039 || c.Met != "aim" || c.ID != "S11" {
+		t.Errorf("system calls: %+v", c)
 	}
-	var top map[string]json.RawMessage
-	if err := json.Unmarshal(b, &top); err != nil {
-		t.Fatal(err)
+	slow := rounds(7)
+	for _, r := range slow {
+		r["gw"].Latency.P99 = 80
 	}
-	for _, name := range []string{"turns", "ratios", "ratio", "low", "high", "level", "pairs_thrown_away", "comparisons"} {
-		if top[name] == nil {
-			t.Errorf("no %q in %s", name, b)
+	if c := found(t, compareCell(baseCell(encapOnly, true), slow), "gw / kernel", ofP99); c.Met != "must" {
+		t.Errorf("80 us over 100: %+v", c)
+	}
+}
+
+// TestCompareMissing wants a peer that did not run, and one that ran too rarely, said to be
+// so.
+func TestCompareMissing(t *testing.T) {
+	all := compareCell(baseCell(encapOnly, true), rounds(7))
+	if c := found(t, all, "gw / ovs", ofSaturated); !strings.Contains(c.Trouble, "did not run") || c.ID != "S4" || c.Met != "" {
+		t.Errorf("no ovs: %+v", c)
+	}
+	if c := found(t, compareCell(baseCell(encapOnly, true), rounds(5)), "gw / kernel", ofSaturated); !strings.Contains(c.Trouble, "5 pairs are left of 5, too few") || c.Met != "" {
+		t.Errorf("too few: %+v", c)
+	}
+	var out strings.Builder
+	(&EndToEnd{Comparisons: all, Peers: []Peer{{Name: "ovs", Missing: "no ovs-vswitchd"}}}).table(&out)
+	for _, want := range []string{"gw / ovs, saturated: not measured", "no ovs-vswitchd", "S2 reached"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in the table:\n%s", want, out.String())
 		}
 	}
-	if string(top["ratio"]) != "2" {
-		t.Errorf("the first ratio is %s, want that of gw and the kernel", top["ratio"])
+}
+
+// TestCompareMoves takes no verdict about moves that never happened.
+func TestCompareMoves(t *testing.T) {
+	cells, err := Cells(false, []string{"moves"})
+	if err != nil || len(cells) != 1 {
+		t.Fatal(cells, err)
+	}
+	for moves, met := range map[float64]string{99_000: "aim", 5_000: ""} {
+		var r []map[string]Turn
+		for range 7 {
+			r = append(r, map[string]Turn{"resting": {Rate: 100}, "moving": {Rate: 99, Moves: moves}})
+		}
+		c := found(t, compareCell(cells[0], r), "moving / resting", ofSaturated)
+		if c.Met != met || (met == "") != strings.Contains(c.Trouble, "5000 moves a second only") {
+			t.Errorf("%v moves a second: %+v", moves, c)
+		}
 	}
 }

@@ -5,200 +5,289 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"vxgw/internal/lab"
 )
 
-// End to end: generator -> device under test -> sink, in three namespaces. The
-// contenders take turns in rounds, and each round gives one ratio of each pair.
+// End to end: generator -> device under test -> sink, in three namespaces. In each cell of
+// the matrix the contenders take turns in rounds, and each round gives one ratio of each
+// pair:
+//
+//	cell    links, generators, their rate alone
+//	round   one turn of each
+//	turn    start, make the stations known, check what comes through;
+//	        saturated, lossless, latency, system calls; stop
 
 // Turn is one measurement of one contender.
 type Turn struct {
-	Contender string  `json:"contender"`
-	Rate      float64 `json:"packets_per_second"` // counted at the sink
-	Steal     float64 `json:"steal"`              // part of all CPU time that the hypervisor took meanwhile
+	Cell      string `json:"cell"`
+	Round     int    `json:"round"`
+	Contender string `json:"contender"`
+
+	Rate     float64 `json:"packets_per_second"` // saturated, counted at the sink
+	Offered  float64 `json:"offered_per_second"` // what the generator sent meanwhile
+	Bytes    float64 `json:"bytes_per_second"`   // of inner frames, at the sink
+	PerCPU   float64 `json:"packets_per_cpu_second,omitempty"`
+	Lossless float64 `json:"lossless_packets_per_second,omitempty"` // with at most 0.1 % loss
+	Loss     float64 `json:"loss,omitempty"`                        // at that rate
+	Steal    float64 `json:"steal"`                                 // part of all CPU time that the hypervisor took meanwhile
+
+	Moves    float64            `json:"moves_per_second,omitempty"` // that the contender counted meanwhile
+	Latency  *Latency           `json:"latency,omitempty"`
+	Syscalls map[string]float64 `json:"syscalls_per_packet,omitempty"`
 }
 
-// EndToEnd is the comparison of gw and others with 64-byte frames, saturated, not
-// jailed. gw and the kernel encapsulate them; null and asavie, on the project's rings
-// and on those of asavie/xdp, only forward.
+// EndToEnd is everything that was measured between namespaces.
 type EndToEnd struct {
-	Turns       []Turn       `json:"turns"` // in order: kernel, gw, null, asavie, kernel and so on
-	Comparison               // gw over the kernel
-	Comparisons []Comparison `json:"comparisons"` // all
-	CPU         int          `json:"cpu"`         // of gw's worker, and of null and asavie
+	CPU          int    `json:"cpu"`           // of what is measured
+	GeneratorCPU int    `json:"generator_cpu"` // and of generator and sink
+	Peers        []Peer `json:"peers"`
+	Cells        []Cell `json:"cells"`
+	Turns        []Turn `json:"turns"` // in order
+	Comparison          // gw over the kernel, saturated, in the first cell that has them
+	// All comparisons, cell by cell.
+	Comparisons []Comparison `json:"comparisons"`
 }
 
 // prefix of the bench's namespaces.
 const prefix = "gw-bench"
 
-// MeasureEndToEnd compares the program with others in a number of rounds of turns, each turn counted for window. Progress
-// is told after each turn. Needs root.
-func MeasureEndToEnd(ctx context.Context, program string, rounds int, window time.Duration, progress func(Turn)) (r EndToEnd, err error) {
+// span says how long to measure.
+type span struct {
+	rounds int
+	window time.Duration // of a saturated rate
+	short  time.Duration // of one step of a search
+	budget time.Duration // after which no other cell is begun; 0: no end
+}
+
+// runner measures end to end.
+type runner struct {
+	span
+	program string
+	dir     string
+	all     []contender
+	say     func(format string, args ...any)
+	result  *EndToEnd
+}
+
+// MeasureEndToEnd compares the program with others in cells. It needs root. What cannot be
+// measured is in the result with its reason; an error means that gw itself failed, or the
+// lab.
+func MeasureEndToEnd(ctx context.Context, program string, cells []Cell, s span, say func(format string, args ...any)) (r EndToEnd, err error) {
 	if _, err := lab.Sweep(prefix); err != nil {
 		return r, err
 	}
-	l, err := lab.New(prefix)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
 	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return r, err
 	}
-	defer os.RemoveAll(dir)
-	b, err := newBed(l)
-	if err != nil {
-		return r, err
-	}
-	all := contenders(program, dir, &r.CPU)
-	var taken []map[string]Turn
-	for range rounds {
-		round := map[string]Turn{}
-		for _, c := range all {
-			t, err := b.turn(ctx, c, window)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	run := &runner{span: s, program: program, dir: dir, all: contenders(program), say: say, result: &r}
+	r.CPU, r.GeneratorCPU = contenderCPU(), generatorCPU()
+	r.Cells = cells
+	for i := range run.all {
+		if run.all[i].Name == "ovs" {
+			version, err := ovsVersion()
+			run.all[i].Version = version
 			if err != nil {
-				return r, fmt.Errorf("%s: %w", c.name, err)
+				run.all[i].Missing = err.Error()
+				say("ovs will not be measured: %v\n", err)
 			}
-			round[c.name] = t
-			r.Turns = append(r.Turns, t)
-			progress(t)
 		}
-		taken = append(taken, round)
 	}
-	if r.Comparisons, err = compare(taken); err != nil {
-		return r, err
+	for i, start := 0, time.Now(); i < len(cells); i++ {
+		if s.budget > 0 && time.Since(start) > s.budget {
+			r.Cells[i].LeftOut = fmt.Sprintf("the ones before took more than %v (choose it with --only)", s.budget)
+			say("%s: left out: %s\n", cells[i].ID, r.Cells[i].LeftOut)
+			continue
+		}
+		if err := run.cell(ctx, &r.Cells[i]); err != nil {
+			return r, fmt.Errorf("%s: %w", cells[i].ID, err)
+		}
 	}
-	r.Comparison = r.Comparisons[0]
+	for _, c := range run.all {
+		r.Peers = append(r.Peers, c.Peer)
+	}
+	for _, c := range r.Comparisons {
+		if c.Name == "gw / kernel" && c.Of == ofSaturated {
+			r.Comparison = c
+			break
+		}
+	}
 	return r, nil
 }
 
-// bed is the three hosts.
-type bed struct {
-	dut, far *lab.Host
-	gen      *generator
+// scene is a cell with its links, and what sends.
+type scene struct {
+	*runner
+	cell  *Cell
+	bed   *bed
+	alone alone
+	gens  map[Direction]map[Traffic]*generator
+	prime map[Direction]*generator
+	side  map[sideTraffic]*generator
+	half  float64        // load for latencies, once it is known
+	gone  map[string]int // contenders that would not run
 }
 
-func newBed(l *lab.Lab) (*bed, error) {
-	near, err := l.Host("generator")
-	if err != nil {
-		return nil, err
+// cell measures one.
+func (r *runner) cell(ctx context.Context, c *Cell) (err error) {
+	if c.Jailed && contenderCPU() == generatorCPU() {
+		c.LeftOut = "a jail takes two CPUs"
+		r.say("%s: left out: %s\n", c.ID, c.LeftOut)
+		return nil
 	}
-	b := &bed{}
-	if b.dut, err = l.Host("dut"); err != nil {
-		return nil, err
-	}
-	if b.far, err = l.Host("sink"); err != nil {
-		return nil, err
-	}
-	err = errors.Join(
-		l.Veth(near, "gen0", b.dut, "veth1", lab.VethOptions{}),
-		l.Veth(b.dut, "ens18", b.far, "ens18", lab.VethOptions{MTU: 1600}),
-		b.dut.AddAddress("ens18", underlayAddr.String()+"/24"),
-		b.far.AddAddress("ens18", remoteAddr.String()+"/24"),
-	)
-	if err != nil {
-		return nil, err
-	}
-	b.gen, err = newGenerator(near, "gen0")
-	return b, err
-}
-
-// turn measures one contender.
-func (b *bed) turn(ctx context.Context, c contender, window time.Duration) (t Turn, err error) {
-	t.Contender = c.name
-	stop, err := c.start(ctx, b.dut)
-	if err != nil {
-		return t, err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	if err := b.verify(ctx, c); err != nil {
-		return t, err
-	}
-	s, err := newSink(b.far, "ens18", c.length)
-	if err != nil {
-		return t, err
-	}
-	defer s.close()
-	var enough atomic.Bool
-	sent := make(chan error, 1)
-	go func() { sent <- b.gen.flood(&enough) }()
-	time.Sleep(window / 4) // warm-up
-	t.Rate, t.Steal, err = count(s, window)
-	enough.Store(true)
-	return t, errors.Join(err, <-sent)
-}
-
-// count measures the rate at the sink, and the steal.
-func count(s *sink, window time.Duration) (rate, steal float64, err error) {
-	before, err := s.packets()
-	if err != nil {
-		return 0, 0, err
-	}
-	stolen, all, err := cpuTime()
-	if err != nil {
-		return 0, 0, err
-	}
-	start := time.Now()
-	time.Sleep(window)
-	after, err := s.packets()
-	rate = float64(after-before) / time.Since(start).Seconds()
-	if err != nil {
-		return 0, 0, err
-	}
-	stolen2, all2, err := cpuTime()
-	return rate, (stolen2 - stolen) / max(all2-all, 1), err
-}
-
-// verify sends a few frames and fails unless they arrive as they have to.
-func (b *bed) verify(ctx context.Context, c contender) error {
-	seen, err := b.far.Capture("ens18", func(f lab.Frame) bool { return len(f.Data) == c.length })
+	l, err := lab.New(prefix)
 	if err != nil {
 		return err
 	}
-	defer seen.Close()
-	if err := b.gen.send(256); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	frames, err := seen.Wait(ctx, 64, nil)
-	if err != nil {
-		return fmt.Errorf("wait for 64 packets at the sink: %w", err)
-	}
-	for _, f := range frames {
-		if err := c.check(f.Data); err != nil {
-			return fmt.Errorf("what arrives at the sink is wrong: %w", err)
+	defer func() { err = errors.Join(err, l.Close()) }()
+	s := &scene{runner: r, cell: c, gens: map[Direction]map[Traffic]*generator{}, prime: map[Direction]*generator{}, side: map[sideTraffic]*generator{}, gone: map[string]int{}}
+	if s.bed, err = newBed(l, c.Jailed); err != nil {
+		if c.Jailed && s.bed != nil {
+			c.LeftOut = err.Error()
+			r.say("%s: left out: %v\n", c.ID, err)
+			return nil
 		}
+		return err
 	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	r.say("%s: %s; the generator alone sends %.0f packets/s\n", c.ID, c.What, c.Alone)
+	rounds := r.rounds
+	if len(c.latency) > 0 {
+		rounds++ // the first one tells at which load
+	}
+	var taken []map[string]Turn
+	measure := s.round
+	if c.shared {
+		stop, shared, err := s.startShared(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+		measure = shared
+	}
+	for i := 0; i < rounds || i < rounds+spareRounds && thrown(*c, taken) > i-rounds; i++ {
+		turns, err := measure(ctx, i)
+		if err != nil {
+			return err
+		}
+		taken = append(taken, turns)
+		s.chooseLoad(turns)
+	}
+	all := compareCell(*c, taken)
+	for _, cmp := range all {
+		r.say("  %v\n", cmp)
+	}
+	r.result.Comparisons = append(r.result.Comparisons, all...)
 	return nil
 }
 
-// cpuTime returns the stolen and the whole CPU time of the machine in ticks (proc(5), /proc/stat).
-func cpuTime() (stolen, all float64, err error) {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0, 0, err
+// spareRounds are added at most where pairs are thrown away.
+const spareRounds = 4
+
+// thrown is how many pairs of saturated rates do not count, where that is most.
+func thrown(c Cell, taken []map[string]Turn) (most int) {
+	for _, cmp := range compareCell(c, taken) {
+		if cmp.Of == ofSaturated {
+			most = max(most, cmp.Thrown)
+		}
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	fields := strings.Fields(line)
-	if len(fields) < 9 {
-		return 0, 0, fmt.Errorf("read /proc/stat: %q is too short", line)
+	return most
+}
+
+// chooseLoad sets the load for latencies: half of the lowest rate without loss.
+func (s *scene) chooseLoad(turns map[string]Turn) {
+	if s.half > 0 {
+		return
 	}
-	for i, f := range fields[1:9] {
-		v, err := strconv.ParseFloat(f, 64)
+	lowest := 0.0
+	for _, name := range s.cell.latency {
+		if t := turns[name]; t.Lossless > 0 && (lowest == 0 || t.Lossless < lowest) {
+			lowest = t.Lossless
+		}
+	}
+	s.half = lowest / 2
+}
+
+// round has each contender take its turn.
+func (s *scene) round(ctx context.Context, number int) (map[string]Turn, error) {
+	turns := map[string]Turn{}
+	for _, e := range s.cell.entrants {
+		c := s.contender(e.contender)
+		if c.Missing != "" && s.gone[c.Name] == 0 {
+			s.gone[c.Name]++
+			continue
+		}
+		if s.gone[c.Name] > 0 {
+			continue
+		}
+		t, err := s.turn(ctx, c, e, number)
 		if err != nil {
-			return 0, 0, fmt.Errorf("read /proc/stat: %w", err)
+			if c.Name == "gw" || ctx.Err() != nil {
+				return nil, fmt.Errorf("%s: %w", e.name, err)
+			}
+			s.gone[c.Name]++
+			c.Missing = oneLine(fmt.Sprintf("in %s: %v", s.cell.ID, err))
+			s.say("  %-7s is not measured %s\n", c.Name, c.Missing)
+			continue
 		}
-		all += v
-		if i == 7 {
-			stolen = v
+		turns[e.name] = t
+		s.took(t)
+	}
+	return turns, nil
+}
+
+// took notes a turn.
+func (s *scene) took(t Turn) {
+	s.result.Turns = append(s.result.Turns, t)
+	line := fmt.Sprintf("  %2d %-12s %8.0f packets/s", t.Round, t.Contender, t.Rate)
+	if t.Lossless > 0 {
+		line += fmt.Sprintf(", %8.0f without loss", t.Lossless)
+	}
+	if t.Moves > 0 {
+		line += fmt.Sprintf(", %8.0f moves/s", t.Moves)
+	}
+	if t.PerCPU > 0 {
+		line += fmt.Sprintf(", %8.0f per CPU second", t.PerCPU)
+	}
+	if t.Latency != nil {
+		line += fmt.Sprintf(", p50 %.1f p99 %.1f us", t.Latency.P50, t.Latency.P99)
+	}
+	if n, ok := t.Syscalls["all"]; ok {
+		line += fmt.Sprintf(", %.2g system calls a packet", n)
+	}
+	s.say("%s  (steal %.1f %%)\n", line, 100*t.Steal)
+}
+
+// oneLine makes a text fit into a table.
+func oneLine(text string) string {
+	const most = 400
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > most {
+		text = text[:most] + "..."
+	}
+	return text
+}
+
+func (r *runner) contender(name string) *contender {
+	return &r.all[slices.IndexFunc(r.all, func(c contender) bool { return c.Name == name })]
+}
+
+// allowed are the CPUs of a contender's processes: all but the generator's, or in a jail
+// one.
+func (s *scene) allowed() []int {
+	cpus := []int{contenderCPU()}
+	for cpu := range generatorCPU() {
+		if cpu != contenderCPU() && !s.cell.Jailed {
+			cpus = append(cpus, cpu)
 		}
 	}
-	return stolen, all, nil
+	return cpus
 }

@@ -27,6 +27,7 @@ type ForwardConfig struct {
 	Rings    string // whose: "own" or "asavie"
 	From, To string // links in the network namespace of the caller, with one queue each
 	CPU      int    // to run on
+	Both     bool   // and from To to From
 }
 
 // forwarder moves frames. Its methods belong to one goroutine.
@@ -36,25 +37,39 @@ type forwarder interface {
 	round() (moved int, err error)
 	// again tells whether the kernel had no room and has to be asked again.
 	again() bool
-	// fd can be read when frames have come.
-	fd() int
+	// fds can be read when frames have come.
+	fds() []int
 	close() error
 }
 
-var forwarders = map[string]func(in, out netlink.Link) (forwarder, error){
+var forwarders = map[string]func(in, out netlink.Link, both bool) (forwarder, error){
 	"own":    forwardOwn,
 	"asavie": forwardAsavie,
 }
 
 // args is what newForwarder and ParseForward agree on.
 func (c ForwardConfig) args() []string {
-	return []string{c.Rings, c.From, c.To, strconv.Itoa(c.CPU)}
+	ways := waysOne
+	if c.Both {
+		ways = waysBoth
+	}
+	return []string{c.Rings, c.From, c.To, strconv.Itoa(c.CPU), ways}
 }
 
-// ParseForward reads the arguments of a forwarder's process: RINGS FROM TO CPU.
+// The words for which ways there are.
+const (
+	waysOne  = "one-way"
+	waysBoth = "both-ways"
+)
+
+// ParseForward reads the arguments of a forwarder's process: RINGS FROM TO CPU WAYS.
 func ParseForward(args []string) (c ForwardConfig, err error) {
-	if len(args) != 4 {
-		return c, fmt.Errorf("%d arguments instead of RINGS FROM TO CPU", len(args))
+	if len(args) != 5 {
+		return c, fmt.Errorf("%d arguments instead of RINGS FROM TO CPU WAYS", len(args))
+	}
+	switch c.Both = args[4] == waysBoth; {
+	case !c.Both && args[4] != waysOne:
+		return c, fmt.Errorf("no such ways: %q (%s, %s)", args[4], waysOne, waysBoth)
 	}
 	c.Rings, c.From, c.To = args[0], args[1], args[2]
 	if forwarders[c.Rings] == nil {
@@ -68,6 +83,9 @@ func ParseForward(args []string) (c ForwardConfig, err error) {
 
 // forwardBatch is how many frames a forwarder takes at once: as many as a worker.
 const forwardBatch = dataplane.BatchSize
+
+// forwarderNice is the nice value of gw's workers (dataplane/worker.go).
+const forwarderNice = -20
 
 // stopMillis is how long a sleeping forwarder does not see that it is to stop.
 const stopMillis = 20
@@ -91,7 +109,8 @@ func Forward(ctx context.Context, c ForwardConfig, ready func()) (err error) {
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		return fmt.Errorf("pin to CPU %d: %w", c.CPU, err)
 	}
-	f, err := forwarders[c.Rings](in, out)
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, forwarderNice) // as gw has it, too
+	f, err := forwarders[c.Rings](in, out, c.Both)
 	if err != nil {
 		return err
 	}
@@ -105,6 +124,10 @@ func Forward(ctx context.Context, c ForwardConfig, ready func()) (err error) {
 // drive lets f work until stop is set: as long as there is something to do, then some
 // rounds more, then it sleeps.
 func drive(f forwarder, stop *atomic.Bool) error {
+	var fds []unix.PollFd
+	for _, fd := range f.fds() {
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
 	idle := 0
 	for !stop.Load() {
 		moved, err := f.round()
@@ -122,8 +145,7 @@ func drive(f forwarder, stop *atomic.Bool) error {
 		if f.again() {
 			millis = dataplane.RetryMillis
 		}
-		fds := [1]unix.PollFd{{Fd: int32(f.fd()), Events: unix.POLLIN}}
-		if _, err := unix.Poll(fds[:], millis); err != nil && err != unix.EINTR {
+		if _, err := unix.Poll(fds, millis); err != nil && err != unix.EINTR {
 			return fmt.Errorf("poll: %w", err)
 		}
 	}

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-func newTestBed(t *testing.T) *bed {
+func newTestBed(t *testing.T, jailed bool) *bed {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {
@@ -56,43 +56,68 @@ func newTestBed(t *testing.T) *bed {
 			t.Error(err)
 		}
 	})
-	b, err := newBed(l)
+	b, err := newBed(l, jailed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-// TestForwarders has both take turns twice on the same links. Each frame has to arrive as it was sent, several times as
-// many as any ring holds, and afterwards the links have to be as before.
+// newPlace is where a contender goes on a bed.
+func newPlace(t *testing.T, b *bed, w way) place {
+	return place{host: b.dut, dir: t.TempDir(), cpus: []int{contenderCPU()}, way: w, macs: 2, remotes: 1}
+}
+
+// newTestGenerator sends frames of two stations, of one or of many sizes.
+func newTestGenerator(t *testing.T, b *bed, d Direction, size int) *generator {
+	t.Helper()
+	m := Traffic{MACs: 2, Size: size, Remotes: 1}
+	g, err := b.generator(d, newSchedule(d, m), m.largest(), measured)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+// TestForwarders has both take turns on the same links, each way and both ways. Each frame has to arrive as it was sent,
+// several times as many as any ring holds, and afterwards the links have to be as before.
 func TestForwarders(t *testing.T) {
-	b := newTestBed(t)
+	b := newTestBed(t, false)
+	gens := map[Direction]*generator{Encap: newTestGenerator(t, b, Encap, 0), Decap: newTestGenerator(t, b, Decap, 0)}
 	before := dump(t, b)
-	cpu := new(int)
-	for range 2 {
+	for _, w := range []way{encapOnly, decapOnly, bothWays} {
 		for _, rings := range []string{"own", "asavie"} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			stop, err := forwarding(os.Args[0], rings, cpu)(ctx, b.dut)
+			r, err := forwarding(os.Args[0], rings)(ctx, newPlace(t, b, w))
 			if err != nil {
-				t.Fatal(rings, err)
+				t.Fatal(rings, w, err)
 			}
-			carry(t, b, rings)
-			if err := stop(); err != nil {
-				t.Fatal(rings, err)
+			for _, d := range w.directions() {
+				carry(t, b, rings, gens[d], d)
+			}
+			if err := r.stop(); err != nil {
+				t.Fatal(rings, w, err)
 			}
 			cancel()
 			if after := dump(t, b); after != before {
-				t.Fatalf("%s left something behind; before:\n%s\nafter:\n%s", rings, before, after)
+				t.Fatalf("%s %s left something behind; before:\n%s\nafter:\n%s", rings, w, before, after)
 			}
 		}
 	}
 }
 
 // carry sends in bursts that fit into every ring, and wants all of each burst.
-func carry(t *testing.T, b *bed, rings string) {
+func carry(t *testing.T, b *bed, rings string, g *generator, d Direction) {
 	t.Helper()
 	const bursts, burst = 30, 256
-	seen, err := b.far.Capture("ens18", func(f lab.Frame) bool { return len(f.Data) == innerLen })
+	h, link := b.exit(d)
+	c := contender{Peer: Peer{Name: rings}}
+	seen, err := h.Capture(link, func(f lab.Frame) bool { return c.check(f.Data, d, measured) == nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,21 +125,15 @@ func carry(t *testing.T, b *bed, rings string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for i := range bursts {
-		if err := b.gen.send(burst); err != nil {
+		if err := g.send(burst, 0); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := seen.Wait(ctx, (i+1)*burst, nil); err != nil {
 			t.Fatalf("%s, burst %d: %v", rings, i, err)
 		}
 	}
-	frames := seen.Frames()
-	if len(frames) != bursts*burst {
-		t.Errorf("%s: %d frames came of %d", rings, len(frames), bursts*burst)
-	}
-	for _, f := range frames {
-		if err := checkForwarded(f.Data); err != nil {
-			t.Fatalf("%s: %v", rings, err)
-		}
+	if n := len(seen.Frames()); n != bursts*burst {
+		t.Errorf("%s: %d frames came of %d", rings, n, bursts*burst)
 	}
 }
 
@@ -130,11 +149,10 @@ func dump(t *testing.T, b *bed) string {
 // TestForwarderKilled finds no program left on the link of a forwarder that could not clean up, and the next one binds
 // its queues.
 func TestForwarderKilled(t *testing.T) {
-	b := newTestBed(t)
+	b := newTestBed(t, false)
 	before := dump(t, b)
-	cpu := new(int)
 	for _, rings := range []string{"own", "asavie"} {
-		c := ForwardConfig{Rings: rings, From: "veth1", To: "ens18"}
+		c := ForwardConfig{Rings: rings, From: portLink, To: wireLink, Both: true}
 		cmd := b.dut.Command(t.Context(), os.Args[0], append([]string{"bench", "forward"}, c.args()...)...)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -155,11 +173,11 @@ func TestForwarderKilled(t *testing.T) {
 				t.Fatalf("%s left something behind; before:\n%s\nafter:\n%s", rings, before, dump(t, b))
 			}
 		}
-		stop, err := forwarding(os.Args[0], rings, cpu)(t.Context(), b.dut)
+		r, err := forwarding(os.Args[0], rings)(t.Context(), newPlace(t, b, bothWays))
 		if err != nil {
 			t.Fatal(rings, err)
 		}
-		if err := stop(); err != nil {
+		if err := r.stop(); err != nil {
 			t.Fatal(rings, err)
 		}
 	}
@@ -167,25 +185,33 @@ func TestForwarderKilled(t *testing.T) {
 
 // TestForwarderFails wants the reason from the process that could not start.
 func TestForwarderFails(t *testing.T) {
-	b := newTestBed(t)
-	cpu := 1 << 9 // no machine that this runs on has it
+	b := newTestBed(t, false)
 	for _, rings := range []string{"own", "asavie"} {
-		_, err := forwarding(os.Args[0], rings, &cpu)(t.Context(), b.dut)
-		if err == nil || !strings.Contains(err.Error(), "pin to CPU 512: invalid argument") {
+		c := ForwardConfig{Rings: rings, From: portLink, To: wireLink, CPU: 1 << 9} // no machine that this runs on has it
+		out, err := b.dut.Command(t.Context(), os.Args[0], append([]string{"bench", "forward"}, c.args()...)...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "pin to CPU 512: invalid argument") {
+			t.Errorf("%s: %v, %s", rings, err, out)
+		}
+		p := newPlace(t, b, encapOnly)
+		p.host = b.far // which has no such link
+		if _, err := forwarding(os.Args[0], rings)(t.Context(), p); err == nil || !strings.Contains(err.Error(), "find "+portLink) {
 			t.Errorf("%s: %v", rings, err)
 		}
 	}
 }
 
 func TestParseForward(t *testing.T) {
-	want := ForwardConfig{Rings: "asavie", From: "a", To: "b", CPU: 1}
-	if c, err := ParseForward(want.args()); err != nil || c != want {
-		t.Errorf("%+v, %v", c, err)
+	for _, both := range []bool{false, true} {
+		want := ForwardConfig{Rings: "asavie", From: "a", To: "b", CPU: 1, Both: both}
+		if c, err := ParseForward(want.args()); err != nil || c != want {
+			t.Errorf("%+v, %v", c, err)
+		}
 	}
 	for args, want := range map[string]string{
-		"":              "1 arguments instead of RINGS FROM TO CPU",
-		"others a b 0":  `no such rings: "others"`,
-		"own a b first": "CPU:",
+		"":                      "1 arguments instead of RINGS FROM TO CPU WAYS",
+		"others a b 0 one-way":  `no such rings: "others"`,
+		"own a b first one-way": "CPU:",
+		"own a b 0 three-ways":  `no such ways: "three-ways"`,
 	} {
 		if _, err := ParseForward(strings.Split(args, " ")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", args, err)

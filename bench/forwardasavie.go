@@ -15,10 +15,14 @@ import (
 // asavieRings forwards over github.com/asavie/xdp, as well as it allows. Each of its
 // sockets has a memory of its own, so every frame is copied from one to the other.
 type asavieRings struct {
-	program *xdp.Program
-	link    link.Link
-	in, out *xdp.Socket
+	programs []*xdp.Program
+	links    []link.Link
+	sockets  []*xdp.Socket
+	lanes    []asavieLane
 }
+
+// asavieLane is one way.
+type asavieLane struct{ in, out *xdp.Socket }
 
 // Sizes are those of the other forwarder where they matter. Smaller rings and
 // XDP_USE_NEED_WAKEUP make no difference.
@@ -28,42 +32,72 @@ const (
 	asavieFrameSize = 2048
 )
 
-func forwardAsavie(in, out netlink.Link) (_ forwarder, err error) {
+func forwardAsavie(in, out netlink.Link, both bool) (_ forwarder, err error) {
 	f := &asavieRings{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.close())
 		}
 	}()
-	if f.program, err = xdp.NewProgram(1); err != nil {
+	a, err := f.open(in, true, both)
+	if err != nil {
 		return nil, err
 	}
-	// Not by the library's Attach: its program stays when the process is killed.
-	f.link, err = link.AttachXDP(link.XDPOptions{Program: f.program.Program, Interface: in.Attrs().Index, Flags: link.XDPDriverMode})
+	b, err := f.open(out, both, true)
 	if err != nil {
-		return nil, fmt.Errorf("attach to %s: %w", in.Attrs().Name, err)
+		return nil, err
+	}
+	f.lanes = append(f.lanes, asavieLane{a, b})
+	if both {
+		f.lanes = append(f.lanes, asavieLane{b, a})
+	}
+	for i, lane := range f.lanes {
+		if err = f.programs[i].Register(0, lane.in.FD()); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// open binds a link's queue, to receive or to send or for both.
+func (f *asavieRings) open(l netlink.Link, receive, send bool) (*xdp.Socket, error) {
+	o := xdp.SocketOptions{FrameSize: asavieFrameSize, FillRingNumDescs: asavieUnused, CompletionRingNumDescs: asavieUnused}
+	if receive {
+		p, err := xdp.NewProgram(1)
+		if err != nil {
+			return nil, err
+		}
+		f.programs = append(f.programs, p)
+		// Not by the library's Attach: its program stays when the process is killed.
+		at, err := link.AttachXDP(link.XDPOptions{Program: p.Program, Interface: l.Attrs().Index, Flags: link.XDPDriverMode})
+		if err != nil {
+			return nil, fmt.Errorf("attach to %s: %w", l.Attrs().Name, err)
+		}
+		f.links = append(f.links, at)
+		o.NumFrames, o.FillRingNumDescs, o.RxRingNumDescs = asavieRing, asavieRing, asavieRing
+	}
+	if send {
+		o.CompletionRingNumDescs, o.TxRingNumDescs = asavieRing, asavieRing
+		o.NumFrames += asavieRing
 	}
 	xdp.DefaultSocketFlags = unix.XDP_COPY
-	f.in, err = asavieSocket(in, xdp.SocketOptions{
-		NumFrames: asavieRing, FrameSize: asavieFrameSize,
-		FillRingNumDescs: asavieRing, CompletionRingNumDescs: asavieUnused, RxRingNumDescs: asavieRing,
-	})
+	s, err := asavieSocket(l, o)
 	if err != nil {
 		return nil, err
 	}
-	f.out, err = asavieSocket(out, xdp.SocketOptions{
-		NumFrames: asavieRing, FrameSize: asavieFrameSize,
-		FillRingNumDescs: asavieUnused, CompletionRingNumDescs: asavieRing, TxRingNumDescs: asavieRing,
-	})
-	if err != nil {
-		return nil, err
+	f.sockets = append(f.sockets, s)
+	if send {
+		// The bounds of frames per sendto and of frames in flight, raised as ring does; the
+		// library leaves them alone.
+		_ = unix.SetsockoptInt(s.FD(), unix.SOL_XDP, unix.XDP_MAX_TX_SKB_BUDGET, asavieRing)
+		_ = unix.SetsockoptInt(s.FD(), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, asavieRing*4096)
 	}
-	// The bounds of frames per sendto and of frames in flight, raised as ring does; the
-	// library leaves them alone.
-	_ = unix.SetsockoptInt(f.out.FD(), unix.SOL_XDP, unix.XDP_MAX_TX_SKB_BUDGET, asavieRing)
-	_ = unix.SetsockoptInt(f.out.FD(), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, asavieRing*4096)
-	f.in.Fill(f.in.GetDescs(asavieRing))
-	return f, f.program.Register(0, f.in.FD())
+	if receive {
+		// The last frames: the library looks for one to send from the first on.
+		all := s.GetDescs(o.NumFrames)
+		s.Fill(all[len(all)-asavieRing:])
+	}
+	return s, nil
 }
 
 // asavieSocket binds queue 0 of a link, and tries again for two seconds while it is
@@ -82,31 +116,39 @@ func asavieSocket(l netlink.Link, o xdp.SocketOptions) (*xdp.Socket, error) {
 
 // round panics, in the library, when sendto fails.
 func (f *asavieRings) round() (int, error) {
-	done := f.out.NumCompleted()
-	if done > 0 {
-		f.out.Complete(done)
+	moved := 0
+	for _, lane := range f.lanes {
+		moved += lane.round()
 	}
-	n := min(f.in.NumReceived(), forwardBatch, f.out.NumFreeTxSlots())
+	return moved, nil
+}
+
+func (l asavieLane) round() int {
+	done := l.out.NumCompleted()
+	if done > 0 {
+		l.out.Complete(done)
+	}
+	n := min(l.in.NumReceived(), forwardBatch, l.out.NumFreeTxSlots())
 	if n > 0 {
-		to := f.out.GetDescs(n) // what is free: fewer perhaps, and the rest stays in the rx ring
-		from := f.in.Receive(len(to))
+		to := l.out.GetDescs(n) // what is free: fewer perhaps, and the rest stays in the rx ring
+		from := l.in.Receive(len(to))
 		n = len(from)
 		for i, d := range from {
-			to[i].Len = uint32(copy(f.out.GetFrame(to[i]), f.in.GetFrame(d)))
+			to[i].Len = uint32(copy(l.out.GetFrame(to[i]), l.in.GetFrame(d)))
 		}
-		f.out.Transmit(to[:n])
-		f.in.Fill(from)
+		l.out.Transmit(to[:n])
+		l.in.Fill(from)
 	}
-	f.kick()
-	return n + done, nil
+	l.kick()
+	return n + done
 }
 
 // kick asks the kernel to send on as long as that moves something: one call moves 32
 // frames on kernels where that cannot be raised.
-func (f *asavieRings) kick() {
-	for free := f.out.NumFreeTxSlots(); free < asavieRing; {
-		f.out.Transmit(nil)
-		now := f.out.NumFreeTxSlots()
+func (l asavieLane) kick() {
+	for free := l.out.NumFreeTxSlots(); free < asavieRing; {
+		l.out.Transmit(nil)
+		now := l.out.NumFreeTxSlots()
 		if now == free {
 			return
 		}
@@ -114,24 +156,35 @@ func (f *asavieRings) kick() {
 	}
 }
 
-func (f *asavieRings) again() bool { return f.out.NumTransmitted() > 0 }
+func (f *asavieRings) again() bool {
+	for _, lane := range f.lanes {
+		if lane.out.NumTransmitted() > 0 {
+			return true
+		}
+	}
+	return false
+}
 
-func (f *asavieRings) fd() int { return f.in.FD() }
+func (f *asavieRings) fds() []int {
+	var all []int
+	for _, lane := range f.lanes {
+		all = append(all, lane.in.FD())
+	}
+	return all
+}
 
 // close leaves the rings mapped, and with them the queues bound, until the process
 // ends: the library unmaps only its memory.
 func (f *asavieRings) close() error {
 	var errs []error
-	if f.link != nil {
-		errs = append(errs, f.link.Close())
+	for _, l := range f.links {
+		errs = append(errs, l.Close())
 	}
-	for _, s := range []*xdp.Socket{f.in, f.out} {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
+	for _, s := range f.sockets {
+		errs = append(errs, s.Close())
 	}
-	if f.program != nil {
-		errs = append(errs, f.program.Close())
+	for _, p := range f.programs {
+		errs = append(errs, p.Close())
 	}
 	return errors.Join(errs...)
 }

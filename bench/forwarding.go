@@ -9,31 +9,31 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"vxgw/internal/lab"
 )
 
-// forwarding is a forwarder on the rings of that name, run from program on the CPU
-// that is in cpu when its turn comes. Frames flow once its process has said so on
-// its standard output.
-func forwarding(program, rings string, cpu *int) starter {
-	return func(ctx context.Context, h *lab.Host) (func() error, error) {
-		c := ForwardConfig{Rings: rings, From: "veth1", To: "ens18", CPU: *cpu}
-		cmd := h.Command(ctx, program, append([]string{"bench", "forward"}, c.args()...)...)
+// forwarding is a forwarder on the rings of that name, run from program. Frames flow
+// once its process has said so on its standard output.
+func forwarding(program, rings string) starter {
+	return func(ctx context.Context, p place) (*running, error) {
+		c := ForwardConfig{Rings: rings, From: portLink, To: wireLink, CPU: p.cpus[0], Both: p.way == bothWays}
+		if p.way == decapOnly {
+			c.From, c.To = c.To, c.From
+		}
+		cmd := p.host.Command(ctx, program, append([]string{"bench", "forward"}, c.args()...)...)
 		var log strings.Builder
 		cmd.Stderr = &log
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			return nil, err
 		}
-		if err := cmd.Start(); err != nil {
+		if err := startOn(cmd, p.cpus); err != nil {
 			return nil, err
 		}
 		stop := func() error { return end(cmd, &log) }
 		if err := awaitReady(out.(*os.File)); err != nil {
 			return nil, errors.Join(fmt.Errorf("wait for the forwarder: %w", err), stop())
 		}
-		return stop, nil
+		return &running{process: cmd.Process.Pid, stop: stop}, nil
 	}
 }
 

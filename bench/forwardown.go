@@ -14,14 +14,18 @@ import (
 // nothing in between: one memory, registered with both devices, and of a frame only
 // its descriptor moves.
 type ownRings struct {
-	program *bpf.Port
-	memory  *ring.Memory
-	depot   *ring.Depot
-	pool    *ring.Pool
-	devices []*ring.Device
-	in, out *ring.Socket
-	batch   [forwardBatch]ring.Desc
+	programs []*bpf.Port
+	memory   *ring.Memory
+	depot    *ring.Depot
+	pool     *ring.Pool
+	devices  []*ring.Device
+	sockets  []*ring.Socket
+	lanes    []ownLane
+	batch    [forwardBatch]ring.Desc
 }
+
+// ownLane is one way.
+type ownLane struct{ in, out *ring.Socket }
 
 // Sizes are those of gw with one port.
 const (
@@ -30,7 +34,7 @@ const (
 	ownFrameSize = 4096
 )
 
-func forwardOwn(in, out netlink.Link) (_ forwarder, err error) {
+func forwardOwn(in, out netlink.Link, both bool) (_ forwarder, err error) {
 	f := &ownRings{}
 	defer func() {
 		if err != nil {
@@ -42,19 +46,42 @@ func forwardOwn(in, out netlink.Link) (_ forwarder, err error) {
 	}
 	f.depot = ring.NewDepot(f.memory)
 	f.pool = f.depot.NewPool()
-	if f.program, err = bpf.LoadPort(bpf.PortConfig{Queues: 1}); err != nil {
+	if err = f.attach(in); err != nil {
 		return nil, err
 	}
-	if err = f.program.Attach(in.Attrs().Index, in.Attrs().Name, bpf.Native); err != nil {
+	if both {
+		if err = f.attach(out); err != nil {
+			return nil, err
+		}
+	}
+	a, err := f.bind(in)
+	if err != nil {
 		return nil, err
 	}
-	if f.in, err = f.bind(in); err != nil {
+	b, err := f.bind(out)
+	if err != nil {
 		return nil, err
 	}
-	if f.out, err = f.bind(out); err != nil {
-		return nil, err
+	f.lanes = append(f.lanes, ownLane{a, b})
+	if both {
+		f.lanes = append(f.lanes, ownLane{b, a})
 	}
-	return f, f.program.SetSocket(0, f.in.FD())
+	for i, lane := range f.lanes {
+		if err = f.programs[i].SetSocket(0, lane.in.FD()); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// attach puts a program on a link that hands over what comes there.
+func (f *ownRings) attach(l netlink.Link) error {
+	p, err := bpf.LoadPort(bpf.PortConfig{Queues: 1})
+	if err != nil {
+		return err
+	}
+	f.programs = append(f.programs, p)
+	return p.Attach(l.Attrs().Index, l.Attrs().Name, bpf.Native)
 }
 
 func (f *ownRings) bind(l netlink.Link) (*ring.Socket, error) {
@@ -66,38 +93,56 @@ func (f *ownRings) bind(l netlink.Link) (*ring.Socket, error) {
 		return nil, err
 	}
 	f.devices = append(f.devices, d)
-	return d.Bind(0, f.pool)
+	s, err := d.Bind(0, f.pool)
+	if err == nil {
+		f.sockets = append(f.sockets, s)
+	}
+	return s, err
 }
 
 func (f *ownRings) round() (int, error) {
-	n := f.in.Receive(f.batch[:])
-	for _, d := range f.batch[:n] {
-		if !f.out.Send(d) {
-			f.pool.Put(d.Addr) // the tx ring is full
+	moved := 0
+	for _, lane := range f.lanes {
+		n := lane.in.Receive(f.batch[:])
+		for _, d := range f.batch[:n] {
+			if !lane.out.Send(d) {
+				f.pool.Put(d.Addr) // the tx ring is full
+			}
 		}
+		if err := lane.out.Flush(); err != nil {
+			return moved + n, fmt.Errorf("send: %w", err)
+		}
+		moved += n + lane.out.Reap(f.pool)
+		lane.in.Refill(f.pool)
 	}
-	if err := f.out.Flush(); err != nil {
-		return n, fmt.Errorf("send: %w", err)
-	}
-	moved := n + f.out.Reap(f.pool)
-	f.in.Refill(f.pool)
 	return moved, nil
 }
 
-func (f *ownRings) again() bool { return f.out.Pending() > 0 || f.pool.Len() == 0 }
+func (f *ownRings) again() bool {
+	for _, lane := range f.lanes {
+		if lane.out.Pending() > 0 {
+			return true
+		}
+	}
+	return f.pool.Len() == 0
+}
 
-func (f *ownRings) fd() int { return f.in.FD() }
+func (f *ownRings) fds() []int {
+	var all []int
+	for _, lane := range f.lanes {
+		all = append(all, lane.in.FD())
+	}
+	return all
+}
 
 // close gives everything back and fails when a frame is missing.
 func (f *ownRings) close() error {
 	var errs []error
-	if f.program != nil {
-		errs = append(errs, f.program.Close())
+	for _, p := range f.programs {
+		errs = append(errs, p.Close())
 	}
-	for _, s := range []*ring.Socket{f.in, f.out} {
-		if s != nil {
-			errs = append(errs, s.Close(f.pool))
-		}
+	for _, s := range f.sockets {
+		errs = append(errs, s.Close(f.pool))
 	}
 	for _, d := range f.devices {
 		errs = append(errs, d.Close())

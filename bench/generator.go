@@ -4,171 +4,225 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"vxgw/internal/lab"
 )
 
-// generator sends frames out of a link as fast as the kernel can: an XDP program that
-// BPF_PROG_TEST_RUN feeds with live frames, so that no skb is made for them.
+// generator sends the frames of a schedule out of a link as fast as the kernel can, or at
+// a rate: an XDP program that BPF_PROG_TEST_RUN feeds with live frames, so that no skb is
+// made for them. It keeps its CPU busy either way: what is not due yet is dropped inside
+// the program, since a call takes some 25 ms to set up. One goroutine at a time uses it.
+//
+//	newGenerator   once per direction and mix
+//	set            the pace
+//	start, stop    or send, for a number of frames
 type generator struct {
 	host  *lab.Host
-	prog  *ebpf.Program
+	link  string
+	cpu   int
 	frame []byte
+	inner int // where the inner frame begins
+	objs  generatorObjects
+
+	thread   atomic.Int32 // that sends; 0: none
+	stopping atomic.Bool
+	ended    chan error
 }
 
-// liveFrames is BPF_F_TEST_XDP_LIVE_FRAMES of linux/bpf.h.
-const liveFrames = 1 << 1
+type generatorObjects struct {
+	Program  *ebpf.Program  `ebpf:"generate"`
+	Schedule *ebpf.Map      `ebpf:"schedule"`
+	Interval *ebpf.Variable `ebpf:"interval"`
+	Burst    *ebpf.Variable `ebpf:"burst"`
+	Stamp    *ebpf.Variable `ebpf:"stamp"`
+	Limit    *ebpf.Variable `ebpf:"limit"`
+	Due      *ebpf.Variable `ebpf:"due"`
+	InBurst  *ebpf.Variable `ebpf:"in_burst"`
+	Sent     *ebpf.Variable `ebpf:"sent"`
+	Runs     *ebpf.Variable `ebpf:"runs"`
+}
 
-// perCall is how many frames one call sends: it takes some 25 ms to set up whatever
-// its length.
-const perCall = 1 << 18
+// pace says how frames are sent.
+type pace struct {
+	rate  float64 // frames per second; 0: as fast as can be
+	burst int     // frames that come at once; 0: one
+	stamp bool    // whether they carry the time
+	limit uint64  // frames in all; 0: no end
+}
 
-// newGenerator prepares frames of one near station to one far station in many flows:
-// each frame gets a random UDP source port and the checksum that goes with it.
-func newGenerator(h *lab.Host, linkName string) (*generator, error) {
+// newGenerator prepares to send a schedule, whose length is a power of two and whose
+// largest frame is as long as size says, out of a link.
+func newGenerator(h *lab.Host, linkName string, d Direction, schedule []entry, size int, mark uint32) (_ *generator, err error) {
 	l, err := h.Link(linkName)
 	if err != nil {
 		return nil, err
 	}
-	g := &generator{host: h, frame: make([]byte, innerLen)}
-	putInner(g.frame, farSide.mac(0), nearSide.mac(0), 0)
-	sum := int32(^binary.NativeEndian.Uint16(g.frame[csumAt:]))
-	g.prog, err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "generate", Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
-		asm.LoadMem(asm.R7, asm.R1, 0, asm.Word), // xdp_md.data
-		asm.LoadMem(asm.R2, asm.R1, 4, asm.Word), // xdp_md.data_end
-		asm.Mov.Reg(asm.R3, asm.R7),
-		asm.Add.Imm(asm.R3, innerLen),
-		asm.JGT.Reg(asm.R3, asm.R2, "drop"),
-		asm.FnGetPrandomU32.Call(),
-		asm.And.Imm(asm.R0, 0xffff),
-		asm.StoreMem(asm.R7, sportAt, asm.R0, asm.Half),
-		// The sum without the port is known; one's complement sums do not mind the order of bytes (RFC 1071).
-		asm.Add.Imm(asm.R0, sum),
-		asm.Mov.Reg(asm.R1, asm.R0),
-		asm.RSh.Imm(asm.R1, 16),
-		asm.And.Imm(asm.R0, 0xffff),
-		asm.Add.Reg(asm.R0, asm.R1),
-		asm.Xor.Imm(asm.R0, 0xffff),
-		asm.JNE.Imm(asm.R0, 0, "store"),
-		asm.Mov.Imm(asm.R0, 0xffff),
-		asm.StoreMem(asm.R7, csumAt, asm.R0, asm.Half).WithSymbol("store"),
-		asm.Mov.Imm(asm.R1, int32(l.Attrs().Index)),
-		asm.Mov.Imm(asm.R2, 0),
-		asm.FnRedirect.Call(),
-		asm.Return(),
-		asm.Mov.Imm(asm.R0, 1).WithSymbol("drop"), // XDP_DROP
-		asm.Return(),
-	}})
+	g := &generator{host: h, link: linkName, cpu: generatorCPU()}
+	var s sums
+	if g.frame, s, err = basePacket(d, size, mark); err != nil {
+		return nil, err
+	}
+	g.inner = len(g.frame) - size
+	from, to := d.sides()
+	err = loadEnd(&g.objs, map[string]any{
+		"ifindex": uint32(l.Attrs().Index), "outer": uint32(g.inner), "last": uint32(len(schedule) - 1),
+		"full": uint32(size), "src_side": swapped(from), "dst_side": swapped(to), "scatter": uint32(scatter), "mark": mark,
+		"ip_sum": s.ip, "udp_sum": s.udp, "outer_sum": s.outer,
+	}, len(schedule))
 	if err != nil {
 		return nil, fmt.Errorf("load the generator: %w", err)
+	}
+	keys := make([]uint32, len(schedule))
+	for i := range keys {
+		keys[i] = uint32(i)
+	}
+	const chunk = 1 << 16
+	for at := 0; at < len(keys); at += chunk {
+		end := min(at+chunk, len(keys))
+		if _, err := g.objs.Schedule.BatchUpdate(keys[at:end], schedule[at:end], nil); err != nil {
+			return nil, errors.Join(fmt.Errorf("fill the schedule: %w", err), g.close())
+		}
 	}
 	return g, nil
 }
 
-// send sends n frames.
-func (g *generator) send(n uint32) error {
+// swapped is the side as the wire has it, read by this machine.
+func swapped(s side) uint16 {
+	b := macBytes(uint64(s) << 32)
+	return binary.NativeEndian.Uint16(b[:])
+}
+
+func (g *generator) close() error { return closeAll(g.objs.Program, g.objs.Schedule) }
+
+// set changes the pace and counts anew. The generator is not running.
+func (g *generator) set(p pace) error {
+	interval := uint64(0)
+	if p.rate > 0 {
+		interval = uint64(math.Round(256e9 / p.rate))
+	}
+	stamp := uint32(0)
+	if p.stamp {
+		stamp = 1
+	}
+	return errors.Join(
+		g.objs.Interval.Set(interval), g.objs.Burst.Set(uint32(max(p.burst, 1))), g.objs.Stamp.Set(stamp), g.objs.Limit.Set(p.limit),
+		g.objs.Due.Set(uint64(0)), g.objs.InBurst.Set(uint32(0)), g.objs.Sent.Set(uint64(0)), g.objs.Runs.Set(uint64(0)))
+}
+
+// counts returns how many frames were sent since set, and how often the program ran.
+func (g *generator) counts() (sent, runs uint64, err error) {
+	err = errors.Join(g.objs.Sent.Get(&sent), g.objs.Runs.Get(&runs))
+	return sent, runs, err
+}
+
+// Batches of the kernel's: what is redirected goes out when one is through, and that is
+// part of the latency where frames are waited for.
+const (
+	floodBatch = 64
+	pacedBatch = 16
+)
+
+// start sends until stop.
+func (g *generator) start(p pace) error {
+	if err := g.set(p); err != nil {
+		return err
+	}
+	batch := uint32(floodBatch)
+	if p.rate > 0 {
+		batch = pacedBatch
+	}
+	g.stopping.Store(false)
+	g.ended = make(chan error, 1)
+	go func() { g.ended <- g.run(batch) }()
+	return nil
+}
+
+// run sends, from one CPU: a veth without threads receives on the CPU that sends, and a
+// generator that wanders would measure the scheduler.
+func (g *generator) run(batch uint32) error {
+	runtime.LockOSThread() // never unlocked: the pinned thread dies with the goroutine
+	if err := pin(0, g.cpu); err != nil {
+		return fmt.Errorf("pin the generator: %w", err)
+	}
 	return g.host.Do(func() error {
-		_, err := g.prog.Run(&ebpf.RunOptions{Data: g.frame, Repeat: n, Flags: liveFrames})
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("run the generator: %w", err)
+		g.thread.Store(int32(unix.Gettid()))
+		defer g.thread.Store(0)
+		for !g.stopping.Load() {
+			err := runLive(g.objs.Program.FD(), g.frame, math.MaxInt32, batch)
+			if err != nil && !errors.Is(err, unix.EINTR) {
+				return fmt.Errorf("run the generator: %w", err)
+			}
 		}
 		return nil
 	})
 }
 
-// flood sends until stop is set, from one CPU: the veth receives on the CPU that
-// sends, and a generator that wanders would measure the scheduler.
-func (g *generator) flood(stop *atomic.Bool) error {
-	runtime.LockOSThread() // never unlocked: the pinned thread dies with the goroutine
-	var set unix.CPUSet
-	set.Set(runtime.NumCPU() - 1)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("pin the generator: %w", err)
+// stop ends what start began: a signal interrupts the call.
+func (g *generator) stop() error {
+	g.stopping.Store(true)
+	for {
+		if t := g.thread.Load(); t != 0 {
+			_ = unix.Tgkill(unix.Getpid(), int(t), unix.SIGURG) // Go's own signal, of which it takes any number
+		}
+		select {
+		case err := <-g.ended:
+			return err
+		case <-time.After(time.Millisecond):
+		}
 	}
-	for !stop.Load() {
-		if err := g.send(perCall); err != nil {
+}
+
+// send sends n frames of the schedule from its beginning, at a rate or at once.
+func (g *generator) send(n uint64, rate float64) error {
+	if rate == 0 {
+		if err := g.set(pace{}); err != nil {
 			return err
 		}
+		return g.host.Do(func() error {
+			for {
+				sent, _, err := g.counts()
+				if err != nil || sent >= n {
+					return err
+				}
+				if err := runLive(g.objs.Program.FD(), g.frame, uint32(n-sent), floodBatch); err != nil && !errors.Is(err, unix.EINTR) {
+					return fmt.Errorf("run the generator: %w", err)
+				}
+			}
+		})
 	}
-	return nil
-}
-
-// sink counts packets of one length where they arrive, at tc ingress, and drops them
-// there. All else goes on.
-type sink struct {
-	prog  *ebpf.Program
-	count *ebpf.Map
-	link  link.Link
-}
-
-// newSink counts packets of length bytes that arrive on a link.
-func newSink(h *lab.Host, linkName string, length int) (_ *sink, err error) {
-	s := &sink{}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	l, err := h.Link(linkName)
-	if err != nil {
-		return nil, err
-	}
-	s.count, err = ebpf.NewMap(&ebpf.MapSpec{Name: "count", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
-	if err != nil {
-		return nil, fmt.Errorf("make the sink's counter: %w", err)
-	}
-	s.prog, err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "count", Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{
-		asm.LoadMem(asm.R2, asm.R1, 0, asm.Word), // __sk_buff.len
-		asm.JNE.Imm(asm.R2, int32(length), "pass"),
-		asm.StoreImm(asm.R10, -4, 0, asm.Word),
-		asm.Mov.Reg(asm.R2, asm.R10),
-		asm.Add.Imm(asm.R2, -4),
-		asm.LoadMapPtr(asm.R1, s.count.FD()),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "pass"),
-		asm.Mov.Imm(asm.R1, 1),
-		asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, 0),
-		asm.Mov.Imm(asm.R0, 2), // TC_ACT_SHOT
-		asm.Return(),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("pass"), // TC_ACT_OK
-		asm.Return(),
-	}})
-	if err != nil {
-		return nil, fmt.Errorf("load the sink: %w", err)
-	}
-	err = h.Do(func() error {
-		s.link, err = link.AttachTCX(link.TCXOptions{Program: s.prog, Interface: l.Attrs().Index, Attach: ebpf.AttachTCXIngress})
+	if err := g.start(pace{rate: rate, limit: n}); err != nil {
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("attach the sink to %s: %w", linkName, err)
 	}
-	return s, nil
+	for {
+		sent, _, err := g.counts()
+		if err != nil || sent >= n {
+			return errors.Join(err, g.stop())
+		}
+		select {
+		case err := <-g.ended:
+			g.ended <- err // it could not go on: stop says why
+			return g.stop()
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
-// packets returns how many came so far.
-func (s *sink) packets() (n uint64, err error) {
-	if err := s.count.Lookup(uint32(0), &n); err != nil {
-		return 0, fmt.Errorf("read the sink: %w", err)
-	}
-	return n, nil
+// pin has a thread run on one CPU; 0 is the caller's.
+func pin(thread, cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	return unix.SchedSetaffinity(thread, &set)
 }
 
-func (s *sink) close() {
-	if s.link != nil {
-		s.link.Close()
-	}
-	if s.prog != nil {
-		s.prog.Close()
-	}
-	if s.count != nil {
-		s.count.Close()
-	}
-}
+// generatorCPU is the CPU of the generator and of the sink.
+func generatorCPU() int { return runtime.NumCPU() - 1 }
+
+// contenderCPU is the CPU of what is measured. It is the generator's where there is no other.
+func contenderCPU() int { return max(runtime.NumCPU()-2, 0) }

@@ -31,13 +31,21 @@ type Stages struct {
 func (s Stages) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v, %d MACs:", s.Direction, s.MACs)
-	for _, p := range []struct {
-		name string
-		ns   float64
-	}{{"receive", s.Receive}, {"parse", s.Parse}, {"look-up", s.LookUp}, {"emit", s.Emit}, {"publish", s.Publish}, {"other", s.Other}, {"= worker", s.Worker}} {
+	for _, p := range append(s.parts(), part{"= worker", s.Worker}) {
 		fmt.Fprintf(&b, "  %s %.1f", p.name, p.ns)
 	}
 	return b.String()
+}
+
+// part is a stage and what a packet costs in it.
+type part struct {
+	name string
+	ns   float64
+}
+
+// parts are the stages in the order in which a packet goes through them.
+func (s Stages) parts() []part {
+	return []part{{"receive", s.Receive}, {"parse", s.Parse}, {"look-up", s.LookUp}, {"emit", s.Emit}, {"publish", s.Publish}, {"other", s.Other}}
 }
 
 // stageCount is how many stages there are.

@@ -38,3 +38,7 @@ func interval(values []float64) (low, high, level float64, ok bool) {
 
 // round2 keeps two digits behind the point.
 func round2(v float64) float64 { return math.Round(v*100) / 100 }
+
+// round3 and round4 keep three and four.
+func round3(v float64) float64 { return math.Round(v*1e3) / 1e3 }
+func round4(v float64) float64 { return math.Round(v*1e4) / 1e4 }

@@ -28,10 +28,6 @@ func checkPacket(b []byte) error {
 	return checkFrame(b[o.HeaderLen:o.Len], nearSide, farSide)
 }
 
-// checkForwarded fails unless b is a frame of a near station, as the generator made
-// it.
-func checkForwarded(b []byte) error { return checkFrame(b, nearSide, farSide) }
-
 // checkFrame fails unless b is, byte for byte, what putInner makes.
 func checkFrame(b []byte, from, to side) error {
 	if len(b) != innerLen {

@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// testProgram is this program, which is a forwarder when it is run as one.
+func testProgram() string { return os.Args[0] }
+
+func affinity(t *testing.T, thread int) (cpus []int) {
+	t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(thread, &set); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := range 1024 {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus
+}
+
+// buildGateway builds gw, which this program is not.
+func buildGateway(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gw")
+	if out, err := exec.Command("go", "build", "-o", path, "vxgw/cmd/gw").CombinedOutput(); err != nil {
+		t.Fatalf("build gw: %v\n%s", err, out)
+	}
+	return path
+}
+
+// newScene is a cell with both directions and two stations.
+func newScene(t *testing.T, b *bed, program string) *scene {
+	t.Helper()
+	c := baseCell(bothWays, b.jailed)
+	r := &runner{program: program, dir: t.TempDir(), all: contenders(program), say: t.Logf, result: &EndToEnd{},
+		span: span{rounds: 7, window: 100 * time.Millisecond, short: 20 * time.Millisecond}}
+	s := &scene{runner: r, cell: &c, bed: b, gens: map[Direction]map[Traffic]*generator{}, prime: map[Direction]*generator{}, side: map[sideTraffic]*generator{}, gone: map[string]int{}}
+	if err := s.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// TestContenders has each forward frames in both directions, twice, and wants each frame right
+// and nothing left behind on the links.
+func TestContenders(t *testing.T) {
+	b := newTestBed(t, false)
+	program := buildGateway(t)
+	s := newScene(t, b, program)
+	before := dump(t, b)
+	for i := range s.all {
+		c := &s.all[i]
+		if c.Name == "ovs" {
+			if _, err := ovsVersion(); err != nil {
+				t.Logf("left out: %v", err)
+				continue
+			}
+		}
+		if !c.tunnel || c.Name == "gw-busy" { // TestForwarders has those; and this one wants a CPU of its own
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			for range 2 {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+				r, err := s.start(ctx, c) // and verify
+				if err != nil {
+					t.Fatal(err)
+				}
+				turn, err := s.measure(r, c, entrant{name: c.Name, contender: c.Name, traffic: s.cell.Traffic}, 0)
+				if err != nil || turn.Rate == 0 {
+					t.Errorf("%+v, %v", turn, err)
+				}
+				if err := r.stop(); err != nil {
+					t.Fatal(err)
+				}
+				cancel()
+				if after := dump(t, b); after != before {
+					t.Fatalf("something was left behind; before:\n%s\nafter:\n%s", before, after)
+				}
+			}
+		})
+	}
+}
+
+// TestWrongFrames wants garbage told from frames: what is not checked is not measured.
+func TestWrongFrames(t *testing.T) {
+	frame := make([]byte, innerLen)
+	putFrame(frame, farSide.mac(0), nearSide.mac(0), 7, measured, 0)
+	if err := checkSent(frame, nearSide, farSide, measured); err != nil {
+		t.Fatal(err)
+	}
+	for at := range frame {
+		frame[at] ^= 0x10
+		// Source port and time are any; what covers them is the checksum.
+		if err := checkSent(frame, nearSide, farSide, measured); err == nil && (at < 2 || at > 11) && (at < 6 || at > 11) {
+			t.Errorf("byte %d is wrong, and nobody noticed", at)
+		}
+		frame[at] ^= 0x10
+	}
+	if err := checkSent(frame, farSide, nearSide, measured); err == nil {
+		t.Error("the wrong way, and nobody noticed")
+	}
+	if err := (contender{tunnel: true}).check(frame, Encap, measured); err == nil {
+		t.Error("no outer headers, and nobody noticed")
+	}
+}
+
+// TestOVSMissing wants the cure in the error, and the peer in the report.
+func TestOVSMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for _, err := range []error{func() error { _, err := ovsVersion(); return err }(), func() error {
+		_, err := openVSwitch(t.Context(), place{})
+		return err
+	}()} {
+		if err == nil || !strings.Contains(err.Error(), "bench/peers.sh") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestPeerFails has a peer that will not start reported, and others measured all the same.
+func TestPeerFails(t *testing.T) {
+	b := newTestBed(t, false)
+	s := newScene(t, b, testProgram())
+	s.cell.entrants = []entrant{{name: "ovs", contender: "ovs", traffic: s.cell.Traffic}, {name: "kernel", contender: "kernel", traffic: s.cell.Traffic}}
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	before := dump(t, b)
+	turns, err := s.round(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if turns["kernel"].Rate == 0 || len(turns) != 1 {
+		t.Errorf("%+v", turns)
+	}
+	if c := s.contender("ovs"); !strings.Contains(c.Missing, "bench/peers.sh") {
+		t.Errorf("%+v", c.Peer)
+	}
+	if after := dump(t, b); after != before {
+		t.Errorf("something was left behind; before:\n%s\nafter:\n%s", before, after)
+	}
+}
