@@ -77,7 +77,8 @@ type Dataplane struct {
 // Tunnel is how the outer headers are made.
 type Tunnel struct {
 	// TTL is the outer time to live, in hops, 1-255. Default auto: 64, and 1
-	// to a multicast group, which keeps BUM traffic off other networks.
+	// to a multicast group, which keeps BUM traffic off other networks. With
+	// inherit it is the inner packet's, and 64 for frames that are not IP.
 	TTL TTL `yaml:"ttl" json:"ttl"`
 	// TOS is the outer type of service byte, 0-255. Default inherit: the inner
 	// packet's, so that its priority holds across the underlay. The two ECN
@@ -101,6 +102,13 @@ type Tunnel struct {
 	// a hash of the inner flow. Default 49152-65535, the dynamic ports that
 	// RFC 7348 section 5 recommends.
 	SrcPort PortRange `yaml:"srcport" json:"srcport"`
+	// UDPCsumRx is what becomes of packets whose outer UDP checksum is wrong; one
+	// of zero is none. Default verify: they are dropped, as a socket would do.
+	UDPCsumRx CsumRx `yaml:"udpcsumrx" json:"udpcsumrx"`
+	// ReservedBits are the bits of a received VXLAN header that must not be set, or
+	// the packet is dropped. Default ignore: none, as RFC 7348 section 5 asks; the
+	// kernel's device is strict.
+	ReservedBits ReservedBits `yaml:"reserved_bits" json:"reserved_bits"`
 }
 
 // VNI is one bridge domain: its ports, its remotes and its settings.
@@ -218,7 +226,7 @@ const MaxVNI = 1<<24 - 1
 func Default() Config {
 	return Config{
 		Underlay:  Underlay{DstPort: 4789, Mode: ModeAuto},
-		Tunnel:    Tunnel{TTL: TTLAuto, TOS: TOSInherit, DF: DFUnset, SrcPort: PortRange{49152, 65535}},
+		Tunnel:    Tunnel{TTL: TTLAuto, TOS: TOSInherit, DF: DFUnset, SrcPort: PortRange{49152, 65535}, UDPCsumRx: CsumVerify, ReservedBits: ReservedIgnore},
 		Dataplane: Dataplane{Poll: PollAdaptive},
 		Metrics:   Metrics{Listen: "127.0.0.1:9478"},
 		Log:       Log{Format: "auto", Level: "info"},

@@ -21,7 +21,7 @@ func diff(want, got any) string { return cmp.Diff(want, got, equalAddrs, equalPr
 
 // example is testdata/example.yaml in Go.
 func example() *Config {
-	tunnel := Tunnel{TTL: TTLAuto, TOS: TOSInherit, DF: "unset", SrcPort: PortRange{49152, 65535}}
+	tunnel := Tunnel{TTL: TTLAuto, TOS: TOSInherit, DF: "unset", SrcPort: PortRange{49152, 65535}, UDPCsumRx: "verify"}
 	return &Config{
 		Underlay:  Underlay{Iface: "ens18", Local: netip.MustParseAddr("10.65.132.187"), DstPort: 4789, Mode: "auto"},
 		Tunnel:    tunnel,
@@ -150,17 +150,17 @@ func TestTunnelOverride(t *testing.T) {
 	text := `
 vnis:
   - {vni: 1}
-  - {vni: 2, tunnel: {ttl: 9, udpcsum: false}}
-tunnel: {ttl: 200, tos: 0xb8, df: set, udpcsum: true, srcport: [1, 2]}
+  - {vni: 2, tunnel: {ttl: inherit, udpcsum: false, reserved_bits: 0xff}}
+tunnel: {ttl: 200, tos: 0xb8, df: set, udpcsum: true, srcport: [1, 2], udpcsumrx: ignore, reserved_bits: strict}
 underlay: {iface: u}
 `
 	c, err := Parse([]byte(text), "f")
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := Tunnel{TTL: 200, TOS: 0xb8, DF: DFSet, UDPCsum: true, SrcPort: PortRange{1, 2}}
+	one := Tunnel{TTL: 200, TOS: 0xb8, DF: DFSet, UDPCsum: true, SrcPort: PortRange{1, 2}, UDPCsumRx: CsumIgnore, ReservedBits: ReservedStrict}
 	two := one
-	two.TTL, two.UDPCsum = 9, false
+	two.TTL, two.UDPCsum, two.ReservedBits = TTLInherit, false, 0xff
 	if d := diff([]Tunnel{one, one, two}, []Tunnel{c.Tunnel, c.VNIs[0].Tunnel, c.VNIs[1].Tunnel}); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/netip"
@@ -18,7 +19,8 @@ type Flags struct {
 	Ports        []string
 	Device       string
 	NoDevice     bool
-	Addresses    []string // for the device, with prefix length
+	Addresses    []string       // for the device, with prefix length
+	Tunnel       map[string]any // by their keys in a file
 	Mode         string
 	Workers      uint // 0: as many as fit
 	Poll         string
@@ -62,6 +64,11 @@ func FromFlags(f Flags) (*Config, error) {
 		return nil, flagError("--dstport %d is out of range (give 1-65535; the usual one is 4789)", f.DstPort)
 	}
 	c.Underlay.DstPort = uint16(f.DstPort)
+	if len(f.Tunnel) > 0 {
+		if err := c.Tunnel.take(f.Tunnel); err != nil {
+			return nil, err
+		}
+	}
 	if f.Local != "" {
 		if err := unmarshal(&c.Underlay.Local, f.Local); err != nil {
 			return nil, flagError("--local: %v", err)
@@ -131,6 +138,15 @@ func (f *Flags) vni(c *Config, n uint) (VNI, error) {
 		v.Device.Addresses = append(v.Device.Addresses, p)
 	}
 	return v, nil
+}
+
+// take reads settings of a tunnel section onto t.
+func (t *Tunnel) take(settings map[string]any) error {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return &Error{Problem: err.Error()}
+	}
+	return onto("tunnel", text, t)
 }
 
 func flagError(format string, args ...any) error {

@@ -31,6 +31,9 @@ func TestFromFlags(t *testing.T) {
 		{with(func(f *Flags) { f.VNIs, f.Remotes = []uint{1, 2}, []string{"10.0.0.1"} }),
 			"vnis: [{vni: 1, remotes: [10.0.0.1]}, {vni: 2, remotes: [10.0.0.1]}]"},
 		{with(func(f *Flags) {
+			f.Tunnel = map[string]any{"ttl": "inherit", "tos": "0xb8", "df": "set", "udpcsum": true, "srcport": []int{5, 6}, "udpcsumrx": "ignore", "reserved_bits": "0xff"}
+		}), "tunnel: {ttl: inherit, tos: 184, df: set, udpcsum: true, srcport: [5, 6], udpcsumrx: ignore, reserved_bits: 255}\nvnis: [{vni: 42}]"},
+		{with(func(f *Flags) {
 			f.Local, f.DstPort, f.Mode, f.Workers = "10.9.9.9", 8472, "copy", 2
 			f.Metrics, f.Control, f.LogFormat, f.LogLevel = "", "/tmp/s", "json", "debug"
 		}), "underlay: {iface: u, local: 10.9.9.9, dstport: 8472, mode: copy}\ndataplane: {workers: 2}\nvnis: [{vni: 42}]\n" +

@@ -106,6 +106,9 @@ func (u *Underlay) check() *problem {
 
 // check calls the section name in messages.
 func (t *Tunnel) check(path, name string) *problem {
+	if t.TTL < TTLInherit || t.TTL > 255 {
+		return wrong(path+".ttl", "%s: ttl %d is out of range (give 1-255, auto or inherit)", name, t.TTL)
+	}
 	if t.TOS < TOSInherit || t.TOS > 255 {
 		return wrong(path+".tos", "%s: tos %d is out of range (give 0-255 or inherit)", name, t.TOS)
 	}
@@ -114,6 +117,13 @@ func (t *Tunnel) check(path, name string) *problem {
 	}
 	if p := oneOf(path+".df", t.DF, DFUnset, DFSet, DFInherit); p != nil {
 		return p
+	}
+	if p := oneOf(path+".udpcsumrx", t.UDPCsumRx, CsumVerify, CsumIgnore); p != nil {
+		return p
+	}
+	if used := t.ReservedBits &^ ReservedStrict; used != 0 {
+		return wrong(path+".reserved_bits", "%s: reserved_bits %#x has %#x, which hold the flags and the VNI (give ignore, strict or bits of %#x)",
+			name, uint64(t.ReservedBits), uint64(used), uint64(ReservedStrict))
 	}
 	lo, hi := t.SrcPort[0], t.SrcPort[1]
 	if lo == 0 {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,31 +32,38 @@ const (
 // PortRange is the lowest and the highest UDP port of a range, both inclusive.
 type PortRange [2]uint16
 
-// TTL is a time to live in hops, or TTLAuto.
-type TTL uint8
+// TTL is a time to live in hops, TTLAuto or TTLInherit.
+type TTL int16
 
-// TTLAuto is 64 for a unicast remote and 1 for a multicast group.
-const TTLAuto TTL = 0
+const (
+	// TTLAuto is 64 for a unicast remote and 1 for a multicast group.
+	TTLAuto TTL = 0
+	// TTLInherit takes the TTL or hop limit from the inner packet.
+	TTLInherit TTL = -1
+)
 
-// MarshalText writes auto or the number.
+// MarshalText writes auto, inherit or the number.
 func (t TTL) MarshalText() ([]byte, error) {
-	if t == TTLAuto {
+	switch t {
+	case TTLAuto:
 		return []byte("auto"), nil
+	case TTLInherit:
+		return []byte("inherit"), nil
 	}
-	return strconv.AppendUint(nil, uint64(t), 10), nil
+	return strconv.AppendInt(nil, int64(t), 10), nil
 }
 
-// UnmarshalText reads auto or 1-255.
+// UnmarshalText reads auto, inherit or 1-255.
 func (t *TTL) UnmarshalText(text []byte) error {
 	switch s := string(text); s {
 	case "auto":
 		*t = TTLAuto
 	case "inherit":
-		return errors.New("inherit is not supported yet (give 1-255 or auto)")
+		*t = TTLInherit
 	default:
 		n, err := parseUint(s, 255)
 		if err != nil || n == 0 {
-			return fmt.Errorf("%s is not a TTL (give 1-255 or auto)", show(s))
+			return fmt.Errorf("%s is not a TTL (give 1-255, auto or inherit)", show(s))
 		}
 		*t = TTL(n)
 	}
