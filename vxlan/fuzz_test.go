@@ -46,7 +46,15 @@ func slowOuter(b []byte) (o Outer, ok bool) {
 	o.VNI = uint32(word(udp+12)<<8) | uint32(b[udp+14])
 	o.SrcPort, o.DstPort, o.Checksum = uint16(word(udp)), uint16(word(udp+2)), uint16(word(udp+6))
 	o.TOS = b[15]
-	o.Reserved = b[udp+8] != 8 || b[udp+9] != 0 || b[udp+10] != 0 || b[udp+11] != 0 || b[udp+15] != 0
+	for i, v := range b[udp+8 : udp+16] {
+		switch i {
+		case 0:
+			v &^= 8
+		case 4, 5, 6:
+			v = 0
+		}
+		o.Reserved = o.Reserved<<8 | uint64(v)
+	}
 	return o, true
 }
 

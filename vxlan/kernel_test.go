@@ -32,7 +32,7 @@ func TestKernelFrames(t *testing.T) {
 			if fault := ParseOuter(pkt, &o); fault != OK {
 				t.Fatalf("fault %v", fault)
 			}
-			if o.Src != Addr4(0xc0000201) || o.Dst != Addr4(0xc0000202) || o.DstPort != Port || o.Reserved || o.Len != len(pkt) {
+			if o.Src != Addr4(0xc0000201) || o.Dst != Addr4(0xc0000202) || o.DstPort != Port || o.Reserved != 0 || o.Len != len(pkt) {
 				t.Errorf("outer %+v", o)
 			}
 			if (o.VNI == 42) != strings.HasPrefix(name, "vni42csum") || (o.Checksum != 0) != (o.VNI == 42) {

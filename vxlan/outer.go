@@ -17,11 +17,11 @@ type Outer struct {
 	Len       int // end of the UDP datagram in the packet; what is behind is Ethernet padding
 	Src, Dst  Addr
 	VNI       uint32
+	Reserved  uint64 // bits of the VXLAN header that are set and should not be, which RFC 7348 section 5 wants ignored
 	SrcPort   uint16
 	DstPort   uint16
 	Checksum  uint16 // UDP checksum field as received, 0 for none
 	TOS       uint8  // or traffic class
-	Reserved  bool   // a reserved bit of the VXLAN header is set, which RFC 7348 section 5 wants ignored
 }
 
 // plainIPv4 is the first byte of an IPv4 header without options: version 4, five words.
@@ -31,6 +31,9 @@ const (
 	flagI   = uint64(0x08) << 56
 	vniMask = uint64(0xffffff) << 8
 )
+
+// Reserved are the bits of a VXLAN header that RFC 7348 section 5 leaves without a meaning, its first byte the most significant.
+const Reserved = ^(flagI | vniMask)
 
 // ParseOuter reads the headers of a VXLAN packet over IPv4 or IPv6. pkt starts at its Ethernet header, which has no VLAN tag. It checks what
 // the kernel's stack checks in front of a socket (net/ipv4/ip_input.c, route.c, udp.c), save for what needs settings:
@@ -88,7 +91,7 @@ func ParseOuter(pkt []byte, o *Outer) Fault {
 	o.VNI = uint32(vx) >> 8
 	o.SrcPort, o.DstPort, o.Checksum = uint16(udp>>48), uint16(udp>>32), uint16(udp)
 	o.TOS = uint8(first >> 32)
-	o.Reserved = vx&^(flagI|vniMask) != 0
+	o.Reserved = vx & Reserved
 	return OK
 }
 

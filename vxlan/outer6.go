@@ -42,6 +42,6 @@ func parseOuter6(pkt []byte, o *Outer) Fault {
 	o.VNI = uint32(vx) >> 8
 	o.SrcPort, o.DstPort, o.Checksum = uint16(udp>>48), uint16(udp>>32), uint16(udp)
 	o.TOS = uint8(first >> 52)
-	o.Reserved = vx&^(flagI|vniMask) != 0
+	o.Reserved = vx & Reserved
 	return OK
 }

@@ -38,7 +38,7 @@ func slowOuter6(b []byte) (o Outer, ok bool) {
 	o.VNI = uint32(word(66)<<8) | uint32(b[68])
 	o.SrcPort, o.DstPort, o.Checksum = uint16(word(54)), uint16(word(56)), uint16(word(60))
 	o.TOS = b[14]<<4 | b[15]>>4
-	o.Reserved = b[62] != 8 || b[63] != 0 || b[64] != 0 || b[65] != 0 || b[69] != 0
+	o.Reserved = binary.BigEndian.Uint64(b[62:]) & 0xf7ffffff_000000ff
 	return o, true
 }
 
@@ -57,7 +57,7 @@ func TestParseOuter6Golden(t *testing.T) {
 		{"padded", join(outerGolden6(), make([]byte, 9)), golden},
 		{"shorter UDP length", overwrite(outerGolden6(), 58, "0010"), with(func(o *Outer) { o.Len = 70 })},
 		{"with checksum", overwrite(outerGolden6(), 60, "1234"), with(func(o *Outer) { o.Checksum = 0x1234 })},
-		{"reserved flag", overwrite(outerGolden6(), 62, "0c"), with(func(o *Outer) { o.Reserved = true })},
+		{"reserved flag", overwrite(outerGolden6(), 62, "0c"), with(func(o *Outer) { o.Reserved = 0x04 << 56 })},
 		{"hop limit 0", overwrite(outerGolden6(), 21, "00"), golden},
 		{"link-local", overwrite(outerGolden6(), 22, "fe80"), with(func(o *Outer) { o.Src.Hi = 0xfe800db8 << 32 })},
 		{"to a mapped address", overwrite(outerGolden6(), 38, "00000000000000000000ffff0a000001"), with(func(o *Outer) { o.Dst = Addr4(0x0a000001) })},
