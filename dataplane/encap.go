@@ -14,7 +14,7 @@ import (
 func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
 	t, out, several := d.Tunnel, w.wires[0].socket, w.several
-	if out == nil || t.InheritDF || t.UDPChecksum {
+	if out == nil || t.looksTwice() {
 		return 0
 	}
 	paths, fresh := w.snap.Paths[t.Set], fdb.Seen(from, w.now)
@@ -53,6 +53,9 @@ func (w *Worker) encapAll(d *Domain, from fdb.Dest, n int) (sent int) {
 	}
 	return sent
 }
+
+// looksTwice reports whether an option wants more of the headers than what the template has.
+func (t *Tunnel) looksTwice() bool { return t.InheritTTL || t.InheritDF || t.UDPChecksum }
 
 // toRemote puts the remote's outer headers in front of a frame and sends it on the
 // underlay. Row i is what is known of the inner frame.
@@ -125,12 +128,25 @@ var unbuilt = Path{State: PathSlow, MTU: 1 << 16}
 // the kernel.
 func encap(packet []byte, h *vxlan.Headers, opts *Tunnel, vni uint32, f vxlan.Flow, id uint16) {
 	h.Put(packet, vni, f, id)
-	if opts.InheritDF && f.DF() {
-		h.PutInherit(packet, h.TTL(), true)
+	if opts.InheritTTL || opts.InheritDF {
+		inherit(packet, h, opts, f)
 	}
 	if opts.checksums(h.Six()) {
 		h.PutChecksum(packet)
 	}
+}
+
+// inherit takes over what the inner header says of TTL and DF. A frame that is not IP, or has a TTL of 0,
+// gets the TTL that the headers have.
+func inherit(packet []byte, h *vxlan.Headers, opts *Tunnel, f vxlan.Flow) {
+	ttl, df := h.TTL(), opts.Outer.DF
+	if opts.InheritTTL && f.TTL() != 0 {
+		ttl = f.TTL()
+	}
+	if opts.InheritDF {
+		df = f.DF()
+	}
+	h.PutInherit(packet, ttl, df)
 }
 
 // nextID counts the IPv4 IDs of this worker's packets: w, w+n, w+2n and so on for

@@ -99,8 +99,11 @@ func (w *Worker) open(i, n int) Verdict {
 	return v
 }
 
-// unwrap judges the inner frame of a packet to d.
+// unwrap judges the inner frame of a packet to d, and what of the outer one is a setting of d's.
 func (w *Worker) unwrap(i, n int, o *vxlan.Outer, pkt []byte, d *Domain) Verdict {
+	if o.Reserved&d.Tunnel.Reserved != 0 {
+		return ReservedBits
+	}
 	if o.Checksum == 0 && !o.Src.Is4() && !d.Tunnel.ZeroChecksumRx {
 		return ZeroChecksum
 	}
@@ -109,7 +112,7 @@ func (w *Worker) unwrap(i, n int, o *vxlan.Outer, pkt []byte, d *Domain) Verdict
 	if vxlan.ParseInner(frame, &in) != vxlan.OK {
 		return InnerShort
 	}
-	right := o.ChecksumOK(pkt) // as it came; else as its sender meant it
+	right := d.Tunnel.AnyChecksum || o.ChecksumOK(pkt) // as it came; else as its sender meant it
 	if vxlan.Mend(frame, &in) && !right {
 		right = o.ChecksumOK(pkt)
 	}

@@ -123,13 +123,14 @@ func (s *SlowPath) drain() {
 }
 
 // Headers returns the outer headers of packets to dst. TTL auto is 64, and 1 for
-// a multicast group, as the kernel's device has it.
+// a multicast group, as the kernel's device has it. A frame that has no TTL to inherit
+// gets 64, to a group too, as there.
 func (t *Tunnel) Headers(dst netip.Addr, mac [6]byte) (vxlan.Headers, error) {
 	c := t.Outer
 	c.Src, c.Dst, c.DstMAC = t.Source(dst), dst, mac
 	if c.TTL == 0 {
 		c.TTL = 64
-		if dst.IsMulticast() {
+		if dst.IsMulticast() && !t.InheritTTL {
 			c.TTL = 1
 		}
 	}

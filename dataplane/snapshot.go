@@ -67,6 +67,7 @@ type Domain struct {
 // Tunnel is a set of tunnel options.
 type Tunnel struct {
 	Set         int // index into Snapshot.Paths
+	InheritTTL  bool
 	InheritDF   bool
 	UDPChecksum bool // over IPv4
 	// ZeroChecksumTx sends no UDP checksum over IPv6, ZeroChecksumRx takes packets without.
@@ -74,6 +75,10 @@ type Tunnel struct {
 	Outer                          vxlan.TemplateConfig // all but source and destination; TTL 0 is auto
 	// Source is the outer source of packets to an address, the zero Addr while there is none.
 	Source func(dst netip.Addr) netip.Addr
+
+	// Of packets from the tunnel:
+	AnyChecksum bool   // a wrong UDP checksum is as good as a right one
+	Reserved    uint64 // reserved bits of the VXLAN header that must not be set
 }
 
 // checksums says whether packets get a UDP checksum.

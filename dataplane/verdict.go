@@ -35,6 +35,7 @@ const (
 	UDPChecksum
 	ZeroChecksum
 	BadFlags
+	ReservedBits
 	UnknownVNI
 	ECN
 
@@ -100,6 +101,7 @@ var verdictTexts = [verdictCount]verdictText{
 	UDPChecksum:  {"udp_csum", "The outer UDP checksum is neither zero nor right."},
 	ZeroChecksum: {"zero_csum", "The outer UDP checksum is zero, which over IPv6 is for tunnels that ask for it (udp6zerocsumrx, RFC 6935)."},
 	BadFlags:     {"bad_flags", "The VXLAN header does not say that it carries a VNI (RFC 7348 section 5)."},
+	ReservedBits: {"reserved_bits", "Reserved bits are set in the VXLAN header that the bridge domain does not allow (reserved_bits)."},
 	UnknownVNI:   {"unknown_vni", "No bridge domain has this VNI."},
 	ECN:          {"ecn", "Congestion was marked on the outer packet, but the inner one cannot carry the mark (RFC 6040 section 4.2)."},
 

@@ -47,8 +47,15 @@ var reached = [VerdictCount]func(r *rig){
 	UDPChecksum:  func(r *rig) { r.tunnelled(byteAt(40, 0x12)) },
 	ZeroChecksum: func(r *rig) { r.deliver(r.wire, r.tunnelled6(nil)) },
 	BadFlags:     func(r *rig) { r.tunnelled(byteAt(42, 0)) },
-	UnknownVNI:   func(r *rig) { r.tunnelled(byteAt(48, 1)) },
-	ECN:          func(r *rig) { r.tunnelled(byteAt(15, 3), ipSum) },
+	ReservedBits: func(r *rig) {
+		d, t := *r.snap.Domains[0], *r.snap.Domains[0].Tunnel
+		t.Reserved = vxlan.Reserved
+		d.Tunnel = &t
+		r.snap.Domains = []*Domain{&d}
+		r.tunnelled(byteAt(43, 1))
+	},
+	UnknownVNI: func(r *rig) { r.tunnelled(byteAt(48, 1)) },
+	ECN:        func(r *rig) { r.tunnelled(byteAt(15, 3), ipSum) },
 
 	InnerShort:   func(r *rig) { r.deliver(r.ports[0], make([]byte, 13)) },
 	BadSourceMAC: func(r *rig) { r.deliver(r.ports[0], ipFrame(hostB, 0, 1, 0)) },

@@ -32,15 +32,18 @@ func (g *Gateway) tunnel(cfg *config.Tunnel) *dataplane.Tunnel {
 	}
 	p := &dataplane.Tunnel{
 		Set:         free,
+		InheritTTL:  cfg.TTL == config.TTLInherit,
 		InheritDF:   cfg.DF == config.DFInherit,
 		UDPChecksum: cfg.UDPCsum,
+		AnyChecksum: cfg.UDPCsumRx == config.CsumIgnore,
+		Reserved:    uint64(cfg.ReservedBits),
 
 		ZeroChecksumTx: cfg.UDP6ZeroCsumTx,
 		ZeroChecksumRx: cfg.UDP6ZeroCsumRx,
 		Source:         g.sources.For,
 		Outer: vxlan.TemplateConfig{
 			DstPort: g.cfg.Underlay.DstPort, SrcPorts: cfg.SrcPort,
-			TTL: uint8(cfg.TTL), InheritTOS: cfg.TOS == config.TOSInherit, DF: cfg.DF == config.DFSet,
+			InheritTOS: cfg.TOS == config.TOSInherit, DF: cfg.DF == config.DFSet,
 		},
 	}
 	switch cfg.FlowLabel {
@@ -50,6 +53,9 @@ func (g *Gateway) tunnel(cfg *config.Tunnel) *dataplane.Tunnel {
 		p.Outer.LabelFrom = vxlan.LabelFlow
 	default:
 		p.Outer.Label = uint32(cfg.FlowLabel)
+	}
+	if !p.InheritTTL {
+		p.Outer.TTL = uint8(cfg.TTL)
 	}
 	if !p.Outer.InheritTOS {
 		p.Outer.TOS = uint8(cfg.TOS)
