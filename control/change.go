@@ -49,6 +49,7 @@ func (m Missing) Is(target error) bool { return target == ErrNotFound }
 // changes answers the verbs of VNIs, remotes and ports: POST /v1/{what}/{verb}.
 //
 //	vni/add     a VNI as an element of the list vnis of a file
+//	vni/set     the same, with vni and the keys that are to be others
 //	vni/del     VNIName
 //	remote/add  RemoteChange; remote/del the same
 //	port/add    PortChange; port/del the same
@@ -57,6 +58,7 @@ func (m Missing) Is(target error) bool { return target == ErrNotFound }
 func changes(mux *http.ServeMux, g Gateway) {
 	mux.HandleFunc("GET /v1/vni", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.VNIs()) })
 	verb(mux, "vni/add", func(v json.RawMessage) error { return g.AddVNI(v) })
+	verb(mux, "vni/set", func(v json.RawMessage) error { return g.SetVNI(v) })
 	verb(mux, "vni/del", func(v VNIName) error { return g.DeleteVNI(v.VNI) })
 	verb(mux, "remote/add", g.AddRemote)
 	verb(mux, "remote/del", g.DeleteRemote)

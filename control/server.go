@@ -25,6 +25,7 @@ type Gateway interface {
 	FlushFDB(FDBFilter) (removed int, err error)
 	VNIs() []json.RawMessage
 	AddVNI(json.RawMessage) error
+	SetVNI(json.RawMessage) error
 	DeleteVNI(vni uint32) error
 	AddRemote(RemoteChange) error
 	DeleteRemote(RemoteChange) error

@@ -55,6 +55,23 @@ func (g *Gateway) AddVNI(text json.RawMessage) error {
 	}))
 }
 
+// SetVNI gives a bridge domain the settings that an element of vnis in a file names; the others stay.
+func (g *Gateway) SetVNI(text json.RawMessage) error {
+	var of struct {
+		VNI uint32 `json:"vni"`
+	}
+	if err := json.Unmarshal(text, &of); err != nil {
+		return about("vni set", &config.Error{Problem: err.Error()})
+	}
+	return about("vni set", g.edit(of.VNI, func(v *config.VNI) error {
+		next, err := v.With(text)
+		if err == nil {
+			*v = *next
+		}
+		return err
+	}))
+}
+
 // DeleteVNI takes a bridge domain away, with its device.
 func (g *Gateway) DeleteVNI(vni uint32) error {
 	return about("vni del", g.rebuild(func() error {

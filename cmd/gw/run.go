@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -24,12 +25,18 @@ import (
 func newRun() *cobra.Command {
 	flags := config.DefaultFlags()
 	var file string
+	var tunnel []string // names of the flags of the tunnel's options
+	var options func(map[string]any) error
 	c := &cobra.Command{
 		Use:   "run --iface IFACE --vni VNI [flags]",
 		Short: "Run a gateway in the foreground (what gw does without a command)",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := settings(c, flags, file)
+			flags.Tunnel = map[string]any{}
+			if err := options(flags.Tunnel); err != nil {
+				return usageError{err}
+			}
+			cfg, err := settings(c, flags, file, tunnel)
 			if err != nil {
 				return err
 			}
@@ -40,7 +47,7 @@ func newRun() *cobra.Command {
 				if err := rereadable(file); err != nil {
 					return nil, err
 				}
-				return settings(c, flags, file)
+				return settings(c, flags, file, tunnel)
 			})
 		},
 	}
@@ -56,6 +63,7 @@ func newRun() *cobra.Command {
 	f.Var(&once{text: &flags.Device}, "device", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.BoolVar(&flags.NoDevice, "no-device", false, "make no interface for this host, also where no --port is given")
 	f.StringSliceVar(&flags.Addresses, "address", flags.Addresses, "address with prefix length for that interface; repeatable")
+	tunnel, options = tunnelFlags(f)
 	f.Var(&once{text: &flags.Mode}, "mode", "how to bind: auto, zerocopy, copy or generic")
 	f.UintVar(&flags.Workers, "workers", flags.Workers, "threads that move frames (default half of the CPUs, at most one per queue of the underlay)")
 	f.Var(&once{text: &flags.Poll}, "poll", "what a worker does with nothing to do: adaptive, busy or interrupt")
@@ -91,8 +99,8 @@ func (o *once) Set(s string) error {
 
 func (o *once) Type() string { return "string" }
 
-// settings makes the configuration of the flags, or of the file.
-func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config, error) {
+// settings makes the configuration of the flags, or of the file. tunnel names the flags of the tunnel's options.
+func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string) (*config.Config, error) {
 	// A script's empty variable must not quietly make a gateway without remotes.
 	for _, name := range []string{"config", "local", "remote", "group", "port", "device", "address", "cpus"} {
 		if f := c.Flags().Lookup(name); f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
@@ -102,7 +110,7 @@ func settings(c *cobra.Command, flags config.Flags, file string) (*config.Config
 	if file == "" {
 		return config.FromFlags(flags)
 	}
-	for _, name := range []string{"iface", "vni", "local", "dstport", "remote", "group", "port", "device", "no-device", "address", "mode", "workers", "poll", "cpus", "metrics", "control"} {
+	for _, name := range append(slices.Clip(tunnel), "iface", "vni", "local", "dstport", "remote", "group", "port", "device", "no-device", "address", "mode", "workers", "poll", "cpus", "metrics", "control") {
 		if c.Flags().Changed(name) {
 			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
 		}

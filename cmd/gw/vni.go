@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,8 +17,8 @@ import (
 
 // newVNI makes gw vni, which adds and removes bridge domains of a running gateway.
 func newVNI() *cobra.Command {
-	c := &cobra.Command{Use: "vni", Short: "Add, remove and show the VNIs of a running gateway", Args: noArgs,
-		Long: `Add, remove and show the VNIs of a running gateway. When a command returns without error, frames flow accordingly;
+	c := &cobra.Command{Use: "vni", Short: "Add, change, remove and show the VNIs of a running gateway", Args: noArgs,
+		Long: `Add, change, remove and show the VNIs of a running gateway. When a command returns without error, frames flow accordingly;
 no frame of another VNI is lost. What is changed so holds until gw stops or reads its file again (SIGHUP): the file wins.
 
   gw vni add 43 --remote 10.65.132.188 --address 172.17.43.2/24    with a device, gw43
@@ -27,10 +26,11 @@ no frame of another VNI is lost. What is changed so holds until gw stops or read
   gw vni add 45 --no-device                                        waits for ports: gw port add
   gw vni add 10100-10199 --remote 10.65.132.188 --port eth1:100-199  VLANs of a trunk
   gw vni add 46 --group 224.1.1.1 --flood=false --storm broadcast=100,multicast=100
+  gw vni set 43 --ttl inherit --df set                             other outer headers from now on
   gw vni show 43
   gw vni del 43`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newVNIAdd(), newVNIDel(), newVNIShow())
+	c.AddCommand(newVNIAdd(), newVNISet(), newVNIDel(), newVNIShow())
 	return c
 }
 
@@ -53,11 +53,7 @@ func newVNIAdd() *cobra.Command {
 	f.String("ageing", "", "how long an address is remembered unused, such as 300s; 0s for ever")
 	f.Uint32("maxaddress", 0, "most entries, 0 for no limit (default 100000)")
 	flooding, neighbours := floodingFlags(c), neighFlags(c)
-	f.String("ttl", "", "1-255 or auto")
-	f.String("tos", "", "0-255 or inherit")
-	f.String("df", "", "unset, set or inherit")
-	f.Bool("udpcsum", false, "fill the outer UDP checksum in")
-	f.String("srcport", "", "range of outer source ports, such as 49152-65535")
+	_, options := tunnelFlags(f)
 	t.flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		vni, err := vniOrRange(args)
@@ -105,14 +101,8 @@ func newVNIAdd() *cobra.Command {
 			given(v, name, json.RawMessage(text(name)))
 		}
 		given(v, "ageing", text("ageing"))
-		for _, name := range []string{"ttl", "tos", "df"} {
-			given(tunnel, name, text(name))
-		}
-		given(tunnel, "udpcsum", json.RawMessage(text("udpcsum")))
-		if low, high, ok := strings.Cut(text("srcport"), "-"); ok {
-			tunnel["srcport"] = []json.Number{json.Number(low), json.Number(high)}
-		} else if c.Flags().Changed("srcport") {
-			return usageError{fmt.Errorf("vni add: --srcport %q is no range (give one like 49152-65535)", text("srcport"))}
+		if err := options(tunnel); err != nil {
+			return usageError{fmt.Errorf("vni add: %w", err)}
 		}
 		if err := flooding(v); err != nil {
 			return usageError{fmt.Errorf("vni add: %w", err)}
@@ -122,6 +112,30 @@ func newVNIAdd() *cobra.Command {
 			v["tunnel"] = tunnel
 		}
 		return change(c, &t, "vni/add", v)
+	}
+	return c
+}
+
+// newVNISet posts the keys of such an element that are to be others.
+func newVNISet() *cobra.Command {
+	var t target
+	c := &cobra.Command{Use: "set VNI [flags]", Aliases: []string{"change"}, Short: "Change how a VNI's outer headers are made and judged",
+		Long: `Change how a VNI's outer headers are made, and what is asked of those that come. What no flag names stays as it is.`}
+	_, options := tunnelFlags(c.Flags())
+	t.flags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		vni, err := vniArg(args)
+		tunnel := map[string]any{}
+		if err == nil {
+			err = options(tunnel)
+		}
+		if err == nil && len(tunnel) == 0 {
+			err = errors.New("set what? (such as --ttl inherit; gw vni set --help lists all)")
+		}
+		if err != nil {
+			return usageError{fmt.Errorf("vni set: %w", err)}
+		}
+		return change(c, &t, "vni/set", map[string]any{"vni": vni, "tunnel": tunnel})
 	}
 	return c
 }
