@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -23,6 +24,7 @@ type VXLANConfig struct {
 	Port    uint16           // dstport; 0: 4789 (the kernel's own default is 8472)
 	SrcPort [2]uint16        // first and last; zero: the kernel's local port range
 	TTL     uint8            // 0: auto
+	TTLFrom string           // inherit: the inner packet's; else TTL says it
 	TOS     uint8            // 1: inherit
 	DF      string           // unset (default), set or inherit
 	MAC     net.HardwareAddr // nil: random
@@ -37,6 +39,10 @@ type VXLANConfig struct {
 	UDP6ZeroCSumRx bool
 	FlowLabel      uint32 // IPv6: fixed
 	LabelInherit   bool   // IPv6: the inner packet's flow label (Linux 6.8)
+
+	// ReservedBits are those of the VXLAN header that drop a packet (Linux 6.14); nil: all but the
+	// I flag and the VNI.
+	ReservedBits *uint64
 }
 
 // KernelVXLAN makes a VXLAN device of the kernel on the host, brings it up and gives it its address. It is the far end
@@ -44,6 +50,11 @@ type VXLANConfig struct {
 func (h *Host) KernelVXLAN(c VXLANConfig) error {
 	if err := h.addVXLAN(c); err != nil {
 		return fmt.Errorf("make vxlan %s on %s: %w", c.Name, h.name, err)
+	}
+	if c.ReservedBits != nil {
+		if err := h.checkReserved(c); err != nil {
+			return errors.Join(fmt.Errorf("make vxlan %s on %s: %w", c.Name, h.name, err), h.DeleteLink(c.Name))
+		}
 	}
 	if c.Master != "" {
 		if err := h.SetMaster(c.Name, c.Master); err != nil {
@@ -83,6 +94,9 @@ func (h *Host) addVXLAN(c VXLANConfig) error {
 	})
 }
 
+// iflaReservedBits is IFLA_VXLAN_RESERVED_BITS, which package unix does not name yet.
+const iflaReservedBits = 33
+
 // vxlanAttrs fills in IFLA_INFO_DATA (include/uapi/linux/if_link.h, IFLA_VXLAN_*).
 func (h *Host) vxlanAttrs(data *nl.RtAttr, c VXLANConfig) error {
 	data.AddRtAttr(unix.IFLA_VXLAN_ID, nl.Uint32Attr(c.VNI))
@@ -106,6 +120,16 @@ func (h *Host) vxlanAttrs(data *nl.RtAttr, c VXLANConfig) error {
 		data.AddRtAttr(unix.IFLA_VXLAN_PORT_RANGE, binary.BigEndian.AppendUint16(ports, c.SrcPort[1]))
 	}
 	addByte(data, unix.IFLA_VXLAN_TTL, c.TTL, c.TTL != 0)
+	switch c.TTLFrom {
+	case "":
+	case "inherit":
+		data.AddRtAttr(unix.IFLA_VXLAN_TTL_INHERIT, nil) // a flag; iproute2 adds a byte of 1
+	default:
+		return fmt.Errorf("ttl %q is not inherit", c.TTLFrom)
+	}
+	if c.ReservedBits != nil {
+		data.AddRtAttr(iflaReservedBits, binary.BigEndian.AppendUint64(nil, *c.ReservedBits))
+	}
 	addByte(data, unix.IFLA_VXLAN_TOS, c.TOS, c.TOS != 0)
 	switch c.DF {
 	case "", "unset":
