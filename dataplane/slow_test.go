@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
@@ -38,9 +39,27 @@ func (r *rig) runSlow(out Sender) {
 // A frame to an unresolved next hop leaves through the kernel with the same
 // headers that it would have had on the direct way, but for the ID.
 func TestSlowPathBytes(t *testing.T) {
+	for name, change := range map[string]func(*Tunnel){
+		"defaults":    func(*Tunnel) {},
+		"all options": func(o *Tunnel) { o.InheritTTL, o.InheritDF, o.UDPChecksum = true, true, true },
+		"fixed TTL":   func(o *Tunnel) { o.Outer.TTL, o.InheritDF = 9, true },
+		"fixed DF":    func(o *Tunnel) { o.InheritTTL, o.Outer.DF = true, true },
+		"fixed TOS":   func(o *Tunnel) { o.InheritTTL, o.Outer.TOS, o.Outer.InheritTOS = true, 0xb8, false },
+	} {
+		t.Run(name, func(t *testing.T) { slowPathBytes(t, change) })
+	}
+}
+
+func slowPathBytes(t *testing.T, change func(*Tunnel)) {
 	r := newRig(t, 1)
+	change(r.snap.Domains[0].Tunnel)
+	r.path(0, PathDirect)
+	r.publish()
 	must(t, r.plane.FDB.Add(fdb.MakeKey(0, hostR), fdb.RemoteDest(0), fdb.Static, 1))
 	frame := ipFrame(hostR, hostA, 9, 100)
+	frame[14+6], frame[14+8] = 0x40, 77
+	copy(frame[14+10:], []byte{0, 0})
+	binary.BigEndian.PutUint16(frame[14+10:], ^vxlan.Fold(vxlan.Sum(frame[14:34], 0)))
 	r.deliver(r.ports[0], frame)
 	r.run()
 	direct := r.take(r.wire)[0].data
@@ -54,15 +73,24 @@ func TestSlowPathBytes(t *testing.T) {
 		t.Fatalf("%d packets through the kernel", len(out.packets))
 	}
 	slow := append(bytes.Clone(direct[:14]), out.packets[0]...)
-	var a, b vxlan.Outer
-	if fa, fb := vxlan.ParseOuter(direct, &a), vxlan.ParseOuter(slow, &b); fa != vxlan.OK || fb != vxlan.OK {
-		t.Fatal(fa, fb)
-	}
-	if a != b || !bytes.Equal(direct[a.HeaderLen:], slow[b.HeaderLen:]) {
-		t.Errorf("direct %+v, through the kernel %+v", a, b)
+	for _, p := range [][]byte{direct, slow} {
+		var o vxlan.Outer
+		if f := vxlan.ParseOuter(p, &o); f != vxlan.OK {
+			t.Fatal(f)
+		}
+		if opts := r.snap.Domains[0].Tunnel; opts.InheritTTL && p[22] != 77 || opts.InheritDF && p[20] != 0x40 {
+			t.Errorf("TTL %d, flags %#x: not those of the inner packet", p[22], p[20])
+		}
 	}
 	if id := slow[18:20]; id[0] != 0 || id[1] != 0 {
 		t.Errorf("ID %x: it is the kernel's to choose", id)
+	}
+	for _, p := range [][]byte{direct, slow} {
+		clear(p[18:20]) // ID
+		clear(p[24:26]) // and the checksum over it
+	}
+	if !bytes.Equal(direct, slow) {
+		t.Errorf("through the kernel\n%x, direct\n%x", slow, direct)
 	}
 	r.run()
 	r.account()
