@@ -34,6 +34,7 @@ type Underlay struct {
 	Trouble string   `json:"trouble,omitempty"` // why nothing can be sent from it
 	DstPort uint16   `json:"dstport"`
 	MAC     string   `json:"mac"`
+	VRF     string   `json:"vrf,omitempty"` // the VRF that it belongs to
 
 	Injected Injected `json:"injected"`
 }

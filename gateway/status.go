@@ -37,7 +37,7 @@ func (g *Gateway) Status() control.Status {
 	link := g.mirror.Link()
 	s.Underlay = control.Underlay{
 		Interface: g.describe(g.wire), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
-		Injected: g.injected(),
+		Injected: g.injected(), VRF: link.VRF,
 	}
 	// What workers go by, not what is known and not passed on yet: who reads that all
 	// is well may send at once.

@@ -21,6 +21,9 @@ type Link struct {
 
 	Sources  Sources
 	NoSource string // why a family in use has no outer source address and what to do, for people; else empty
+
+	VRF      string // the VRF that it belongs to, whose routing table counts; empty for none
+	vrfIndex int
 }
 
 // upFlags are what a link needs: set up, carrier now, and the kernel having acted upon the carrier.
@@ -34,6 +37,14 @@ func (c *conn) readLink(ifindex int, want wish, old Link) (Link, error) {
 		list, err = c.inUse(ifindex, want)
 	}
 	link := Link{Name: m.name, Up: m.flags&upFlags == upFlags, Admin: m.flags&unix.IFF_UP != 0, MAC: m.mac, MTU: m.mtu}
+	if err == nil && m.belongs == "vrf" {
+		var vrf linkMessage
+		if vrf, err = c.link(m.master); err == nil {
+			link.VRF, link.vrfIndex = vrf.name, m.master
+		} else if errors.Is(err, unix.ENODEV) { // left it meanwhile, of which an event tells
+			err = nil
+		}
+	}
 	if err == nil {
 		link.Sources, err = c.sources(list, m.name, want, old.Sources)
 		link.NoSource = link.Sources.trouble(want)
@@ -55,7 +66,8 @@ func (c *conn) readLink(ifindex int, want wish, old Link) (Link, error) {
 
 func (l Link) equal(o Link) bool {
 	return l.Name == o.Name && l.Up == o.Up && l.Gone == o.Gone && l.MAC == o.MAC && l.MTU == o.MTU && l.MTU6 == o.MTU6 &&
-		l.Admin == o.Admin && l.Sources == o.Sources && l.NoSource == o.NoSource && slices.Equal(l.Addrs, o.Addrs)
+		l.Admin == o.Admin && l.Sources == o.Sources && l.NoSource == o.NoSource &&
+		l.VRF == o.VRF && l.vrfIndex == o.vrfIndex && slices.Equal(l.Addrs, o.Addrs)
 }
 
 // downReason says what to do about a link that is not up.

@@ -30,7 +30,9 @@ type linkMessage struct {
 	name    string
 	mac     [6]byte
 	mtu     int
-	mtu6    int // of IPv6 on the interface, which routers may tell (RFC 4861 section 4.6.4); 0 without IPv6
+	mtu6    int    // of IPv6 on the interface, which routers may tell (RFC 4861 section 4.6.4); 0 without IPv6
+	master  int    // index of what it belongs to, 0 for nothing
+	belongs string // as what: vrf, bridge, bond
 }
 
 func decodeLink(b []byte) (m linkMessage, ok bool) {
@@ -51,6 +53,14 @@ func decodeLink(b []byte) (m linkMessage, ok bool) {
 			m.mtu = int(binary.NativeEndian.Uint32(v))
 		case kind == unix.IFLA_AF_SPEC:
 			m.mtu6 = decodeMTU6(v)
+		case kind == unix.IFLA_MASTER && len(v) == 4:
+			m.master = int(int32(binary.NativeEndian.Uint32(v)))
+		case kind == unix.IFLA_LINKINFO:
+			for kind, v := range attributes(v) {
+				if kind == unix.IFLA_INFO_SLAVE_KIND {
+					m.belongs = unix.ByteSliceToString(v)
+				}
+			}
 		}
 	}
 	return m, true

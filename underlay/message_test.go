@@ -71,6 +71,11 @@ func TestDecode(t *testing.T) {
 	if got, ok := decodeLink(s["link"]); !ok || got != (linkMessage{ifindex: 7, flags: upFlags, name: "ens18", mac: mac, mtu: 1500, mtu6: 1400}) {
 		t.Errorf("link %+v", got)
 	}
+	in := attribute(bytes.Clone(s["link"]), unix.IFLA_LINKINFO|unix.NLA_F_NESTED, attribute(nil, unix.IFLA_INFO_SLAVE_KIND, []byte("vrf\x00")))
+	in = attribute32(in, unix.IFLA_MASTER, 9)
+	if got, ok := decodeLink(in); !ok || got.master != 9 || got.belongs != "vrf" || got.mtu != 1500 {
+		t.Errorf("link in a VRF %+v", got)
+	}
 	if got, ok := decodeAddress(s["addr"]); !ok || got != (addressMessage{ifindex: 7, prefix: netip.MustParsePrefix("10.0.0.2/24")}) {
 		t.Errorf("address %+v", got)
 	}

@@ -82,7 +82,7 @@ func (c *conn) lookup(link Link, ifindex int, dst netip.Addr) route {
 		r.assumed = errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH)
 	}
 	if r.assumed {
-		_, err := c.route(0, source, dst, false)
+		_, err := c.route(link.vrfIndex, source, dst, false)
 		for errno, name := range forbidding {
 			if errors.Is(err, errno) {
 				return route{known: true, err: routeError(link, dst, name)}
@@ -124,8 +124,11 @@ func routeError(link Link, dst netip.Addr, err error) string {
 	if errno := unix.Errno(0); errors.As(err, &errno) {
 		err = errno // without the kernel's remarks
 	}
-	source := link.Sources.For(dst)
-	return fmt.Sprintf("no route to %s from %s through %s: %v (ip route get %s from %s oif %s)", dst, source, link.Name, err, dst, source, link.Name)
+	source, in := link.Sources.For(dst), ""
+	if link.VRF != "" {
+		in = " in VRF " + link.VRF
+	}
+	return fmt.Sprintf("no route to %s from %s through %s%s: %v (ip route get %s from %s oif %s)", dst, source, link.Name, in, err, dst, source, link.Name)
 }
 
 // nextHop returns whose MAC a packet to remote needs, or the zero Addr when it needs none or there is no way.

@@ -51,8 +51,9 @@ func (c *conn) addresses(family uint8, ifindex int) (list []addressMessage, err 
 // route asks which way a packet from local to dst takes out of the interface, as the kernel's vxlan device
 // with `dev` does. With an interface given the kernel takes a destination without any route to be on the
 // link (net/ipv4/route.c, ip_route_output_key_hash_rcu); with match set it names the routing table's entry instead, and
-// answers EHOSTUNREACH when there is none. An ifindex of 0 is any interface. Over IPv6 a source that is given makes the interface
-// a preference (net/ipv6/route.c, ip6_route_output_flags_noref); the zero Addr leaves it out.
+// answers EHOSTUNREACH when there is none. An ifindex of 0 is any interface; that of a VRF is any in its table. The table of an
+// interface's VRF is found by the kernel (net/l3mdev/l3mdev.c, l3mdev_update_flow), which does not make up links there. Over IPv6 a
+// source that is given makes the interface a preference (net/ipv6/route.c, ip6_route_output_flags_noref); the zero Addr leaves it out.
 func (c *conn) route(ifindex int, local, dst netip.Addr, match bool) (m routeMessage, err error) {
 	body := make([]byte, unix.SizeofRtMsg, 64)
 	body[0], body[1] = family(dst), uint8(dst.BitLen())

@@ -83,10 +83,14 @@ func printStatus(out io.Writer, s control.Status) error {
 	}
 	sayMore(w, len(s.Problems)-mostProblems, "problems")
 	fmt.Fprintf(w, "\nINTERFACE\tROLE\tSTATE\tXDP\tMODE\tQUEUES\tMTU\tRX\tTX\n")
-	printInterface(w, s.Underlay.Interface, "underlay "+endPoints(&s.Underlay))
+	role := "underlay " + endPoints(&s.Underlay)
+	if s.Underlay.VRF != "" {
+		role += " in VRF " + s.Underlay.VRF
+	}
+	printInterface(w, s.Underlay.Interface, role)
 	ports, more := urgent(s.Ports, portTrouble)
 	for _, p := range ports {
-		role := fmt.Sprintf("port of vni %d", p.VNI)
+		role = fmt.Sprintf("port of vni %d", p.VNI)
 		if p.Device != "" {
 			role = fmt.Sprintf("device %s of vni %d", p.Device, p.VNI)
 		}

@@ -10,12 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Route is a unicast route of the main table.
+// Route is a unicast route.
 type Route struct {
 	Dst netip.Prefix // 0.0.0.0/0 or ::/0 is the default route
 	Via netip.Addr   // zero: directly on the link
 	Dev string       // may be empty when Via is given
 	MTU int          // bytes; 0: the device's
+
+	Table  int  // 0: the main one
+	Forbid bool // of type unreachable, without Via and Dev
 }
 
 // AddRoute adds a route, or replaces the one to the same destination.
@@ -31,9 +34,11 @@ func (h *Host) DeleteRoute(r Route) error {
 func (h *Host) route(r Route, what string, do func(*netlink.Route) error) error {
 	n := &netlink.Route{
 		Dst: &net.IPNet{IP: r.Dst.Addr().AsSlice(), Mask: net.CIDRMask(r.Dst.Bits(), r.Dst.Addr().BitLen())},
-		MTU: r.MTU,
+		MTU: r.MTU, Table: r.Table,
 	}
-	if r.Via.IsValid() {
+	if r.Forbid {
+		n.Type = unix.RTN_UNREACHABLE
+	} else if r.Via.IsValid() {
 		n.Gw = r.Via.AsSlice()
 	} else if r.Dst.Addr().Is4() {
 		n.Scope = netlink.SCOPE_LINK
