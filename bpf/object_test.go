@@ -29,11 +29,11 @@ func TestObjects(t *testing.T) {
 		"vnis":     {ebpf.Hash, 4, 1},
 		"addrs":    {ebpf.Hash, 4, 1},
 		"addrs6":   {ebpf.Hash, 16, 1},
-		".rodata":  {ebpf.Array, 4, 2},
+		".rodata":  {ebpf.Array, 4, 6},
 	}
 	port := map[string]ebpf.ProgramType{"port": ebpf.XDP}
 	tags := map[string]ebpf.ProgramType{"porttags": ebpf.XDP}
-	both := map[string]ebpf.ProgramType{"underlay": ebpf.XDP, "leftover": ebpf.SocketFilter, "leftover6": ebpf.SocketFilter}
+	both := map[string]ebpf.ProgramType{"underlay": ebpf.XDP, "leftover": ebpf.SocketFilter, "leftover6": ebpf.SocketFilter, "vlan": ebpf.XDP, "vlantags": ebpf.XDP}
 	for _, tt := range []struct {
 		file     string
 		programs map[string]ebpf.ProgramType
@@ -124,7 +124,7 @@ func TestGenerated(t *testing.T) {
 		t.Error(err)
 	}
 	want := []*ebpf.MapSpec{u.Addrs, u.Addrs6, u.Counters, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
-	if len(spec.Maps) != len(want) || len(spec.Programs) != 3 || len(spec.Variables) != 1 {
+	if len(spec.Maps) != len(want) || len(spec.Programs) != 5 || len(spec.Variables) != 3 {
 		t.Errorf("underlay: the object has %v, %v, %v", spec.Maps, spec.Programs, spec.Variables)
 	}
 	if spec, err = loadPortProg(); err != nil {

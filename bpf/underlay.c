@@ -75,6 +75,14 @@ static __always_inline int ipv6_ours(struct ipv6 *ip, void *end)
 	return bpf_map_lookup_elem(&addrs6, &dst) && vni_ours(udp, end);
 }
 
+/* Whether what is behind an Ethernet header is ours. */
+static __always_inline int ours(__be16 type, void *l3, void *end)
+{
+	if (type == bpf_htons(ETH_P_IP))
+		return ipv4_ours(l3, end);
+	return type == bpf_htons(ETH_P_IPV6) && ipv6_ours(l3, end);
+}
+
 SEC("xdp")
 int underlay(struct xdp_md *ctx)
 {
@@ -83,11 +91,11 @@ int underlay(struct xdp_md *ctx)
 
 	if ((void *)(eth + 1) > end)
 		return pass();
-	if (eth->type == bpf_htons(ETH_P_IP) && ipv4_ours((void *)(eth + 1), end))
-		return redirect(ctx, XDP_PASS);
-	if (eth->type == bpf_htons(ETH_P_IPV6) && ipv6_ours((void *)(eth + 1), end))
+	if (ours(eth->type, eth + 1, end))
 		return redirect(ctx, XDP_PASS);
 	return pass();
 }
+
+#include "vlan.h"
 
 char __license[] SEC("license") = "GPL";

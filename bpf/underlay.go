@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,12 +24,27 @@ type UnderlayConfig struct {
 	Port    uint16 // UDP port of VXLAN, not 0
 	Queues  int    // rx queues of the interface, 1 to 65536
 	MaxVNIs int    // VNIs at one time, at least 1; each takes its memory when it is added
+
+	// VLAN is the tag that packets must have: the interface is shared by VLANs. The
+	// zero one is none.
+	VLAN VLAN
+	// TagsOf is as in PortConfig, for tags that travel beside the frame, and Types
+	// is. With 0 packets whose tag does so are left to the kernel.
+	TagsOf int
+	Types  *btf.Cache
+}
+
+// VLAN is a tag.
+type VLAN struct {
+	Type uint16 // EtherType: 0x8100 (802.1Q) or 0x88a8 (802.1ad)
+	ID   uint16 // 1 to 4094
 }
 
 // Underlay is the program for the interface that carries VXLAN. It takes
 // IP packets without options, extension headers, fragmentation and VLAN tag that
 // go over UDP to the configured port, to an address of AddAddr, with a VNI of AddVNI; and UDP
 // datagrams to that address and port that are too short for a VXLAN header.
+// Of a VLAN (UnderlayConfig.VLAN) it takes those that have its tag, which it removes.
 // Flags, checksums and lengths that are merely wrong play no part. All else
 // goes up to the kernel, as does a packet of ours on a queue without a socket;
 // FilterLeftovers brings back what is ours.
@@ -60,22 +76,30 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 	if err := spec.Variables["dstport"].Set(cfg.Port); err != nil {
 		return nil, fmt.Errorf("load XDP program underlay: set port %d: %w", cfg.Port, err)
 	}
-	// Without underlayProgVariables, which would keep the constants mapped.
+	name, since, err := cfg.choose(spec)
+	if err != nil {
+		return nil, fmt.Errorf("load XDP program underlay: %w", err)
+	}
+	// Without underlayProgVariables, which would keep the constants mapped, and the
+	// programs that are not chosen.
 	var objs struct {
-		underlayProgPrograms
+		Steer     *ebpf.Program `ebpf:"underlay"`
+		Leftover  *ebpf.Program `ebpf:"leftover"`
+		Leftover6 *ebpf.Program `ebpf:"leftover6"`
 		underlayProgMaps
 	}
-	if err := load("underlay", spec, cfg.Queues, nil, sinceLinks, &objs); err != nil {
+	if err := load(name, spec, cfg.Queues, cfg.Types, since, &objs); err != nil {
 		return nil, err
 	}
 	return &Underlay{
 		steering: steering{
-			name:     "underlay",
+			name:     name,
 			queues:   cfg.Queues,
-			prog:     objs.Underlay,
+			bound:    cfg.TagsOf != 0,
+			prog:     objs.Steer,
 			xsks:     objs.Xsks,
 			counters: objs.Counters,
-			owned:    []io.Closer{&objs.underlayProgPrograms, &objs.underlayProgMaps},
+			owned:    []io.Closer{objs.Steer, objs.Leftover, objs.Leftover6, &objs.underlayProgMaps},
 		},
 		addrs:   objs.Addrs,
 		addrs6:  objs.Addrs6,
@@ -83,6 +107,29 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 		filter:  objs.Leftover,
 		filter6: objs.Leftover6,
 	}, nil
+}
+
+// choose puts the program that the configuration wants in the place of underlay, and returns
+// its name and the first Linux that has what it needs.
+func (cfg *UnderlayConfig) choose(spec *ebpf.CollectionSpec) (name, since string, err error) {
+	v := cfg.VLAN
+	switch {
+	case v == VLAN{} && cfg.TagsOf == 0:
+		return "underlay", sinceLinks, nil
+	case v.Type != 0x8100 && v.Type != 0x88a8 || v.ID < 1 || v.ID > 4094:
+		return "", "", fmt.Errorf("no VLAN: type %#x, identifier %d", v.Type, v.ID)
+	}
+	name, since = "vlan", sinceLinks
+	if cfg.TagsOf != 0 {
+		name, since = "vlantags", sinceTags
+		p := spec.Programs[name]
+		p.Ifindex, p.Flags = uint32(cfg.TagsOf), p.Flags|unix.BPF_F_XDP_DEV_BOUND_ONLY
+	}
+	spec.Programs["underlay"] = spec.Programs[name]
+	return name, since, errors.Join(
+		spec.Variables["vlan_type"].Set(v.Type),
+		spec.Variables["vlan_id"].Set(v.ID),
+	)
 }
 
 // AddVNI makes packets of a VNI ours, at once. Adding it again does nothing.

@@ -24,7 +24,11 @@ const (
 	underlayProgProgLeftover  = "leftover"
 	underlayProgProgLeftover6 = "leftover6"
 	underlayProgProgUnderlay  = "underlay"
+	underlayProgProgVlan      = "vlan"
+	underlayProgProgVlantags  = "vlantags"
 	underlayProgVarDstport    = "dstport"
+	underlayProgVarVlanId     = "vlan_id"
+	underlayProgVarVlanType   = "vlan_type"
 )
 
 // loadUnderlayProg returns the embedded CollectionSpec for underlayProg.
@@ -72,6 +76,8 @@ type underlayProgProgramSpecs struct {
 	Leftover  *ebpf.ProgramSpec `ebpf:"leftover"`
 	Leftover6 *ebpf.ProgramSpec `ebpf:"leftover6"`
 	Underlay  *ebpf.ProgramSpec `ebpf:"underlay"`
+	Vlan      *ebpf.ProgramSpec `ebpf:"vlan"`
+	Vlantags  *ebpf.ProgramSpec `ebpf:"vlantags"`
 }
 
 // underlayProgMapSpecs contains maps before they are loaded into the kernel.
@@ -89,7 +95,9 @@ type underlayProgMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type underlayProgVariableSpecs struct {
-	Dstport *ebpf.VariableSpec `ebpf:"dstport"`
+	Dstport  *ebpf.VariableSpec `ebpf:"dstport"`
+	VlanId   *ebpf.VariableSpec `ebpf:"vlan_id"`
+	VlanType *ebpf.VariableSpec `ebpf:"vlan_type"`
 }
 
 // underlayProgObjects contains all objects after they have been loaded into the kernel.
@@ -133,7 +141,9 @@ func (m *underlayProgMaps) Close() error {
 //
 // It can be passed to loadUnderlayProgObjects or ebpf.CollectionSpec.LoadAndAssign.
 type underlayProgVariables struct {
-	Dstport *ebpf.Variable `ebpf:"dstport"`
+	Dstport  *ebpf.Variable `ebpf:"dstport"`
+	VlanId   *ebpf.Variable `ebpf:"vlan_id"`
+	VlanType *ebpf.Variable `ebpf:"vlan_type"`
 }
 
 // underlayProgPrograms contains all programs after they have been loaded into the kernel.
@@ -143,6 +153,8 @@ type underlayProgPrograms struct {
 	Leftover  *ebpf.Program `ebpf:"leftover"`
 	Leftover6 *ebpf.Program `ebpf:"leftover6"`
 	Underlay  *ebpf.Program `ebpf:"underlay"`
+	Vlan      *ebpf.Program `ebpf:"vlan"`
+	Vlantags  *ebpf.Program `ebpf:"vlantags"`
 }
 
 func (p *underlayProgPrograms) Close() error {
@@ -150,6 +162,8 @@ func (p *underlayProgPrograms) Close() error {
 		p.Leftover,
 		p.Leftover6,
 		p.Underlay,
+		p.Vlan,
+		p.Vlantags,
 	)
 }
 
