@@ -125,6 +125,7 @@ func (cfg *UnderlayConfig) choose(spec *ebpf.CollectionSpec) (name, since string
 		p := spec.Programs[name]
 		p.Ifindex, p.Flags = uint32(cfg.TagsOf), p.Flags|unix.BPF_F_XDP_DEV_BOUND_ONLY
 	}
+	spec.Programs[name].Name = "underlay" // as others see it who want the interface
 	spec.Programs["underlay"] = spec.Programs[name]
 	return name, since, errors.Join(
 		spec.Variables["vlan_type"].Set(v.Type),

@@ -36,6 +36,13 @@ type Underlay struct {
 	MAC     string   `json:"mac"`
 	VRF     string   `json:"vrf,omitempty"` // the VRF that it belongs to
 
+	// Below is the interface that the underlay is a VLAN of, whose XDP program and queues these are. Tags
+	// says how the program sees the VLAN's tag, as Port.VLAN does, and why not the best.
+	Below      string `json:"below,omitempty"`
+	VLAN       uint16 `json:"vlan,omitempty"` // identifier
+	Tags       string `json:"tags,omitempty"`
+	TagsReason string `json:"tags_reason,omitempty"`
+
 	Injected Injected `json:"injected"`
 }
 

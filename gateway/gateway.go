@@ -53,7 +53,8 @@ type Gateway struct {
 	left    []*underlay.Leftovers // over IPv4, and over IPv6 where the kernel has it
 	groups  *underlay.Memberships
 	steer   *bpf.Underlay
-	wire    *iface           // the underlay
+	link    netdev.Info      // the underlay, as it was at the start
+	wire    *iface           // its queues: of the interface below it where it is a VLAN
 	sources underlay.Sources // outer sources; the steward's once it runs, others read the snapshot
 	domains []*domain        // by bridge domain index, nil where unused; see asking
 	ports   []*port          // by port index, the same
@@ -204,7 +205,8 @@ func (g *Gateway) onClose(f func() error) { g.undo = append(g.undo, f) }
 // that was killed has left.
 func (g *Gateway) claim() error {
 	name := g.cfg.Underlay.Iface
-	if _, err := netdev.Lookup(name); err != nil {
+	info, err := netdev.Lookup(name)
+	if err != nil {
 		return notThere(err)
 	}
 	g.paths = netdev.PathsFor(name)
@@ -213,10 +215,12 @@ func (g *Gateway) claim() error {
 		return fmt.Errorf("start on %s: %w", name, err)
 	}
 	g.onClose(lock.Close)
-	if g.journal, err = openJournal(g.paths.State, g.log); err != nil {
+	state, err := g.claimLower(info)
+	if err != nil {
 		return err
 	}
-	return nil
+	g.journal, err = openJournal(state, g.log)
+	return err
 }
 
 // notThere makes a configuration error of one that says that an interface that the

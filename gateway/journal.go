@@ -109,7 +109,19 @@ func Cleanup(iface string) ([]string, error) {
 		return nil, fmt.Errorf("clean up after %s: %w", iface, err)
 	}
 	defer lock.Close()
-	j, err := netdev.OpenJournal(paths.State, map[netdev.Kind]netdev.Undoer{kindManaged: clearManaged})
+	state := paths.State
+	if info, err := netdev.Lookup(iface); err == nil {
+		if below, err := lower(info); err == nil && below.Index != info.Index { // its journal is that of the interface below
+			of := netdev.PathsFor(below.Name)
+			lock, err := netdev.Acquire(of.Lock)
+			if err != nil {
+				return nil, fmt.Errorf("clean up after %s, VLAN %d of %s: %w", iface, info.VLAN.ID, below.Name, err)
+			}
+			defer lock.Close()
+			state = of.State
+		}
+	}
+	j, err := netdev.OpenJournal(state, map[netdev.Kind]netdev.Undoer{kindManaged: clearManaged})
 	if j == nil {
 		return nil, err
 	}

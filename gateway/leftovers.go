@@ -18,7 +18,7 @@ func (g *Gateway) takeLeftovers() error {
 	w := g.plane.Workers()[g.workerOf(g.wire, 0)]
 	for i, inject := range []*dataplane.Inject{w.Inject, w.Inject6} {
 		six := i == 1
-		left, err := underlay.OpenLeftovers(g.wire.info.Index, g.wire.info.Name, six, func(fd int) error { return g.steer.FilterLeftovers(fd, six) })
+		left, err := underlay.OpenLeftovers(g.link.Index, g.link.Name, six, func(fd int) error { return g.steer.FilterLeftovers(fd, six) })
 		if six && errors.Is(err, unix.EAFNOSUPPORT) {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -108,7 +109,7 @@ func (g *Gateway) look(m member, seen infos) error {
 		if info, err = seen.lookup(m.name); err != nil {
 			err = notThere(err)
 		} else {
-			err = fitPort(info)
+			err = errors.Join(fitPort(info), g.carries(info))
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", m, err)

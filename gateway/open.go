@@ -8,9 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"vxgw/bpf"
 	"vxgw/config"
-	"vxgw/dataplane"
 	"vxgw/netdev"
 	"vxgw/underlay"
 	"vxgw/vxlan"
@@ -50,6 +48,11 @@ func (g *Gateway) openUnderlay() error {
 	if err := fitUnderlay(info); err != nil {
 		return err
 	}
+	below, err := lower(info)
+	if err != nil {
+		return err
+	}
+	g.link = info
 	for _, local := range []netip.Addr{u.Local, u.Local6} {
 		if err := checkLocal(local, u.Iface); err != nil {
 			return err
@@ -83,7 +86,7 @@ func (g *Gateway) openUnderlay() error {
 			ports = append(ports, g.sound(i, portMode(u.Mode)).demand())
 		}
 	}
-	if err := g.newPlane(g.sound(info, u.Mode).demand(), ports); err != nil {
+	if err := g.newPlane(g.sound(below, u.Mode).demand(), ports); err != nil {
 		return err
 	}
 	if err := g.recordManaged(info); err != nil {
@@ -94,17 +97,7 @@ func (g *Gateway) openUnderlay() error {
 		return err
 	}
 	g.onClose(g.mirror.Close)
-	g.steer, err = bpf.LoadUnderlay(bpf.UnderlayConfig{Port: u.DstPort, Queues: info.RxQueues, MaxVNIs: maxDomains})
-	if err != nil {
-		return err
-	}
-	for _, a := range g.sources.All() {
-		if err := g.steer.AddAddr(a); err != nil {
-			g.steer.Close()
-			return err
-		}
-	}
-	if g.wire, err = g.openIface(info, g.steer, u.Mode, dataplane.Underlay); err != nil {
+	if err := g.openWire(below); err != nil {
 		return err
 	}
 	g.onClose(func() error { return g.closeIface(g.wire) })
@@ -172,7 +165,7 @@ func (g *Gateway) fitting(name string, v *config.VNI) (info netdev.Info, err err
 	if info, err = netdev.Lookup(name); err != nil {
 		return info, notThere(err)
 	}
-	if err := fitPort(info); err != nil {
+	if err := errors.Join(fitPort(info), g.carries(info)); err != nil {
 		return info, err
 	}
 	if info.MTU > mtu {

@@ -39,6 +39,10 @@ func (g *Gateway) Status() control.Status {
 		Interface: g.describe(g.wire), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
 		Injected: g.injected(), VRF: link.VRF,
 	}
+	if v := g.link.VLAN; v.ID != 0 {
+		s.Underlay.Below, s.Underlay.VLAN = g.wire.info.Name, v.ID
+		s.Underlay.Tags, s.Underlay.TagsReason = g.wire.tags.how, g.wire.tags.why
+	}
 	// What workers go by, not what is known and not passed on yet: who reads that all
 	// is well may send at once.
 	state := g.plane.Snapshot()

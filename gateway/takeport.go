@@ -33,7 +33,10 @@ func (g *Gateway) takePort(info netdev.Info, mode config.Mode, made bool, number
 		if f, err = g.openIface(info, prog, mode, number); err != nil {
 			return nil, err
 		}
-		f.tags = g.keepTags(info, made, why)
+		var cure string
+		if f.tags, cure = g.keepTags(info, made, why); f.tags.how == control.TagsLost {
+			g.log.Warn("VLAN tags on frames from the port are lost: VLANs are not kept apart", "port", info.Name, "reason", f.tags.why, "cure", cure)
+		}
 	}
 	if f.account, err = g.accountNumbers.take(); err != nil {
 		return nil, errors.Join(err, g.closeIface(f))
@@ -57,18 +60,11 @@ func (g *Gateway) closePortIface(f *iface) error {
 // openTagging opens the interface with the program that reads tags. Where that
 // cannot be it returns no interface, and why.
 func (g *Gateway) openTagging(info netdev.Info, mode config.Mode, made bool, number uint32) (_ *iface, why string, err error) {
-	switch {
-	case made:
+	if made {
 		return nil, "", nil
-	case mode == config.ModeGeneric:
-		return nil, "XDP runs in the stack, where it cannot ask for them", nil
 	}
-	tells, err := netdev.TellsVLANTag(info.Index)
-	if err != nil {
-		return nil, err.Error(), nil
-	}
-	if !tells {
-		return nil, "the driver does not tell XDP (needs Linux 6.8)", nil
+	if why := g.noTagging(info, mode); why != "" {
+		return nil, why, nil
 	}
 	prog, err := bpf.LoadPort(bpf.PortConfig{Queues: info.RxQueues, TagsOf: info.Index, Types: &g.kernelTypes})
 	if err != nil {
@@ -85,6 +81,21 @@ func (g *Gateway) openTagging(info netdev.Info, mode config.Mode, made bool, num
 	return f, "", nil
 }
 
+// noTagging says why a program cannot read the tags of an interface's frames, or nothing.
+func (g *Gateway) noTagging(info netdev.Info, mode config.Mode) string {
+	if mode == config.ModeGeneric {
+		return "XDP runs in the stack, where it cannot ask for them"
+	}
+	tells, err := netdev.TellsVLANTag(info.Index)
+	switch {
+	case err != nil:
+		return err.Error()
+	case !tells:
+		return "the driver does not tell XDP (needs Linux 6.8)"
+	}
+	return ""
+}
+
 // vlanTags says what becomes of the VLAN tags of a port's frames, and why not the
 // best. off is the interface whose offloads are off for it, cure what helps where they are lost.
 type vlanTags struct{ how, why, off, cure string }
@@ -97,10 +108,11 @@ var (
 )
 
 // keepTags has tags travel within the frames, since XDP does not see others; why
-// says why it does not. Where that cannot be either, it warns.
-func (g *Gateway) keepTags(info netdev.Info, made bool, why string) vlanTags {
+// says why it does not. Where that cannot be either, they are lost, and cure is what helps.
+func (g *Gateway) keepTags(info netdev.Info, made bool, why string) (_ vlanTags, cure string) {
 	var err error
-	off, cure := "", "let the interface below it be the port"
+	off := ""
+	cure = "use the interface below it"
 	switch {
 	case made: // netdev.CreatePair
 	case info.IsVeth && info.PeerInSameNS:
@@ -121,11 +133,9 @@ func (g *Gateway) keepTags(info netdev.Info, made bool, why string) vlanTags {
 		err = fmt.Errorf("its frames come through another interface, which takes them off for a %s", info.Kind)
 	}
 	if err == nil {
-		return vlanTags{how: control.TagsOffloads, why: why, off: off}
+		return vlanTags{how: control.TagsOffloads, why: why, off: off}, ""
 	}
-	why += "; " + err.Error()
-	g.log.Warn("VLAN tags on frames from the port are lost: VLANs are not kept apart", "port", info.Name, "reason", why, "cure", cure)
-	return vlanTags{how: control.TagsLost, why: why, cure: cure}
+	return vlanTags{how: control.TagsLost, why: why + "; " + err.Error(), cure: cure}, cure
 }
 
 // switchOff switches those of the features off that an interface has on, until

@@ -42,7 +42,7 @@ func (g *Gateway) tunnel(cfg *config.Tunnel) *dataplane.Tunnel {
 		ZeroChecksumRx: cfg.UDP6ZeroCsumRx,
 		Source:         g.sources.For,
 		Outer: vxlan.TemplateConfig{
-			DstPort: g.cfg.Underlay.DstPort, SrcPorts: cfg.SrcPort,
+			Tag: tag(g.link.VLAN), DstPort: g.cfg.Underlay.DstPort, SrcPorts: cfg.SrcPort,
 			InheritTOS: cfg.TOS == config.TOSInherit, DF: cfg.DF == config.DFSet,
 		},
 	}

@@ -49,7 +49,7 @@ func (g *Gateway) startWorkers() error {
 
 // startWorker has w and its slow path run.
 func (g *Gateway) startWorker(w *dataplane.Worker) error {
-	raw, err := underlay.OpenRaw(g.wire.info.Index, g.wire.info.Name)
+	raw, err := underlay.OpenRaw(g.link.Index, g.link.Name)
 	if err != nil {
 		return err
 	}

@@ -73,10 +73,15 @@ func held(path string, f *os.File, err error) error {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
 	who := "another process"
-	text := make([]byte, 20)
+	text := make([]byte, 64)
 	n, _ := f.ReadAt(text, 0)
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n]))); err == nil {
-		who = fmt.Sprintf("process %d", pid)
+	if words := strings.Fields(string(text[:n])); len(words) > 0 {
+		if pid, err := strconv.Atoi(words[0]); err == nil {
+			who = fmt.Sprintf("process %d", pid)
+		}
+		if len(words) > 1 {
+			who += ", whose underlay is " + words[1]
+		}
 	}
 	return fmt.Errorf("lock %s: held by %s (one gw per underlay interface: stop that one, or add the VNI to it)", path, who)
 }
@@ -90,10 +95,21 @@ func sameFile(f *os.File, path string) bool {
 	return err == nil && os.SameFile(a, b)
 }
 
-func writePID(f *os.File) error {
+func writePID(f *os.File) error { return writeHolder(f, "") }
+
+// For notes that the lock is held for another interface, which has this one below it: whoever
+// finds it held is told.
+func (l *Lock) For(iface string) error {
+	if err := writeHolder(l.file, " "+iface); err != nil {
+		return fmt.Errorf("lock %s: %w", l.file.Name(), err)
+	}
+	return nil
+}
+
+func writeHolder(f *os.File, iface string) error {
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
-	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+iface+"\n"), 0)
 	return err
 }

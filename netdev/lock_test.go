@@ -26,6 +26,11 @@ func TestLock(t *testing.T) {
 	if _, err := Acquire(path); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
+	must(t, l.For("ens18.100"))
+	want = strings.Replace(want, " (one", ", whose underlay is ens18.100 (one", 1)
+	if _, err := Acquire(path); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
 	must(t, l.Close())
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("the file stays: %v", err)

@@ -50,6 +50,8 @@ type Info struct {
 	IsVeth       bool
 	PeerIndex    int
 	PeerInSameNS bool
+	// VLAN is what a VLAN device is, the zero one for any other.
+	VLAN VLAN
 	// Permanent is the address the hardware was made with, nil for none.
 	Permanent net.HardwareAddr
 }
@@ -85,6 +87,7 @@ func describe(link netlink.Link) (Info, error) {
 		// IFLA_LINK_NETNSID comes only with a peer in another namespace.
 		info.PeerIndex, info.PeerInSameNS = a.ParentIndex, a.NetNsID < 0
 	}
+	info.VLAN = vlanOf(link)
 	if driver, err := ethtool.Driver(a.Name); err == nil {
 		info.Driver = driver
 	}
@@ -127,7 +130,9 @@ func notFound(name string, cause error) error {
 	}
 	const most = 8
 	advice := "there is none but lo"
-	if near := config.Nearest(name, names); len(near) > 0 {
+	if cure := vlanAdvice(name, names); cure != "" {
+		advice = cure
+	} else if near := config.Nearest(name, names); len(near) > 0 {
 		advice = "did you mean " + strings.Join(near[:min(len(near), 3)], " or ") + "?"
 	} else if len(names) > most {
 		advice = fmt.Sprintf("there are %s and %d more", strings.Join(names[:most], ", "), len(names)-most)

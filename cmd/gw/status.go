@@ -84,6 +84,9 @@ func printStatus(out io.Writer, s control.Status) error {
 	sayMore(w, len(s.Problems)-mostProblems, "problems")
 	fmt.Fprintf(w, "\nINTERFACE\tROLE\tSTATE\tXDP\tMODE\tQUEUES\tMTU\tRX\tTX\n")
 	role := "underlay " + endPoints(&s.Underlay)
+	if s.Underlay.Below != "" {
+		role += fmt.Sprintf(" by VLAN %d of %s", s.Underlay.VLAN, s.Underlay.Below)
+	}
 	if s.Underlay.VRF != "" {
 		role += " in VRF " + s.Underlay.VRF
 	}

@@ -95,6 +95,9 @@ func printFallbacks(w io.Writer, s control.Status) {
 		}
 	}
 	addFallback(s.Underlay.Interface)
+	if s.Underlay.Tags == control.TagsLost {
+		add(s.Underlay.Interface, "XDP does not see the VLAN's tags, so packets take the long way through the kernel: "+s.Underlay.TagsReason)
+	}
 	for _, p := range s.Ports {
 		addFallback(p.Interface)
 		if p.VLAN == control.TagsLost {
