@@ -15,7 +15,7 @@ import (
 // strictBits are all that are reserved, and groupPolicy those of the VXLAN group policy extension.
 const (
 	strictBits  = 0xf7ffffff_000000ff
-	groupPolicy = 0x804affff_00000000
+	groupPolicy = 0x8048ffff_00000000
 )
 
 // rxOption is what both are told of packets that come.

@@ -22,6 +22,7 @@ var optionSets = []struct {
 	{"{}", lab.VXLANConfig{TOS: 1}},
 	{"{ttl: 17, tos: 0xb8, flowlabel: 0x12345}", lab.VXLANConfig{TTL: 17, TOS: 0xb8, FlowLabel: 0x12345}},
 	{"{tos: 0, flowlabel: inherit, df: set}", lab.VXLANConfig{LabelInherit: true, DF: "set"}},
+	{"{ttl: inherit}", lab.VXLANConfig{TTLFrom: "inherit", TOS: 1}},
 	{"{udp6zerocsumtx: true, udpcsum: true}", lab.VXLANConfig{TOS: 1, UDP6ZeroCSumTx: true}},
 }
 
@@ -34,7 +35,7 @@ func innerPackets(src []byte) map[string][]byte {
 	for _, label := range []uint32{0, 0xabcde} {
 		ip := make([]byte, 40+24)
 		binary.BigEndian.PutUint32(ip, 6<<28|0x2a<<20|label)
-		ip[5], ip[6], ip[7], ip[8], ip[24] = 24, 253, 64, 0x20, 0x20
+		ip[5], ip[6], ip[7], ip[8], ip[24] = 24, 253, 99, 0x20, 0x20
 		frames[fmt.Sprintf("IPv6, label %#x", label)] = slices.Concat(noMAC, src, []byte{0x86, 0xdd}, ip)
 	}
 	return frames

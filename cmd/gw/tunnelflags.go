@@ -14,7 +14,10 @@ var tunnelOptions = []struct{ key, usage string }{
 	{"ttl", "outer TTL: 1-255, auto (64; 1 to a group) or inherit"},
 	{"tos", "outer TOS: 0-255 or inherit; its ECN bits are always the inner packet's"},
 	{"df", "outer don't-fragment bit: unset, set or inherit"},
-	{"udpcsum", "fill the outer UDP checksum in: true or false"},
+	{"udpcsum", "fill the outer UDP checksum in over IPv4: true or false"},
+	{"udp6zerocsumtx", "leave it out over IPv6: true or false"},
+	{"udp6zerocsumrx", "take packets without it over IPv6: true or false"},
+	{"flowlabel", "outer flow label over IPv6: a number, inherit or auto"},
 	{"udpcsumrx", "wrong UDP checksums of received packets: verify or ignore"},
 	{"reserved_bits", "reserved bits in the VXLAN header of received packets: ignore, strict or the bits that drop one"},
 	{"srcport", "range of outer source ports, such as 49152-65535"},
@@ -28,7 +31,7 @@ func tunnelFlags(f *pflag.FlagSet) (names []string, enter func(tunnel map[string
 		name, text := strings.ReplaceAll(o.key, "_", "-"), new(string)
 		given[name] = &once{text: text}
 		f.Var(given[name], name, o.usage)
-		if o.key == "udpcsum" {
+		if isBool(o.key) {
 			f.Lookup(name).NoOptDefVal = "true"
 		}
 		names = append(names, name)
@@ -51,13 +54,13 @@ func tunnelFlags(f *pflag.FlagSet) (names []string, enter func(tunnel map[string
 
 // tunnelValue is a flag's text as a file has it.
 func tunnelValue(key, text string) (any, error) {
-	switch key {
-	case "udpcsum":
+	switch {
+	case isBool(key):
 		if text != "true" && text != "false" {
-			return nil, fmt.Errorf("--udpcsum=%q is not true or false", text)
+			return nil, fmt.Errorf("--%s=%q is not true or false", key, text)
 		}
 		return json.RawMessage(text), nil
-	case "srcport":
+	case key == "srcport":
 		low, high, ok := strings.Cut(text, "-")
 		if !ok || !digits(low) || !digits(high) {
 			return nil, fmt.Errorf("--srcport %q is no range (give one like 49152-65535)", text)
@@ -65,6 +68,10 @@ func tunnelValue(key, text string) (any, error) {
 		return []json.Number{json.Number(low), json.Number(high)}, nil
 	}
 	return text, nil
+}
+
+func isBool(key string) bool {
+	return key == "udpcsum" || key == "udp6zerocsumtx" || key == "udp6zerocsumrx"
 }
 
 func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

@@ -35,6 +35,7 @@ func newVLANWorld(t *testing.T, far lab.VXLANConfig) *vlanWorld {
 		needsDevice(t, h.VLAN("ens18", "ens18.100", underlayVLAN), "VLAN")
 		must(t, h.VLAN("ens18", "ens18.200", 200))
 		must(t, h.AddAddress("ens18.100", []netip.Addr{under1, under2}[i].String()+"/24"))
+		must(t, h.AddAddress("ens18.100", []netip.Addr{six1, six2}[i].String()+"/64"))
 		must(t, h.AddAddress("ens18.200", fmt.Sprintf("10.99.0.%d/24", i+1)))
 		must(t, h.AddAddress("ens18", fmt.Sprintf("10.98.0.%d/24", i+1)))
 	}
@@ -177,6 +178,21 @@ func TestVLANUnderlayLongWay(t *testing.T) {
 	g.stop()
 }
 
+// The same over IPv6.
+func TestVLANUnderlay6(t *testing.T) {
+	t.Parallel()
+	w := newVLANWorld(t, lab.VXLANConfig{Remote: six1, Local: six2})
+	w.left.under, w.right.under = six1, six2
+	g := start(t, w.a, onVLAN("--remote", six2.String())...)
+	converse(t, w.left, w.right)
+	w.others(t)
+	if sent := outers(t, w.wire, six1); len(sent) < 100 {
+		t.Errorf("%d packets were sent over IPv6", len(sent))
+	}
+	checkVerdicts(t, g)
+	g.stop()
+}
+
 // VTEPs find one another through a group that is joined in the VLAN.
 func TestVLANUnderlayGroup(t *testing.T) {
 	t.Parallel()
@@ -197,7 +213,9 @@ func TestVLANUnderlayShared(t *testing.T) {
 	other := func(iface string, more ...string) []string {
 		return append([]string{"--iface", iface, "--vni", "43", "--metrics", ""}, more...)
 	}
+	must(t, w.a.VLAN("ens18.200", "stacked", 5))
 	refuse(t, w.a, []refusal{
+		{name: "a VLAN in a VLAN", args: other("stacked"), status: 2, want: []string{"stacked is VLAN 5 of ens18.200, which is a VLAN itself"}},
 		{name: "another VLAN", args: other("ens18.200"), status: 1, want: []string{"ens18.200", "VLAN 200 of ens18", "held by process", "whose underlay is ens18.100"}},
 		{name: "what is below", args: other("ens18"), status: 1, want: []string{"ens18", "held by process", "whose underlay is ens18.100"}},
 		{name: "the same", args: other("ens18.100"), status: 1, want: []string{"ens18.100", "held by process"}},
@@ -221,6 +239,7 @@ func TestVLANUnderlayShared(t *testing.T) {
 		t.Error("the journal of the other VLAN's gateway was not found")
 	}
 	third.stop()
+	output(t, w.a, "cleanup", "--iface", "ens18.200") // the socket, which is its own
 }
 
 // A VLAN device that does not exist, and how it is made.

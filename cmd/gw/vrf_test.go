@@ -183,3 +183,22 @@ func TestVRFGroup(t *testing.T) {
 	checkVerdicts(t, g)
 	g.stop()
 }
+
+// The same over IPv6.
+func TestVRF6(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	a, b := newHost(t, l, "node1"), newHost(t, l, "node2")
+	must(t, l.Veth(a, "ens18", b, "ens18", lab.VethOptions{}))
+	needsDevice(t, a.VRF("red", vrfTable, "ens18"), "VRF")
+	must(t, a.AddAddress("ens18", six1.String()+"/64"))
+	must(t, b.AddAddress("ens18", six2.String()+"/64"))
+	must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: six1, Local: six2, Address: peerAddress + "/24"}))
+	g := start(t, a, on("--remote", six2.String(), "--address", ourAddress+"/24")...)
+	converse(t, end{a, "gw42", over1, "ens18", six1}, end{b, "vxlan0", over2, "ens18", six2})
+	if r := g.status().Remotes; len(r) != 1 || r[0].State != "direct" || g.status().Underlay.VRF != "red" {
+		t.Errorf("remotes %+v", r)
+	}
+	checkVerdicts(t, g)
+	g.stop()
+}
