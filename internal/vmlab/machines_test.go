@@ -9,7 +9,7 @@ func TestZeroCopy(t *testing.T) {
 	inside(t, plan{
 		suite:    Newest,
 		segments: []Segment{{IGB, IGB, IGB}, {Virtio, Virtio, Virtio}, {VirtioMulti, VirtioMulti, VirtioMulti}, {VirtioPlain, VirtioPlain}},
-		modules:  []string{"igb", "virtio_net", "pktgen"},
+		modules:  []string{"igb", "virtio_net", "pktgen", "8021q"},
 		pkg:      "cmd/gw",
 		scripts:  []string{"bench/pktgen/pktgen.sh"},
 		run:      "^Test(Card|ModeRefused)",
