@@ -33,9 +33,8 @@ func (g *Gateway) takePort(info netdev.Info, mode config.Mode, made bool, number
 		if f, err = g.openIface(info, prog, mode, number); err != nil {
 			return nil, err
 		}
-		var cure string
-		if f.tags, cure = g.keepTags(info, made, why); f.tags.how == control.TagsLost {
-			g.log.Warn("VLAN tags on frames from the port are lost: VLANs are not kept apart", "port", info.Name, "reason", f.tags.why, "cure", cure)
+		if f.tags = g.keepTags(info, made, why); f.tags.how == control.TagsLost {
+			g.log.Warn("VLAN tags on frames from the port are lost: VLANs are not kept apart", "port", info.Name, "reason", f.tags.why, "cure", f.tags.cure)
 		}
 	}
 	if f.account, err = g.accountNumbers.take(); err != nil {
@@ -108,11 +107,11 @@ var (
 )
 
 // keepTags has tags travel within the frames, since XDP does not see others; why
-// says why it does not. Where that cannot be either, they are lost, and cure is what helps.
-func (g *Gateway) keepTags(info netdev.Info, made bool, why string) (_ vlanTags, cure string) {
+// says why it does not. Where that cannot be either, they are lost.
+func (g *Gateway) keepTags(info netdev.Info, made bool, why string) vlanTags {
 	var err error
 	off := ""
-	cure = "use the interface below it"
+	cure := "use the interface below it"
 	switch {
 	case made: // netdev.CreatePair
 	case info.IsVeth && info.PeerInSameNS:
@@ -133,9 +132,9 @@ func (g *Gateway) keepTags(info netdev.Info, made bool, why string) (_ vlanTags,
 		err = fmt.Errorf("its frames come through another interface, which takes them off for a %s", info.Kind)
 	}
 	if err == nil {
-		return vlanTags{how: control.TagsOffloads, why: why, off: off}, ""
+		return vlanTags{how: control.TagsOffloads, why: why, off: off}
 	}
-	return vlanTags{how: control.TagsLost, why: why + "; " + err.Error(), cure: cure}, cure
+	return vlanTags{how: control.TagsLost, why: why + "; " + err.Error(), cure: cure}
 }
 
 // switchOff switches those of the features off that an interface has on, until

@@ -67,11 +67,11 @@ func (g *Gateway) openWire(below netdev.Info) error {
 	if err := g.steerPlain(c, below); err != nil {
 		return err
 	}
-	tags, cure := g.keepTags(below, false, why)
+	tags := g.keepTags(below, false, why)
 	g.wire.tags = tags
 	if tags.how == control.TagsLost {
 		g.log.Warn("XDP does not see the VLAN tags of what arrives: packets of the underlay take the long way through the kernel",
-			"underlay", g.link.Name, "iface", below.Name, "reason", tags.why, "cure", cure)
+			"underlay", g.link.Name, "iface", below.Name, "reason", tags.why, "cure", tags.cure)
 	}
 	return nil
 }
