@@ -10,24 +10,6 @@ import (
 // What comes out of a device under test is checked against what went in, so that
 // nobody measures how fast garbage can be made.
 
-// checkPacket fails unless b is a VXLAN packet to the remote with a frame of a
-// near station inside.
-func checkPacket(b []byte) error {
-	var o vxlan.Outer
-	if f := vxlan.ParseOuter(b, &o); f != vxlan.OK {
-		return fmt.Errorf("outer headers: %v", f)
-	}
-	switch {
-	case o.VNI != vni:
-		return fmt.Errorf("VNI %d instead of %d", o.VNI, vni)
-	case o.DstPort != vxlan.Port:
-		return fmt.Errorf("UDP port %d instead of %d", o.DstPort, vxlan.Port)
-	case o.Src.Netip() != underlayAddr || o.Dst.Netip() != remoteAddr:
-		return fmt.Errorf("from %v to %v instead of %v to %v", o.Src.Netip(), o.Dst.Netip(), underlayAddr, remoteAddr)
-	}
-	return checkFrame(b[o.HeaderLen:o.Len], nearSide, farSide)
-}
-
 // checkFrame fails unless b is, byte for byte, what putInner makes.
 func checkFrame(b []byte, from, to side) error {
 	if len(b) != innerLen {
