@@ -40,9 +40,9 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 		desc := &b.desc[i]
 		bytes += uint64(desc.Len)
 		if head := w.mem.Head(desc.Addr); head != nil {
-			// A packet of the most common kind, from a VTEP that was met.
+			// A packet of the most common kind, from a VTEP that is known.
 			to, src, vni, end, ok := vxlan.QuickOuter((*[vxlan.Overhead]byte)(head[:]), int(desc.Len))
-			if m := w.meeting(src, vni); ok && to == mac && m.is(src, vni) {
+			if m := w.meeting(src, vni); ok && to == mac && (m.is(src, vni) || w.meet(src, vni)) {
 				dst, source, flow, ok := vxlan.QuickInner((*[vxlan.InnerHead]byte)(head[vxlan.Overhead:]), end-vxlan.Overhead)
 				if ok && source != m.deviceMAC {
 					desc.Addr += vxlan.Overhead

@@ -17,7 +17,7 @@ import (
 func TestLedgerAgreesWithTheWire(t *testing.T) {
 	r := newRig(t, 2)
 	rnd := rand.New(rand.NewPCG(3, 4))
-	far := []netip.Addr{remote, third, netip.MustParseAddr("10.0.0.66")} // the last in the place of the first (meeting)
+	far := []netip.Addr{remote, third, besides(r.worker, remote)} // the last in the place of the first
 	for i, addr := range far {
 		n, err := r.plane.Remotes.Add(addr)
 		must(t, err)
@@ -225,4 +225,14 @@ func TestAlive(t *testing.T) {
 	close(stop)
 	<-ended
 	r.worker.running.Store(false)
+}
+
+// besides is an address that a worker remembers in the place of another one, in VNI 42.
+func besides(w *Worker, addr netip.Addr) netip.Addr {
+	place := w.meetingOf(vxlan.AddrOf(addr), 42)
+	for a := uint32(10<<24 + 1<<8); ; a++ {
+		if w.meeting(a, 42) == place {
+			return vxlan.Addr4(a).Netip()
+		}
+	}
 }

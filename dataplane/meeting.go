@@ -7,8 +7,9 @@ import (
 	"vxgw/vxlan"
 )
 
-// meetings is how many pairs of VTEP and VNI a worker remembers; a power of two.
-const meetings = 64
+// meetings is how many pairs of VTEP and VNI a worker remembers; a power of two. Each is a
+// cache line.
+const meetings = 1024
 
 // meeting is what a worker found out about the packets of one VTEP in one VNI. It
 // holds for as long as the snapshot does.
@@ -29,6 +30,20 @@ func (m *meeting) is(src, vni uint32) bool { return m.id == meetingID(src, vni) 
 // meeting is where packets of a VTEP in a VNI are remembered, or others like them.
 func (w *Worker) meeting(src, vni uint32) *meeting {
 	return &w.met[(src^src>>8^vni)&(meetings-1)]
+}
+
+// meet remembers a VTEP that has a number, in the place of another one. It reports false
+// for those that there is more to find out about.
+func (w *Worker) meet(src, vni uint32) bool {
+	addr, index := vxlan.Addr4(src), w.snap.VNIs.Domain(vni)
+	if index == NoDomain || slices.Contains(w.snap.Locals, addr) || slices.Contains(w.snap.Martians, addr) {
+		return false
+	}
+	number, known := w.plane.Remotes.find(addr)
+	if known {
+		w.remember(addr, w.snap.Domains[index], number)
+	}
+	return known
 }
 
 // meetingID6 is an IPv6 address and a VNI, of which no IPv4 address has the like: VNIs have 24 bits. Others may be equal to it.
