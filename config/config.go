@@ -27,12 +27,12 @@ type Config struct {
 	Tunnel Tunnel `yaml:"tunnel" json:"tunnel"`
 	// Remotes is the default of every VNI of a file that has no group, so that
 	// thousands of VNIs need not repeat, nor keep, the same list. Default none.
-	Remotes   []netip.Addr `yaml:"remotes,omitempty" json:"remotes,omitempty"`
-	Dataplane Dataplane    `yaml:"dataplane" json:"dataplane"`
-	VNIs      []VNI        `yaml:"vnis" json:"vnis"`
-	Metrics   Metrics      `yaml:"metrics" json:"metrics"`
-	Control   Control      `yaml:"control" json:"control"`
-	Log       Log          `yaml:"log" json:"log"`
+	Remotes   []Remote  `yaml:"remotes,omitempty" json:"remotes,omitempty"`
+	Dataplane Dataplane `yaml:"dataplane" json:"dataplane"`
+	VNIs      []VNI     `yaml:"vnis" json:"vnis"`
+	Metrics   Metrics   `yaml:"metrics" json:"metrics"`
+	Control   Control   `yaml:"control" json:"control"`
+	Log       Log       `yaml:"log" json:"log"`
 }
 
 // Underlay is the interface that carries the UDP/VXLAN packets.
@@ -122,7 +122,7 @@ type VNI struct {
 	// Remotes are the VTEPs that get a copy of each BUM frame. Default: those of
 	// the whole file; with none, only VTEPs that speak first are known. Equal
 	// lists may share their memory: replace one, never change it.
-	Remotes []netip.Addr `yaml:"remotes" json:"remotes"`
+	Remotes []Remote `yaml:"remotes" json:"remotes"`
 	// Device is the interface to make for the host itself, nil for none.
 	// Default: one, called gw<VNI>, where no port is given. A VNI that has
 	// neither, by device: null, waits for ports to be added.
@@ -183,16 +183,6 @@ type Device struct {
 	// Addresses are put on it, IPv4 or IPv6 with their prefix length.
 	// Default none.
 	Addresses []netip.Prefix `yaml:"addresses,omitempty" json:"addresses,omitempty"`
-}
-
-// Static is an entry of the FDB that is there from the start. Exactly one of
-// Dst and Port is set.
-type Static struct {
-	MAC MAC `yaml:"mac" json:"mac"`
-	// Dst is the VTEP behind which the address lives.
-	Dst netip.Addr `yaml:"dst" json:"dst,omitzero"`
-	// Port is the port or the device behind which it lives, one of this VNI.
-	Port string `yaml:"port,omitempty" json:"port,omitempty"`
 }
 
 // Metrics is the Prometheus end point.

@@ -50,6 +50,7 @@ func example() *Config {
 			FDB: []Static{
 				{MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 1}, Dst: netip.MustParseAddr("10.65.132.188")},
 				{MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 2}, Port: "veth1"},
+				{MAC: MAC{0x02, 0x57, 0xa7, 0x1c, 0, 3}, Dst: netip.MustParseAddr("10.65.132.188"), UDPPort: 8472, VNI: 100},
 			},
 			Tunnel: tunnel,
 		}},

@@ -40,8 +40,13 @@ func (d *decoder) value(path string, node ast.Node, dst reflect.Value) error {
 	if dst.Type() == reflect.TypeFor[VNI]() {
 		return d.vni(path, node, dst)
 	}
-	if p, ok := dst.Addr().Interface().(*Port); ok {
-		return d.port(path, node, p)
+	switch into := dst.Addr().Interface().(type) {
+	case *Port:
+		return d.port(path, node, into)
+	case *Remote:
+		return d.remote(path, node, into)
+	case *Static:
+		return d.static(path, node, into)
 	}
 	if text, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return d.text(path, node, text)

@@ -17,7 +17,7 @@ const (
 // check validates one bridge domain. seen holds the names of all interfaces
 // that came before, over all domains.
 // right is the last list of remotes that was found so.
-func (v *VNI) check(path string, u *Underlay, seen names, right *[]netip.Addr) *problem {
+func (v *VNI) check(path string, u *Underlay, seen names, right *[]Remote) *problem {
 	if v.VNI == 0 || v.VNI > MaxVNI {
 		return wrong(path+".vni", "vni %d is out of range (give 1-%d)", v.VNI, MaxVNI)
 	}
@@ -65,13 +65,17 @@ func (v *VNI) checkGroup(path string, u *Underlay) *problem {
 }
 
 // checkRemotes checks a list of remotes. whose begins what is said about it.
-func checkRemotes(path, whose string, remotes []netip.Addr, u *Underlay) *problem {
-	first := make(map[netip.Addr]bool, len(remotes))
+func checkRemotes(path, whose string, remotes []Remote, u *Underlay) *problem {
+	first := make(map[Remote]bool, len(remotes))
 	for i, r := range remotes {
-		if why := badRemote(r, u); why != "" {
-			return wrong(fmt.Sprintf("%s.remotes[%d]", path, i), "%sremote %s %s", whose, r, why)
+		if why := badRemote(r.Dst, u); why != "" {
+			return wrong(fmt.Sprintf("%s.remotes[%d]", path, i), "%sremote %s %s", whose, r.Dst, why)
 		}
-		if r = r.WithZone(""); first[r] {
+		if why := checkOverrides(r.VNI); why != "" {
+			return wrong(fmt.Sprintf("%s.remotes[%d]", path, i), "%sremote %s: %s", whose, r.Dst, why)
+		}
+		r = r.Plain(0, u.DstPort)
+		if r.Dst = r.Dst.WithZone(""); first[r] {
 			return wrong(fmt.Sprintf("%s.remotes[%d]", path, i), "%sremote %s is given twice (leave one out)", whose, r)
 		}
 		first[r] = true
@@ -142,6 +146,12 @@ func (v *VNI) checkFDB(path string, u *Underlay) *problem {
 		first[s.MAC] = true
 		if s.Dst.IsValid() == (s.Port != "") {
 			return wrong(at, "vni %d: fdb entry %s needs either dst or port", v.VNI, s.MAC)
+		}
+		if s.VNI != 0 && !s.Dst.IsValid() {
+			return wrong(at, "vni %d: fdb entry %s: vni goes with dst (leave it out)", v.VNI, s.MAC)
+		}
+		if why := checkOverrides(s.VNI); why != "" {
+			return wrong(at, "vni %d: fdb entry %s: %s", v.VNI, s.MAC, why)
 		}
 		if s.Port != "" && !v.hasPort(s.Port) {
 			return wrong(at, "vni %d: fdb entry %s: port %s is no port of this vni (add it to ports)", v.VNI, s.MAC, show(s.Port))

@@ -23,7 +23,7 @@ func (n Named) String() string {
 
 // EachRemote calls f with every address of a VTEP or group that c names, lists that VNIs share once, until f returns false.
 func (c *Config) EachRemote(f func(Named) bool) {
-	var last []netip.Addr
+	var last []Remote
 	for i := range c.VNIs {
 		v := &c.VNIs[i]
 		remotes := v.Remotes
@@ -40,12 +40,12 @@ func (c *Config) EachRemote(f func(Named) bool) {
 // EachRemote is that of a Config for one VNI.
 func (v *VNI) EachRemote(f func(Named) bool) { v.each(v.Remotes, f) }
 
-func (v *VNI) each(remotes []netip.Addr, f func(Named) bool) bool {
+func (v *VNI) each(remotes []Remote, f func(Named) bool) bool {
 	if v.Group.IsValid() && !f(Named{Addr: v.Group, vni: v.VNI, as: "group"}) {
 		return false
 	}
 	for _, r := range remotes {
-		if !f(Named{Addr: r, vni: v.VNI, as: "remote"}) {
+		if !f(Named{Addr: r.Dst, vni: v.VNI, as: "remote"}) {
 			return false
 		}
 	}

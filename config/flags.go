@@ -114,7 +114,7 @@ func (f *Flags) vni(c *Config, n uint) (VNI, error) {
 		if err := unmarshal(&a, s); err != nil {
 			return VNI{}, flagError("--remote: %v", err)
 		}
-		v.Remotes = append(v.Remotes, a)
+		v.Remotes = append(v.Remotes, Remote{Dst: a})
 	}
 	for _, s := range f.Ports {
 		p, err := ParsePort(s)

@@ -5,7 +5,6 @@ import (
 	"encoding"
 	"fmt"
 	"math"
-	"net/netip"
 	"reflect"
 	"strconv"
 )
@@ -56,9 +55,9 @@ type jsonReader struct {
 	cfg  *Config
 	vnis bool // a VNI was read
 	last struct {
-		text  []byte
-		addrs []netip.Addr
-	} // list of addresses, which the next one often equals
+		text    []byte
+		remotes []Remote
+	} // list of remotes, which the next one often equals
 }
 
 func (r *jsonReader) space() {
@@ -120,7 +119,11 @@ func (r *jsonReader) value(dst reflect.Value) bool {
 		return r.vni(into)
 	case *Port:
 		return r.port(into)
-	case *[]netip.Addr:
+	case *Remote:
+		return r.remote(into)
+	case *Static:
+		return r.static(into)
+	case *[]Remote:
 		return r.list(into)
 	case encoding.TextUnmarshaler:
 		s, ok := r.quoted()
@@ -210,19 +213,19 @@ func (r *jsonReader) vni(into *VNI) bool {
 	return ok
 }
 
-// list takes addresses. Equal lists share their memory.
-func (r *jsonReader) list(into *[]netip.Addr) bool {
+// list takes remotes. Equal lists share their memory.
+func (r *jsonReader) list(into *[]Remote) bool {
 	r.space()
 	from := r.at
 	if last := r.last; len(last.text) > 0 && bytes.HasPrefix(r.text[from:], last.text) {
 		r.at += len(last.text)
-		*into = last.addrs
+		*into = last.remotes
 		return true
 	}
 	if !r.slice(reflect.ValueOf(into).Elem()) {
 		return false
 	}
-	r.last.text, r.last.addrs = r.text[from:r.at], *into
+	r.last.text, r.last.remotes = r.text[from:r.at], *into
 	return true
 }
 

@@ -30,6 +30,8 @@ func TestFastJSON(t *testing.T) {
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": [{"name": "b", "vlan": 100, "tpid": "802.1ad"}, {"name": "c", "vlan": "strip"}]}, {"vni": 2, "ports": [{"name": "b", "vlan": "untagged", "tpid": "802.1ad"}]}]}`, true},
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": [{"name": "b", "vlan": 4095}]}]}`, false},
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": [7]}]}`, false},
+		{`{"underlay": {"iface": "u"}, "remotes": [{"dst": "10.0.0.1", "vni": 7}, "10.0.0.1"], "vnis": [{"vni": 1, "remotes": ["10.0.0.1", {"dst": "10.0.0.1", "port": 8472, "vni": 100}], "fdb": [{"mac": "02:00:00:00:00:01", "dst": "10.0.0.1", "port": 8472, "vni": 3}, {"mac": "02:00:00:00:00:02", "dst": "10.0.0.1", "port": "8472"}]}]}`, true},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "remotes": [{"dst": "10.0.0.1", "via": "x"}]}]}`, false},
 		{`{"vnis": [{"vni": 1}], "remotes": ["10.0.0.1"], "underlay": {"iface": "u"}}`, false},
 		{`{"underlay": {"iface": "\u0075"}, "vnis": [{"vni": 1}]}`, false},
 		{`{underlay: {iface: u}, vnis: [{vni: 1}]}`, false},
@@ -121,7 +123,7 @@ func BenchmarkFastJSON(b *testing.B) {
 	for i := range 100 {
 		v := c.NewVNI(uint32(i + 1))
 		for n := range 1000 {
-			v.Remotes = append(v.Remotes, netip.AddrFrom4([4]byte{10, byte(i), byte(n / 250), byte(1 + n%250)}))
+			v.Remotes = append(v.Remotes, Remote{Dst: netip.AddrFrom4([4]byte{10, byte(i), byte(n / 250), byte(1 + n%250)})})
 		}
 		c.VNIs = append(c.VNIs, v)
 	}

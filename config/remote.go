@@ -124,14 +124,14 @@ func (c *Config) unzone() {
 			*a = a.WithZone("")
 		}
 	}
-	var done []netip.Addr
-	list := func(l []netip.Addr) {
+	var done []Remote
+	list := func(l []Remote) {
 		if sameMemory(l, done) {
 			return
 		}
 		done = l
 		for i := range l {
-			one(&l[i])
+			one(&l[i].Dst)
 		}
 	}
 	one(&c.Underlay.Local)

@@ -18,7 +18,7 @@ vnis:
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range []netip.Addr{c.Underlay.Local6, c.Remotes[0], c.VNIs[0].Remotes[0], c.VNIs[0].FDB[0].Dst, c.VNIs[1].Group} {
+	for _, a := range []netip.Addr{c.Underlay.Local6, c.Remotes[0].Dst, c.VNIs[0].Remotes[0].Dst, c.VNIs[0].FDB[0].Dst, c.VNIs[1].Group} {
 		if !a.IsValid() || a.Zone() != "" {
 			t.Errorf("%s has a zone", a)
 		}

@@ -32,6 +32,7 @@ func (c *Config) check() *problem {
 		return p
 	}
 	c.unzone()
+	c.settle()
 	if p := c.Tunnel.check("tunnel", "tunnel"); p != nil {
 		return p
 	}

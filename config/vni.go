@@ -25,6 +25,9 @@ func (c *Config) ParseVNIs(data []byte) ([]VNI, error) {
 	if err != nil {
 		return nil, withoutPlace(err)
 	}
+	for i := range all {
+		all[i].settle(c.Underlay.DstPort, false)
+	}
 	return all, nil
 }
 

@@ -12,6 +12,9 @@ import (
 type RemoteChange struct {
 	VNI     uint32     `json:"vni"`
 	Address netip.Addr `json:"address"`
+	// Port and RemoteVNI are those of packets to it; 0: the gateway's and the VNI's own.
+	Port      uint16 `json:"port,omitempty"`
+	RemoteVNI uint32 `json:"remote_vni,omitempty"`
 }
 
 // PortChange is an interface that is a port of a VNI. The verb del finds the VNI by

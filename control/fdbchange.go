@@ -20,9 +20,10 @@ type FDBChange struct {
 	Dev    string     `json:"dev"`
 	Dst    netip.Addr `json:"dst,omitzero"`
 	Via    string     `json:"via,omitempty"`
-	VNI    *uint32    `json:"vni,omitempty"`
-	VLAN   *uint16    `json:"vlan,omitempty"` // of a trunk
-	Port   *uint16    `json:"port,omitempty"` // UDP
+	VNI    *uint32    `json:"vni,omitempty"`     // in the headers of packets to Dst
+	SrcVNI *uint32    `json:"src_vni,omitempty"` // of the bridge domain
+	VLAN   *uint16    `json:"vlan,omitempty"`    // of a trunk
+	Port   *uint16    `json:"port,omitempty"`    // UDP
 	Self   bool       `json:"self,omitempty"`
 	Master bool       `json:"master,omitempty"`
 	State  string     `json:"state,omitempty"` // permanent, static or dynamic
@@ -53,6 +54,14 @@ func (c *FDBChange) Check(verb string) error {
 	case "", "permanent", "static", "dynamic":
 	default:
 		return fmt.Errorf("state %q is unknown (permanent, static or dynamic)", c.State)
+	}
+	switch {
+	case !c.Dst.IsValid() && (c.Port != nil || c.VNI != nil):
+		return errors.New("port and vni go with dst (they are those of packets to it)")
+	case c.Port != nil && *c.Port == 0:
+		return errors.New("port 0 is no UDP port (give 1-65535, or leave it out)")
+	case c.VNI != nil && (*c.VNI == 0 || *c.VNI >= 1<<24):
+		return fmt.Errorf("vni %d is out of range (give 1-16777215, or leave it out)", *c.VNI)
 	}
 	switch verb {
 	case "add", "replace", "append":

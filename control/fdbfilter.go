@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,11 +15,14 @@ type FDBFilter struct {
 	Dev    string     `json:"dev,omitempty"`    // the dev of an entry
 	Brport string     `json:"brport,omitempty"` // a port
 	Dst    netip.Addr `json:"dst,omitzero"`
-	VNI    *uint32    `json:"vni,omitempty"`
-	VLAN   *uint16    `json:"vlan,omitempty"`   // of a trunk
-	Self   bool       `json:"self,omitempty"`   // entries of the tunnel
-	Master bool       `json:"master,omitempty"` // entries of ports
-	State  string     `json:"state,omitempty"`  // permanent, static or dynamic, or no before one of them
+	Port   *uint16    `json:"port,omitempty"`    // UDP port of packets to Dst
+	VNI    *uint32    `json:"vni,omitempty"`     // in their headers
+	SrcVNI *uint32    `json:"src_vni,omitempty"` // of the bridge domain
+	VLAN   *uint16    `json:"vlan,omitempty"`    // of a trunk
+	Via    string     `json:"via,omitempty"`     // as entries of the flood list have it
+	Self   bool       `json:"self,omitempty"`    // entries of the tunnel
+	Master bool       `json:"master,omitempty"`  // entries of ports
+	State  string     `json:"state,omitempty"`   // permanent, static or dynamic, or no before one of them
 	Extern string     `json:"extern_learn,omitempty"`
 }
 
@@ -33,14 +37,15 @@ func (f *FDBFilter) Check() error {
 	if f.Extern != "" && f.Extern != "extern_learn" && f.Extern != "noextern_learn" {
 		return fmt.Errorf("%q is unknown (extern_learn or noextern_learn)", f.Extern)
 	}
-	if f.Dst.IsValid() && f.Master && !f.Self {
-		return errors.New("dst does not go with master (entries of ports have none)")
+	if (f.Dst.IsValid() || f.Port != nil || f.Via != "") && f.Master && !f.Self {
+		return errors.New("dst, port and via do not go with master (entries of ports have none)")
 	}
 	return nil
 }
 
-// Match says whether f chooses e.
-func (f *FDBFilter) Match(e *FDBEntry) bool {
+// Match says whether f chooses e, an entry of a gateway that sends to the UDP port dstport
+// unless the entry says otherwise.
+func (f *FDBFilter) Match(e *FDBEntry, dstport uint16) bool {
 	domain := e.Master
 	if domain == "" {
 		domain = e.Ifname
@@ -50,8 +55,10 @@ func (f *FDBFilter) Match(e *FDBEntry) bool {
 	case f.Br != "" && f.Br != domain, f.Dev != "" && f.Dev != e.Ifname:
 	case f.Brport != "" && (f.Brport != e.Ifname || !atPort):
 	case f.Dst.IsValid() && f.Dst.String() != e.Dst:
-	case f.VNI != nil && *f.VNI != e.VNI:
+	case f.Port != nil && (e.Dst == "" || *f.Port != cmp.Or(e.Port, dstport)):
+	case f.VNI != nil && *f.VNI != e.VNI, f.SrcVNI != nil && *f.SrcVNI != e.Domain():
 	case f.VLAN != nil && *f.VLAN != e.VLAN:
+	case f.Via != "" && f.Via != e.Via:
 	case f.Self != f.Master && f.Master != atPort:
 	case !is(f.State, shown(e.State)):
 	case f.Extern != "" && slices.Contains(e.Flags, "extern_learn") != (f.Extern == "extern_learn"):
@@ -69,8 +76,12 @@ func shown(state string) string {
 	return state
 }
 
-// is says whether a state is the wanted one, or not the one behind a "no".
+// is says whether a state is the wanted one, or not the one behind a "no". As the kernel has it,
+// permanent entries are static ones too where they are ruled out, so nostatic is dynamic.
 func is(want, state string) bool {
+	if want == "nostatic" {
+		return state == "dynamic"
+	}
 	if not, ok := strings.CutPrefix(want, "no"); ok {
 		return not != state
 	}

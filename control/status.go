@@ -3,6 +3,8 @@
 // `curl --unix-socket` works too.
 package control
 
+import "fmt"
+
 // Status is the state of a gateway at one moment: what GET /v1/status answers, and
 // what metrics are made from.
 type Status struct {
@@ -205,14 +207,28 @@ type VNI struct {
 // Remote is another VTEP, or a group.
 type Remote struct {
 	Address    string `json:"address"`
-	Configured bool   `json:"configured"` // by the file or flags, or gw fdb; false: it spoke first
-	State      string `json:"state"`      // direct, resolving, failed, no-route, link-down, idle
+	Port       uint16 `json:"port,omitempty"`       // UDP port of packets to it, where an entry gives it another one
+	RemoteVNI  uint32 `json:"remote_vni,omitempty"` // likewise the VNI in their headers
+	Configured bool   `json:"configured"`           // by the file or flags, or gw fdb; false: it spoke first
+	State      string `json:"state"`                // direct, resolving, failed, no-route, link-down, idle
 	NextHop    string `json:"nexthop,omitempty"`
 	MAC        string `json:"mac,omitempty"`
 	MTU        int    `json:"mtu,omitempty"`
 	Reason     string `json:"reason,omitempty"`
 	Number     int    `json:"number"` // stands for it while it is known, then for another one
 	Traffic
+}
+
+// Name tells remotes apart: the address, and the rest in the words of bridge(8).
+func (r *Remote) Name() string {
+	name := r.Address
+	if r.Port != 0 {
+		name += fmt.Sprintf(" port %d", r.Port)
+	}
+	if r.RemoteVNI != 0 {
+		name += fmt.Sprintf(" vni %d", r.RemoteVNI)
+	}
+	return name
 }
 
 // FDBStats is the state of the MAC table.

@@ -59,7 +59,7 @@ func (r *Remotes) publish(k vxlan.Addr, n uint32) {
 func (r *Remotes) rebuild() {
 	live := 0
 	for n := range r.used {
-		if r.slots[n].live {
+		if r.slots[n].live && r.slots[n].plain() {
 			live++
 		}
 	}
@@ -69,7 +69,7 @@ func (r *Remotes) rebuild() {
 	}
 	x := newRemoteIndex(size)
 	for n := range r.used {
-		if r.slots[n].live {
+		if r.slots[n].live && r.slots[n].plain() {
 			x.insert(r.slots[n].key, uint32(n))
 		}
 	}

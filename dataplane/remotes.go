@@ -26,15 +26,19 @@ type Remotes struct {
 	mu   sync.Mutex
 	used int
 	free []uint32
+	// special has the numbers of those that are more than an address.
+	special map[Endpoint]uint32
 
 	fresh chan struct{}
 }
 
-// remoteSlot belongs to one number. key is written before the number is
+// remoteSlot belongs to one number. All but live is written before the number is
 // published and stays until every worker has forgotten the number.
 type remoteSlot struct {
 	key  vxlan.Addr
-	live bool // guarded by Remotes.mu
+	port uint16 // as Endpoint has it
+	live bool   // guarded by Remotes.mu
+	vni  uint32
 }
 
 // hash mixes the address; the seed keeps a stranger from choosing sources that
@@ -47,7 +51,7 @@ func hash(k vxlan.Addr, seed uint64) uint64 {
 
 // NewRemotes returns a table for at most limit remotes.
 func NewRemotes(limit int) *Remotes {
-	r := &Remotes{slots: make([]remoteSlot, limit), fresh: make(chan struct{}, 1)}
+	r := &Remotes{slots: make([]remoteSlot, limit), special: map[Endpoint]uint32{}, fresh: make(chan struct{}, 1)}
 	r.index.Store(newRemoteIndex(16))
 	return r
 }
@@ -69,6 +73,17 @@ func (r *Remotes) add(k vxlan.Addr) (uint32, error) {
 	if n, ok := r.find(k); ok {
 		return n, nil
 	}
+	n, err := r.take(remoteSlot{key: k, live: true})
+	if err != nil {
+		return 0, err
+	}
+	r.publish(k, n)
+	r.tell()
+	return n, nil
+}
+
+// take gives out a free number. Under r.mu.
+func (r *Remotes) take(s remoteSlot) (uint32, error) {
 	n := uint32(r.used)
 	switch {
 	case len(r.free) > 0:
@@ -79,13 +94,16 @@ func (r *Remotes) add(k vxlan.Addr) (uint32, error) {
 	default:
 		return 0, ErrRemotesFull
 	}
-	r.slots[n].key, r.slots[n].live = k, true
-	r.publish(k, n)
+	r.slots[n] = s
+	return n, nil
+}
+
+// tell says that there is a new number.
+func (r *Remotes) tell() {
 	select {
 	case r.fresh <- struct{}{}:
 	default:
 	}
-	return n, nil
 }
 
 // Fresh is signalled after a remote was added. One receiver.
@@ -98,6 +116,9 @@ func (r *Remotes) Retire(numbers []uint32) {
 	defer r.mu.Unlock()
 	for _, n := range numbers {
 		r.slots[n].live = false
+		if s := &r.slots[n]; !s.plain() {
+			delete(r.special, s.endpoint())
+		}
 	}
 	r.rebuild()
 }

@@ -37,6 +37,9 @@ func (w *Worker) learn(i int) Verdict {
 		}
 		return undecided
 	}
+	if to := v.Dest(); v.Found() && to.IsRemote() && from.IsRemote() && w.plane.Remotes.sameVTEP(to.Index(), from.Index()) {
+		from = to // an entry that says by which port or VNI to answer stays as it is
+	}
 	switch w.plane.FDB.Learn(b.keys[i], from, w.now) {
 	case fdb.RefusedStatic:
 		return StaticConflict

@@ -79,7 +79,7 @@ func (s *SlowPath) rest() bool {
 // forward sends one frame.
 func (s *SlowPath) forward(out Sender, f SlowFrame, now time.Time) {
 	defer s.pool.Put(f.Desc.Addr)
-	h, err := f.Tunnel.Headers(s.plane.Remotes.slots[f.Remote].key.Netip(), [6]byte{})
+	h, err := f.Tunnel.HeadersTo(s.plane.Remotes.slots[f.Remote].endpoint(), [6]byte{})
 	if err == nil {
 		head := h.Len()
 		packet := s.plane.Memory.Bytes(f.Desc.Addr-uint64(head), f.Desc.Len+uint32(head))
@@ -120,6 +120,18 @@ func (s *SlowPath) Stop() {
 func (s *SlowPath) drain() {
 	s.queue.drain(func(f SlowFrame) { s.pool.Put(f.Desc.Addr) })
 	s.pool.Drain()
+}
+
+// HeadersTo returns the outer headers of packets to an endpoint.
+func (t *Tunnel) HeadersTo(e Endpoint, mac [6]byte) (vxlan.Headers, error) {
+	if e.plain() {
+		return t.Headers(e.Addr, mac)
+	}
+	other := *t
+	if other.Outer.VNI = e.VNI; e.Port != 0 {
+		other.Outer.DstPort = e.Port
+	}
+	return other.Headers(e.Addr, mac)
 }
 
 // Headers returns the outer headers of packets to dst. TTL auto is 64, and 1 for

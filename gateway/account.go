@@ -33,7 +33,7 @@ func entry[T any](all []T, number int) (e T) {
 func (v *view) forgotten() control.Traffic {
 	sum := v.ledger.Gone
 	for n, t := range v.ledger.Remotes {
-		if !v.addr(uint32(n)).IsValid() {
+		if !v.end(uint32(n)).Addr.IsValid() {
 			sum.Add(t)
 		}
 	}

@@ -168,12 +168,12 @@ func (g *Gateway) workerOf(f *iface, queue int) int { return (f.first + queue) %
 // pathsOf builds the ways to all remotes with one set of tunnel options. before are
 // those of the last snapshot, whose number is seq.
 func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []dataplane.Path, seq uint64) []dataplane.Path {
-	addrs := g.plane.Remotes.Addrs()
-	paths := make([]dataplane.Path, len(addrs))
-	for n, addr := range addrs {
+	all := g.plane.Remotes.Endpoints()
+	paths := make([]dataplane.Path, len(all))
+	for n, to := range all {
 		p := &paths[n]
 		p.MTU = link.MTU
-		way, ok := g.mirror.Path(addr)
+		way, ok := g.mirror.Path(to.Addr)
 		if !ok {
 			continue // nobody has sent to it yet: the first frame goes by the slow path
 		}
@@ -185,9 +185,9 @@ func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []data
 			continue
 		}
 		// By way of the kernel too: a frame fits as far as its headers leave room.
-		if err := g.headers(p, t, way, link); err != nil {
+		if err := g.headers(p, t, to, way, link); err != nil {
 			if way.State == underlay.Direct {
-				g.log.Error("cannot build outer headers", "remote", addr, "err", err)
+				g.log.Error("cannot build outer headers", "remote", remoteOf(to), "err", err)
 			}
 			continue
 		}
@@ -202,10 +202,10 @@ func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []data
 }
 
 // headers builds the outer headers to a remote.
-func (g *Gateway) headers(p *dataplane.Path, t *dataplane.Tunnel, way underlay.Path, link underlay.Link) (err error) {
+func (g *Gateway) headers(p *dataplane.Path, t *dataplane.Tunnel, to dataplane.Endpoint, way underlay.Path, link underlay.Link) (err error) {
 	o := *t
 	o.Outer.SrcMAC = link.MAC
-	p.Headers, err = o.Headers(way.Remote, way.DstMAC)
+	p.Headers, err = o.HeadersTo(to, way.DstMAC)
 	return err
 }
 

@@ -53,8 +53,8 @@ func checkRemotes(cfg *config.Config, locals []netip.Addr) error {
 	for i := range cfg.VNIs {
 		v := &cfg.VNIs[i]
 		for _, r := range v.Remotes {
-			if slices.Contains(locals, r) {
-				return &config.Error{Problem: fmt.Sprintf("vni %d: remote %s is this gateway's own address (name the other VTEP's)", v.VNI, r)}
+			if slices.Contains(locals, r.Dst) {
+				return &config.Error{Problem: fmt.Sprintf("vni %d: remote %s is this gateway's own address (name the other VTEP's)", v.VNI, r.Dst)}
 			}
 		}
 		for _, e := range v.FDB {

@@ -116,8 +116,7 @@ func (g *Gateway) retire(gone []uint32) {
 			time.Sleep(time.Millisecond) // it never stops
 		}
 		s.wantNoMore(n)
-		g.mirror.Unwatch(addrs[n])
-		delete(s.watched, n)
+		s.unfollow(n, addrs[n], g.mirror.Unwatch)
 	}
 	g.plane.Remotes.Release(gone)
 	g.log.Info("forgot VTEPs that no entry names any more", "count", len(gone))

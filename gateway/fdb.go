@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 
 	"vxgw/control"
@@ -32,7 +31,7 @@ func (g *Gateway) FDB() []control.FDBEntry {
 		return true
 	})
 	slices.SortFunc(out[first:], func(a, b control.FDBEntry) int {
-		return cmp.Or(cmp.Compare(a.VNI, b.VNI), cmp.Compare(a.MAC, b.MAC))
+		return cmp.Or(cmp.Compare(a.Domain(), b.Domain()), cmp.Compare(a.MAC, b.MAC))
 	})
 	return out
 }
@@ -43,7 +42,7 @@ type view struct {
 	domains []*dataplane.Domain // those that workers have, nil for others
 	owners  []*domain
 	ports   []*port
-	addrs   []netip.Addr // of remotes
+	ends    []dataplane.Endpoint // of remotes
 	now     uint32
 	ledger  dataplane.Ledger // Status alone asks the workers for it
 }
@@ -52,7 +51,7 @@ type view struct {
 // steward calls it, or who holds asking.
 func (g *Gateway) view() view {
 	v := view{g: g, domains: g.plane.Snapshot().Domains, owners: g.domains, ports: g.ports}
-	v.addrs, v.now = g.plane.Remotes.Addrs(), g.plane.Now()
+	v.ends, v.now = g.plane.Remotes.Endpoints(), g.plane.Now()
 	gone := func(i int) bool { return i >= len(v.owners) || v.owners[i] == nil }
 	for i, d := range v.domains {
 		if d == nil || !gone(i) {
@@ -91,22 +90,22 @@ func (v *view) port(dest fdb.Dest) *port {
 	return nil
 }
 
-// addr is the address of a remote, the zero one if it has been forgotten.
-func (v *view) addr(n uint32) netip.Addr {
-	if int(n) < len(v.addrs) {
-		return v.addrs[n]
+// end is what the number of a remote stands for, the zero Endpoint if it has been forgotten.
+func (v *view) end(n uint32) dataplane.Endpoint {
+	if int(n) < len(v.ends) {
+		return v.ends[n]
 	}
-	return netip.Addr{}
+	return dataplane.Endpoint{}
 }
 
 // floodsTo lists the remotes or the group that a bridge domain floods to.
-func (v *view) floodsTo(domain int) []netip.Addr {
-	var out []netip.Addr
+func (v *view) floodsTo(domain int) []dataplane.Endpoint {
+	var out []dataplane.Endpoint
 	if v.domains[domain] == nil {
 		return nil
 	}
 	for _, n := range v.domains[domain].FloodRemotes {
-		out = append(out, v.addr(n))
+		out = append(out, v.end(n))
 	}
 	return out
 }
@@ -114,17 +113,27 @@ func (v *view) floodsTo(domain int) []netip.Addr {
 // floods describes the flood list of a bridge domain.
 func (v *view) floods(domain int) []control.FDBEntry {
 	var out []control.FDBEntry
-	for _, a := range v.floodsTo(domain) {
-		out = append(out, v.flood(domain, a))
+	for _, to := range v.floodsTo(domain) {
+		out = append(out, v.flood(domain, to))
 	}
 	return out
 }
 
-func (v *view) flood(domain int, to netip.Addr) control.FDBEntry {
+func (v *view) flood(domain int, to dataplane.Endpoint) control.FDBEntry {
 	d := v.owners[domain]
-	return control.FDBEntry{
-		MAC: control.ZeroMAC, Ifname: d.cfg.DomainName(), Dst: to.String(), Via: v.g.cfg.Underlay.Iface,
+	e := control.FDBEntry{
+		MAC: control.ZeroMAC, Ifname: d.cfg.DomainName(), Via: v.g.cfg.Underlay.Iface,
 		Flags: []string{"self"}, State: permanent.String(), VNI: d.cfg.VNI,
+	}
+	sendTo(&e, to)
+	return e
+}
+
+// sendTo enters where packets to e's address go.
+func sendTo(e *control.FDBEntry, to dataplane.Endpoint) {
+	e.Dst, e.Port = to.Addr.String(), to.Port
+	if to.VNI != 0 {
+		e.VNI, e.SrcVNI = to.VNI, e.VNI
 	}
 }
 
@@ -146,8 +155,8 @@ func (v *view) describe(k fdb.Key, dest fdb.Dest, kind fdb.Kind, s state) contro
 	if dest.IsRemote() {
 		e.Ifname = d.cfg.DomainName()
 		e.Flags = append(e.Flags, "self")
-		if a := v.addr(dest.Index()); a.IsValid() {
-			e.Dst = a.String()
+		if to := v.end(dest.Index()); to.Addr.IsValid() {
+			sendTo(&e, to)
 		}
 	} else {
 		e.Ifname, e.VLAN, e.Master = v.port(dest).label(), v.port(dest).vlanOf(), d.cfg.DomainName()

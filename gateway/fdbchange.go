@@ -87,14 +87,24 @@ func (g *Gateway) honours(d *domain, c *control.FDBChange) error {
 	u := &g.cfg.Underlay
 	name := d.cfg.DomainName()
 	switch {
-	case c.VNI != nil && *c.VNI != d.cfg.VNI:
-		return fmt.Errorf("vni %d: entries of %s have vni %d (leave vni out)", *c.VNI, name, d.cfg.VNI)
-	case c.Port != nil && *c.Port != u.DstPort:
-		return fmt.Errorf("port %d: this gateway sends to UDP port %d (leave port out)", *c.Port, u.DstPort)
+	case c.SrcVNI != nil && *c.SrcVNI != d.cfg.VNI:
+		return fmt.Errorf("src_vni %d: entries of %s have src_vni %d (leave it out; vni is that of packets to dst)", *c.SrcVNI, name, d.cfg.VNI)
 	case c.Via != "" && c.Via != u.Iface:
-		return fmt.Errorf("via %s: this gateway sends by %s (leave via out)", c.Via, u.Iface)
+		return fmt.Errorf("via %s: packets of tunnels come and go by %s alone (leave via out, or run another gw on %s)", c.Via, u.Iface, c.Via)
 	}
 	return nil
+}
+
+// dst is where c says that packets go, without what holds for all of d's anyway.
+func (g *Gateway) dst(d *domain, c *control.FDBChange) config.Remote {
+	to := config.Remote{Dst: bare(c.Dst)}
+	if c.Port != nil {
+		to.Port = *c.Port
+	}
+	if c.VNI != nil {
+		to.VNI = *c.VNI
+	}
+	return to.Plain(d.cfg.VNI, g.cfg.Underlay.DstPort)
 }
 
 // changeEntry changes one entry of the table.
@@ -105,7 +115,7 @@ func (g *Gateway) changeEntry(verb string, d *domain, p *port, c *control.FDBCha
 		return errors.New("it is the address of the device itself, which stays while the device is there")
 	}
 	if verb == "del" {
-		if err := g.find(c, k, old); err != nil {
+		if err := g.find(d, c, k, old); err != nil {
 			return err
 		}
 		return g.leave(k, old)
@@ -170,20 +180,20 @@ func (g *Gateway) place(d *domain, p *port, c *control.FDBChange) (fdb.Dest, err
 	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.sources.All()...); why != "" {
 		return 0, fmt.Errorf("dst %s %s", c.Dst, why)
 	}
-	c.Dst = bare(c.Dst)
-	n, err := g.remote(c.Dst)
+	n, err := g.remoteAt(endpoint(g.dst(d, c)))
 	return fdb.RemoteDest(n), err
 }
 
 // find makes sure that the entry v is there, and where c says it is.
-func (g *Gateway) find(c *control.FDBChange, k fdb.Key, v fdb.Value) error {
+func (g *Gateway) find(d *domain, c *control.FDBChange, k fdb.Key, v fdb.Value) error {
 	view := g.view()
 	if !v.Found() || !view.knows(k, v.Dest()) {
 		return fmt.Errorf("%w in %s (gw fdb show lists those there are)", control.ErrNotFound, c.Dev)
 	}
 	e := view.entry(k, v)
 	atPort := e.Master != ""
-	if e.Ifname != c.Dev || c.Dst.IsValid() && e.Dst != bare(c.Dst).String() || c.Self != c.Master && c.Master != atPort {
+	elsewhere := c.Dst.IsValid() && (atPort || view.end(v.Dest().Index()) != endpoint(g.dst(d, c)))
+	if e.Ifname != c.Dev || elsewhere || c.Self != c.Master && c.Master != atPort {
 		return fmt.Errorf("%w: there is %s", control.ErrNotFound, e)
 	}
 	return nil

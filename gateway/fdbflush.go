@@ -87,7 +87,7 @@ func (g *Gateway) choose(f control.FDBFilter) (chosen []chosenEntry, err error) 
 		if device, chosen := own[k.Domain()]; !chosen || k == device || !v.knows(k, value.Dest()) {
 			return true
 		}
-		if e := v.entry(k, value); f.Match(&e) {
+		if e := v.entry(k, value); f.Match(&e, g.cfg.Underlay.DstPort) {
 			chosen = append(chosen, chosenEntry{k, value})
 		}
 		return true

@@ -30,15 +30,20 @@ func (g *Gateway) get(c *control.FDBChange) ([]control.FDBEntry, error) {
 	}
 	v := g.view()
 	if c.Flood() {
-		list := v.floods(int(d.index))
+		var list []control.FDBEntry
+		for _, to := range v.floodsTo(int(d.index)) {
+			if !c.Dst.IsValid() || to == endpoint(g.dst(d, c)) {
+				list = append(list, v.flood(int(d.index), to))
+			}
+		}
 		if len(list) == 0 || c.Dev != d.cfg.DomainName() {
-			return nil, fmt.Errorf("%w: the flood list of %s is empty", control.ErrNotFound, c.Dev)
+			return nil, fmt.Errorf("%w in the flood list of %s (gw fdb show lists those there are)", control.ErrNotFound, c.Dev)
 		}
 		return list, nil
 	}
 	k := keyOf(d, c.MAC)
 	value := g.plane.FDB.Lookup(k)
-	if err := g.find(c, k, value); err != nil {
+	if err := g.find(d, c, k, value); err != nil {
 		return nil, err
 	}
 	return []control.FDBEntry{v.entry(k, value)}, nil

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"vxgw/config"
@@ -28,12 +27,12 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.sources.All()...); why != "" {
 		return false, fmt.Errorf("dst %s %s", c.Dst, why)
 	}
-	c.Dst = bare(c.Dst)
-	n, err := g.remote(c.Dst)
+	to := g.dst(d, c)
+	n, err := g.remoteAt(endpoint(to))
 	if err != nil || slices.Contains(list, n) {
 		return false, err
 	}
-	g.setFlood(d, append(slices.Clone(list), n), append(slices.Clone(d.flood.addrs), c.Dst))
+	g.setFlood(d, append(slices.Clone(list), n), append(slices.Clone(d.flood.remotes), to))
 	return true, nil
 }
 
@@ -44,17 +43,17 @@ func (g *Gateway) unflood(d *domain, c *control.FDBChange) (publish bool, err er
 		g.setFlood(d, nil, nil)
 		return true, nil
 	}
-	n, known := g.plane.Remotes.Find(c.Dst)
+	n, known := g.plane.Remotes.FindEndpoint(endpoint(g.dst(d, c)))
 	if i := slices.Index(list, n); c.Dst.IsValid() && known && i >= 0 {
-		g.setFlood(d, slices.Delete(slices.Clone(list), i, i+1), slices.Delete(slices.Clone(d.flood.addrs), i, i+1))
+		g.setFlood(d, slices.Delete(slices.Clone(list), i, i+1), slices.Delete(slices.Clone(d.flood.remotes), i, i+1))
 		return true, nil
 	}
 	return false, fmt.Errorf("%w in the flood list of %s (gw fdb show lists those there are)", control.ErrNotFound, d.cfg.DomainName())
 }
 
 // setFlood gives d another flood list from the next snapshot on.
-func (g *Gateway) setFlood(d *domain, numbers []uint32, addrs []netip.Addr) {
-	list := g.share(numbers, addrs)
+func (g *Gateway) setFlood(d *domain, numbers []uint32, remotes []config.Remote) {
+	list := g.share(numbers, remotes)
 	g.steward.unnamed.add(d.plane.FloodRemotes...)
 	g.redraw(d, func(p *dataplane.Domain) { p.FloodRemotes = list.numbers })
 	g.alter(func() { d.flood = list })

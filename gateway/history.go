@@ -102,8 +102,8 @@ func (g *Gateway) placeOf(d *domain, dest fdb.Dest) control.FDBPlace {
 	p := control.FDBPlace{Ifname: d.cfg.DomainName()}
 	if n := int(dest.Index()); dest.IsRemote() {
 		p.Dst = "unknown" // it has been forgotten
-		if a := g.plane.Remotes.Addr(uint32(n)); a.IsValid() {
-			p.Dst = a.String()
+		if to := g.plane.Remotes.Endpoint(uint32(n)); to.Addr.IsValid() {
+			p.Dst = remoteOf(to).String()
 		}
 	} else if n < len(g.ports) && g.ports[n] != nil {
 		p.Ifname, p.VLAN = g.ports[n].label(), g.ports[n].vlanOf()

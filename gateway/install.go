@@ -3,7 +3,6 @@ package gateway
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"vxgw/config"
@@ -168,34 +167,34 @@ func unused(ports []*port) {
 // floodList is where the frames of a bridge domain are flooded to.
 type floodList struct {
 	numbers []uint32
-	addrs   []netip.Addr
+	remotes []config.Remote
 }
 
 // floodList numbers the group or the remotes of a configuration. Equal lists share
 // their memory, over domains and snapshots.
 func (g *Gateway) floodList(v *config.VNI) (*floodList, error) {
-	addrs := v.Remotes
+	all := v.Remotes
 	if v.Group.IsValid() {
-		addrs = []netip.Addr{v.Group}
+		all = []config.Remote{{Dst: v.Group}}
 	}
-	if last := g.steward.lastList; last != nil && len(addrs) > 1 && len(addrs) == len(last.addrs) && &addrs[0] == &last.addrs[0] {
+	if last := g.steward.lastList; last != nil && len(all) > 1 && len(all) == len(last.remotes) && &all[0] == &last.remotes[0] {
 		return last, nil
 	}
-	numbers := make([]uint32, len(addrs))
-	for i, a := range addrs {
-		n, err := g.remote(a)
+	numbers := make([]uint32, len(all))
+	for i, r := range all {
+		n, err := g.remoteAt(endpoint(r))
 		if err != nil {
 			return nil, err
 		}
 		numbers[i] = n
 	}
-	list := g.share(numbers, addrs)
+	list := g.share(numbers, all)
 	g.steward.lastList = list
 	return list, nil
 }
 
 // share returns a list that is equal to the one given.
-func (g *Gateway) share(numbers []uint32, addrs []netip.Addr) *floodList {
+func (g *Gateway) share(numbers []uint32, remotes []config.Remote) *floodList {
 	if len(numbers) == 0 {
 		return &floodList{}
 	}
@@ -205,7 +204,7 @@ func (g *Gateway) share(numbers []uint32, addrs []netip.Addr) *floodList {
 	}
 	list, ok := g.steward.lists[string(key)]
 	if !ok {
-		list = &floodList{numbers, addrs}
+		list = &floodList{numbers: numbers, remotes: remotes}
 		g.steward.lists[string(key)] = list
 	}
 	return list

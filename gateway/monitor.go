@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -70,7 +69,7 @@ func (g *Gateway) WatchFDB(ctx context.Context, started func(), send func([]cont
 type watch struct {
 	g       *Gateway
 	seen    map[fdb.Key]sighting
-	addrs   []netip.Addr // of remotes; those of forgotten ones stay, for entries that go
+	ends    []dataplane.Endpoint // of remotes; those of forgotten ones stay, for entries that go
 	domains []*dataplane.Domain
 	owners  []*domain // with those that are no more, the same
 	ports   []*port   // the same
@@ -95,16 +94,16 @@ func (w *watch) look() ([]control.FDBEvent, error) {
 	}
 	w.events = nil
 	now := w.g.view()
-	before := view{g: w.g, domains: w.domains, owners: w.owners, ports: w.ports, addrs: w.addrs}
+	before := view{g: w.g, domains: w.domains, owners: w.owners, ports: w.ports, ends: w.ends}
 	w.lookAtFloods(&before, &now)
 	if w.lookAtTable(&before, &now) {
 		w.lookForGone(&before)
 	}
-	for n, a := range now.addrs {
-		if n >= len(w.addrs) {
-			w.addrs = append(w.addrs, a)
-		} else if a.IsValid() {
-			w.addrs[n] = a
+	for n, e := range now.ends {
+		if n >= len(w.ends) {
+			w.ends = append(w.ends, e)
+		} else if e.Addr.IsValid() {
+			w.ends[n] = e
 		}
 	}
 	w.domains, w.owners, w.ports = now.domains, kept(now.owners, w.owners), kept(now.ports, w.ports)
@@ -123,15 +122,15 @@ func (w *watch) lookAtFloods(before, now *view) {
 		if sameOwner(i, before, now) && len(was) == len(is) && (len(was) == 0 || &was[0] == &is[0]) {
 			continue
 		}
-		same := func(n uint32) bool { return sameOwner(i, before, now) && before.addr(n) == now.addr(n) }
+		same := func(n uint32) bool { return sameOwner(i, before, now) && before.end(n) == now.end(n) }
 		for _, n := range was {
 			if !same(n) || !slices.Contains(is, n) {
-				w.tell(true, before.flood(i, before.addr(n)))
+				w.tell(true, before.flood(i, before.end(n)))
 			}
 		}
 		for _, n := range is {
 			if w.begun && (!same(n) || !slices.Contains(was, n)) {
-				w.tell(false, now.flood(i, now.addr(n)))
+				w.tell(false, now.flood(i, now.end(n)))
 			}
 		}
 	}
@@ -198,8 +197,8 @@ func samePlace(k fdb.Key, d fdb.Dest, before, now *view) bool {
 	if !d.IsRemote() {
 		return before.port(d) == nil || before.port(d) == now.port(d)
 	}
-	a := now.addr(d.Index())
-	return !a.IsValid() || a == before.addr(d.Index())
+	e := now.end(d.Index())
+	return !e.Addr.IsValid() || e == before.end(d.Index())
 }
 
 // lookForGone finds entries that are no more.

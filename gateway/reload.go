@@ -63,7 +63,7 @@ func (g *Gateway) running() *config.Config {
 func (d *domain) settings() config.VNI {
 	v := *d.cfg
 	if !v.Group.IsValid() {
-		v.Remotes = d.flood.addrs
+		v.Remotes = d.flood.remotes
 	}
 	return v
 }

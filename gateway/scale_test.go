@@ -15,16 +15,16 @@ import (
 // one more costs does not depend on how many there are.
 func TestManyVNIs(t *testing.T) {
 	const vnis, remotes = 4096, 1000
-	list := make([]netip.Addr, remotes)
+	list := make([]config.Remote, remotes)
 	for i := range list {
-		list[i] = netip.AddrFrom4([4]byte{172, 16, byte(i / 250), byte(1 + i%250)})
+		list[i].Dst = netip.AddrFrom4([4]byte{172, 16, byte(i / 250), byte(1 + i%250)})
 	}
 	begin := time.Now()
 	b := newBedOf(t, func(g *Gateway) []func() error { return append(g.steps(), g.startSteward) }, func(b *bed, cfg *config.Config) {
 		must(t, b.host.AddRoute(lab.Route{Dst: netip.MustParsePrefix("172.16.0.0/12"), Via: remoteAddr}))
 		for i := range vnis - 1 {
 			v := cfg.NewVNI(uint32(1000 + 37*i))
-			v.Remotes = append([]netip.Addr{}, list...) // a list of its own, as a file may have it
+			v.Remotes = append([]config.Remote{}, list...) // a list of its own, as a file may have it
 			cfg.VNIs = append(cfg.VNIs, v)
 		}
 		cfg.VNIs[0].Remotes = list

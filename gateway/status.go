@@ -175,8 +175,8 @@ func (t addrTexts) of(v *view, domain int) []string {
 	}
 	texts, ok := t[&list[0]]
 	if !ok {
-		for _, a := range v.floodsTo(domain) {
-			texts = append(texts, a.String())
+		for _, to := range v.floodsTo(domain) {
+			texts = append(texts, remoteOf(to).String())
 		}
 		t[&list[0]] = texts
 	}
@@ -208,13 +208,13 @@ func (g *Gateway) remotes(v *view) []control.Remote {
 		}
 	})
 	paths := g.plane.Snapshot().Paths
-	for n, addr := range v.addrs {
-		if !addr.IsValid() {
+	for n, to := range v.ends {
+		if !to.Addr.IsValid() {
 			continue
 		}
-		r := control.Remote{Address: addr.String(), State: "idle", Reason: "nobody has sent to it yet", Configured: named[uint32(n)] > 0,
+		r := control.Remote{Address: to.Addr.String(), Port: to.Port, RemoteVNI: to.VNI, State: "idle", Reason: "nobody has sent to it yet", Configured: named[uint32(n)] > 0,
 			Number: n, Traffic: control.Traffic(entry(v.ledger.Remotes, n))}
-		if way, ok := g.mirror.Path(addr); ok {
+		if way, ok := g.mirror.Path(to.Addr); ok {
 			r.State, r.Reason, r.MTU = way.State.String(), way.Reason, way.MTU
 			if way.NextHop.IsValid() {
 				r.NextHop = way.NextHop.String()

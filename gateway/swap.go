@@ -133,7 +133,7 @@ func (g *Gateway) fillDomain(d *domain, done *[]func()) error {
 // there.
 func (g *Gateway) dest(d *domain, s *config.Static) (_ fdb.Dest, ok bool, err error) {
 	if s.Dst.IsValid() {
-		number, err := g.remote(s.Dst)
+		number, err := g.remoteAt(endpoint(s.Remote()))
 		return fdb.RemoteDest(number), true, err
 	}
 	for _, p := range d.ports {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"vxgw/config"
+	"vxgw/dataplane"
 	"vxgw/fdb"
 )
 
@@ -25,28 +27,68 @@ func (g *Gateway) keepDest(v fdb.Value) func() (fdb.Dest, error) {
 	if !v.Found() || !dest.IsRemote() {
 		return func() (fdb.Dest, error) { return dest, nil }
 	}
-	addr := g.plane.Remotes.Addr(dest.Index())
+	to := g.plane.Remotes.Endpoint(dest.Index())
 	return func() (fdb.Dest, error) {
-		n, err := g.remote(addr)
+		n, err := g.remoteAt(to)
 		return fdb.RemoteDest(n), err
 	}
 }
 
+// endpoint is what a remote of a configuration is to workers.
+func endpoint(r config.Remote) dataplane.Endpoint {
+	return dataplane.Endpoint{Addr: r.Dst.Unmap(), Port: r.Port, VNI: r.VNI}
+}
+
+// remoteOf is the reverse.
+func remoteOf(e dataplane.Endpoint) config.Remote {
+	return config.Remote{Dst: e.Addr, Port: e.Port, VNI: e.VNI}
+}
+
 // remote numbers an address and has the way to it followed from now on.
 func (g *Gateway) remote(addr netip.Addr) (uint32, error) {
-	if number, ok := g.plane.Remotes.Find(addr); ok && g.steward.watched[number] {
+	return g.remoteAt(dataplane.Endpoint{Addr: addr})
+}
+
+// remoteAt is remote for packets with a port or VNI of their own.
+func (g *Gateway) remoteAt(e dataplane.Endpoint) (uint32, error) {
+	if number, ok := g.plane.Remotes.FindEndpoint(e); ok && g.steward.watched[number] {
 		return number, nil
 	}
-	number, err := g.plane.Remotes.Add(addr)
+	number, err := g.plane.Remotes.AddEndpoint(e)
+	if err == nil {
+		err = g.follow(number, e.Addr)
+	}
 	if err != nil {
-		return 0, fmt.Errorf("remote %s: %w", addr, err)
+		return 0, fmt.Errorf("remote %s: %w", remoteOf(e), err)
 	}
-	if err := g.mirror.Watch(addr); err != nil {
-		return 0, fmt.Errorf("remote %s: %w", addr, err)
-	}
-	g.steward.watched[number] = true
 	g.steward.repath = true
 	return number, nil
+}
+
+// follow has the way to the address of a number followed.
+func (g *Gateway) follow(number uint32, addr netip.Addr) error {
+	s := &g.steward
+	if s.watched[number] {
+		return nil
+	}
+	if err := g.mirror.Watch(addr); err != nil {
+		return err
+	}
+	s.watched[number] = true
+	s.followed[addr]++
+	return nil
+}
+
+// unfollow is the reverse, for a number that is about to be given back.
+func (s *steward) unfollow(number uint32, addr netip.Addr, unwatch func(netip.Addr)) {
+	if !s.watched[number] {
+		return
+	}
+	delete(s.watched, number)
+	if s.followed[addr]--; s.followed[addr] == 0 {
+		delete(s.followed, addr)
+		unwatch(addr)
+	}
 }
 
 // label is what users call a port: a device by the name of the host's side.

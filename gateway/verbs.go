@@ -92,10 +92,14 @@ func (g *Gateway) AddRemote(c control.RemoteChange) error {
 		if err != nil {
 			return false, err
 		}
-		if slices.Contains(d.flood.addrs, bare(c.Address)) {
-			return false, control.Clash(fmt.Sprintf("%s is a remote of vni %d already", c.Address, c.VNI))
+		change := floodChange(d, c)
+		if err := change.Check("append"); err != nil {
+			return false, err
 		}
-		return g.changeFlood("append", d, floodChange(d, c.Address))
+		if to := g.dst(d, change); slices.Contains(d.flood.remotes, to) {
+			return false, control.Clash(fmt.Sprintf("%s is a remote of vni %d already", to, c.VNI))
+		}
+		return g.changeFlood("append", d, change)
 	}))
 }
 
@@ -106,10 +110,11 @@ func (g *Gateway) DeleteRemote(c control.RemoteChange) error {
 		if err != nil {
 			return false, err
 		}
-		if !slices.Contains(d.flood.addrs, bare(c.Address)) {
-			return false, control.Missing(fmt.Sprintf("%s is no remote of vni %d (gw remote show --vni %d lists those there are)", c.Address, c.VNI, c.VNI))
+		change := floodChange(d, c)
+		if to := g.dst(d, change); !slices.Contains(d.flood.remotes, to) {
+			return false, control.Missing(fmt.Sprintf("%s is no remote of vni %d (gw remote show --vni %d lists those there are)", to, c.VNI, c.VNI))
 		}
-		return g.changeFlood("del", d, floodChange(d, c.Address))
+		return g.changeFlood("del", d, change)
 	}))
 }
 
@@ -117,8 +122,15 @@ func (g *Gateway) DeleteRemote(c control.RemoteChange) error {
 func bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // floodChange says the same in the words of gw fdb.
-func floodChange(d *domain, a netip.Addr) *control.FDBChange {
-	return &control.FDBChange{MAC: control.ZeroMAC, Dev: d.cfg.DomainName(), Dst: a}
+func floodChange(d *domain, c control.RemoteChange) *control.FDBChange {
+	change := &control.FDBChange{MAC: control.ZeroMAC, Dev: d.cfg.DomainName(), Dst: c.Address}
+	if c.Port != 0 {
+		change.Port = &c.Port
+	}
+	if c.RemoteVNI != 0 {
+		change.VNI = &c.RemoteVNI
+	}
+	return change
 }
 
 // ofVNI finds a bridge domain. The steward calls it.

@@ -42,7 +42,7 @@ func (e emitter) traffic(s *control.Status) {
 	rest := s.Forgotten
 	for _, r := range s.Remotes {
 		if r.Configured || r.Number < ownSeries {
-			e.remote(r.Address, r.Traffic)
+			e.remote(r.Name(), r.Traffic)
 		} else {
 			add(&rest, r.Traffic)
 		}

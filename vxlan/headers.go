@@ -11,7 +11,7 @@ import "encoding/binary"
 
 // Headers are the prebuilt outer headers of packets to one remote. Like Template, they are never written to once they are made.
 type Headers struct {
-	Template Template // over IPv4 and without a tag: all there is to them, and the quick way to put them
+	Template Template // over IPv4, without a tag or a VNI of their own: all there is to them, and the quick way to put them
 	more     *more    // nil then
 }
 
@@ -21,6 +21,7 @@ type more struct {
 	lead [12 + tagLen]byte // MAC addresses and VLAN tag
 	tag  int               // length of the tag, 0 or 4
 	from LabelFrom         // over IPv6
+	vni  uint32            // in place of the one that Put is told, unless 0
 }
 
 // NewHeaders builds outer headers. It refuses addresses that no packet can come from or go to.
@@ -39,10 +40,13 @@ func NewHeaders(cfg TemplateConfig) (Headers, error) {
 	} else if h.Template, err = NewTemplate(cfg); err != nil {
 		return h, err
 	}
+	if h.more == nil && (tag != 0 || cfg.VNI != 0) {
+		h.more = new(more)
+	}
+	if cfg.VNI != 0 {
+		h.more.vni = cfg.VNI
+	}
 	if tag != 0 {
-		if h.more == nil {
-			h.more = new(more)
-		}
 		h.more.tag = tagLen
 		copy(h.more.lead[:], cfg.DstMAC[:])
 		copy(h.more.lead[6:], cfg.SrcMAC[:])
@@ -85,6 +89,9 @@ func (h *Headers) Put(pkt []byte, vni uint32, flow Flow, id uint16) {
 	if h.more == nil {
 		h.Template.Put((*[Overhead]byte)(pkt), len(pkt)-Overhead, vni, flow, id)
 		return
+	}
+	if h.more.vni != 0 {
+		vni = h.more.vni
 	}
 	// Behind the tag all is as it would be without, and its MAC addresses are written over.
 	body := pkt[h.more.tag:]

@@ -98,8 +98,11 @@ func TestHeadersAgainstTwin(t *testing.T) {
 		case LabelFlow:
 			label = hash & labelMask
 		}
+		if r.IntN(3) == 0 {
+			cfg.VNI = 1 + r.Uint32()>>9
+		}
 		h := mustHeaders(t, cfg)
-		if h.TTL() != cfg.TTL || h.Six() != cfg.Dst.Is6() || h.Plain() != (!h.Six() && cfg.Tag == 0) {
+		if h.TTL() != cfg.TTL || h.Six() != cfg.Dst.Is6() || h.Plain() != (!h.Six() && cfg.Tag == 0 && cfg.VNI == 0) {
 			t.Fatalf("%+v: TTL %d, six %v, plain %v", cfg, h.TTL(), h.Six(), h.Plain())
 		}
 		ttl, df, sum := cfg.TTL, cfg.DF, r.IntN(2) == 0
@@ -118,6 +121,9 @@ func TestHeadersAgainstTwin(t *testing.T) {
 			h.PutChecksum(pkt)
 		}
 		check()
+		if cfg.VNI != 0 {
+			vni = cfg.VNI
+		}
 		want := slowHeaders(cfg, frame, vni, tos, label, df, ttl, 50000, int(id), sum)
 		if df && !cfg.DF && cfg.Dst.Is4() { // PutInherit keeps the ID
 			l3 := h.L3()

@@ -20,6 +20,7 @@ type TemplateConfig struct {
 	Tag            uint32     // VLAN tag behind the MAC addresses: its type (0x8100), then its control information; 0 for none
 	Src, Dst       netip.Addr // of one family; IPv4 may be mapped into IPv6
 	DstPort        uint16     // not 0
+	VNI            uint32     // in place of the one that Headers.Put is told; 0: that one
 	SrcPorts       [2]uint16  // of which the flow's hash picks one, both included
 	TTL            uint8      // or hop limit; not 0
 	TOS            uint8      // its DSCP; the ECN field is the inner packet's

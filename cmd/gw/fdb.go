@@ -21,6 +21,7 @@ func newFDB() *cobra.Command {
   gw fdb replace 02:00:00:00:00:01 dev gw42 dst 10.65.132.189         the same, whether or not it is there
   gw fdb add 02:00:00:00:00:02 dev veth1 master static                a host behind a port
   gw fdb append 00:00:00:00:00:00 dev gw42 dst 10.65.132.189          one more VTEP that is flooded to
+  gw fdb append 00:00:00:00:00:00 dev gw42 dst 10.65.132.189 port 8472 vni 100    with a UDP port and a VNI of its own
   gw fdb del 00:00:00:00:00:00 dev gw42 dst 10.65.132.189
   gw fdb history 02:00:00:00:00:01                                    how it moved`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
@@ -28,8 +29,8 @@ func newFDB() *cobra.Command {
 	for _, v := range []struct{ verb, use, short string }{
 		{"add", entryWords, "Enter where an address is, unless there is an entry"},
 		{"replace", entryWords, "Enter where an address is, whatever was there"},
-		{"append", "00:00:00:00:00:00 dev DEV dst ADDRESS", "Add a VTEP that is flooded to"},
-		{"del", "MAC dev DEV [dst ADDRESS] [self | master]", "Delete an entry, or a VTEP that is flooded to"},
+		{"append", "00:00:00:00:00:00 dev DEV dst ADDRESS [port PORT] [vni VNI]", "Add a VTEP that is flooded to"},
+		{"del", "MAC dev DEV [dst ADDRESS [port PORT] [vni VNI]] [self | master]", "Delete an entry, or a VTEP that is flooded to"},
 		{"get", "MAC dev DEV [self | master]", "Print one entry"},
 	} {
 		c.AddCommand(newFDBVerb(v.verb, v.use, v.short))
@@ -37,7 +38,7 @@ func newFDB() *cobra.Command {
 	return c
 }
 
-const entryWords = "MAC dev DEV {dst ADDRESS [self] | master} [permanent | static | dynamic] [extern_learn] [vni VNI] [port PORT] [via DEV]"
+const entryWords = "MAC dev DEV {dst ADDRESS [port PORT] [vni VNI] [self] | master} [permanent | static | dynamic] [extern_learn]"
 
 func newFDBShow() *cobra.Command {
 	var t target
@@ -52,10 +53,11 @@ func newFDBShow() *cobra.Command {
 			}
 			return listFDB(&t, func(client *control.Client) ([]control.FDBEntry, error) {
 				all, err := client.FDB(c.Context())
-				if err == nil {
-					err = checkNames(c.Context(), client, f)
+				if err != nil {
+					return nil, err
 				}
-				return slices.DeleteFunc(all, func(e control.FDBEntry) bool { return !f.Match(&e) }), err
+				dstport, err := checkNames(c.Context(), client, f)
+				return slices.DeleteFunc(all, func(e control.FDBEntry) bool { return !f.Match(&e, dstport) }), err
 			})
 		},
 	}
@@ -64,22 +66,22 @@ func newFDBShow() *cobra.Command {
 }
 
 // checkNames refuses names that the gateway does not know: no entry matches them, and
-// silence would hide what was mistyped.
-func checkNames(ctx context.Context, client *control.Client, f control.FDBFilter) error {
-	if f.Br+f.Dev+f.Brport == "" {
-		return nil
+// silence would hide what was mistyped. It returns the UDP port of the gateway where f needs it.
+func checkNames(ctx context.Context, client *control.Client, f control.FDBFilter) (dstport uint16, err error) {
+	if f.Br+f.Dev+f.Brport == "" && f.Port == nil {
+		return 0, nil
 	}
 	s, err := client.Status(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, name := range []string{f.Br, f.Dev, f.Brport} {
 		known := func(v control.VNI) bool { return v.Name == name || slices.Contains(v.Ports, name) }
 		if name != "" && !slices.ContainsFunc(s.VNIs, known) {
-			return fmt.Errorf("fdb: %s is neither a VNI nor a port of this gateway (gw status lists them)", name)
+			return 0, fmt.Errorf("fdb: %s is neither a VNI nor a port of this gateway (gw status lists them)", name)
 		}
 	}
-	return nil
+	return s.Underlay.DstPort, nil
 }
 
 func newFDBFlush() *cobra.Command {
@@ -112,7 +114,7 @@ to stays, and so do the addresses of gw's own devices.`,
 	return flush
 }
 
-const filterWords = "[brport PORT] [dst ADDRESS] [vni VNI] [self | master] [[no]permanent | [no]static | [no]dynamic] [[no]extern_learn]"
+const filterWords = "[brport PORT] [dst ADDRESS] [port PORT] [vni VNI] [src_vni VNI] [self | master] [[no]permanent | [no]static | [no]dynamic] [[no]extern_learn]"
 
 // listFDB prints entries that the gateway is asked for.
 func listFDB(t *target, ask func(*control.Client) ([]control.FDBEntry, error)) error {

@@ -117,9 +117,8 @@ func TestFDBRefusals(t *testing.T) {
 		want   []string
 	}{
 		{"add 02:00:00:00:00:f1 dev gw44 dst 10.65.132.189", 1, []string{"gw44 is neither a VNI nor a port", "gw42, gw43, veth1"}},
-		{"add " + entry + "vni 43", 1, []string{"vni 43", "vni 42", "leave vni out"}},
-		{"add " + entry + "port 8472", 1, []string{"port 8472", "4789"}},
-		{"add " + entry + "via veth1", 1, []string{"via veth1", "ens18"}},
+		{"add " + entry + "src_vni 43", 1, []string{"src_vni 43", "src_vni 42", "leave it out"}},
+		{"add " + entry + "via veth1", 1, []string{"via veth1", "ens18 alone", "leave via out"}},
 		{"add " + entry + "vlan 7", 1, []string{"gw42 is no trunk", "leave vlan out"}},
 		{"add " + entry + "vlan 4095", 2, []string{"vlan", "1-4094"}},
 		{"add 02:00:00:00:00:f1 dev gw42", 1, []string{"gw42 is a VNI and a device", "dst ADDRESS", "master"}},

@@ -25,7 +25,8 @@ once. With -j each line is a JSON object.`,
 			if err != nil {
 				return err
 			}
-			if err := checkNames(c.Context(), client, f); err != nil {
+			dstport, err := checkNames(c.Context(), client, f)
+			if err != nil {
 				return err
 			}
 			w, err := client.WatchFDB(c.Context())
@@ -40,7 +41,7 @@ once. With -j each line is a JSON object.`,
 					return fmt.Errorf("fdb monitor: %w", err)
 				}
 				switch {
-				case !f.Match(&e.FDBEntry):
+				case !f.Match(&e.FDBEntry, dstport):
 				case t.json:
 					err = lines.Encode(e)
 				default:

@@ -25,10 +25,12 @@ func parseChange(verb string, args []string) (control.FDBChange, error) {
 			w.addr(&c.Dst)
 		case "via":
 			w.text(&c.Via)
-		case "vni", "src_vni":
+		case "vni":
 			c.VNI = number[uint32](&w, config.MaxVNI)
 		case "vlan":
 			c.VLAN = number[uint16](&w, config.MaxVLAN)
+		case "src_vni":
+			c.SrcVNI = number[uint32](&w, config.MaxVNI)
 		case "port":
 			c.Port = number[uint16](&w, 1<<16-1)
 		case "self":
@@ -88,10 +90,16 @@ func parseFilter(args []string) (control.FDBFilter, error) {
 			w.text(&f.Brport)
 		case word == "dst":
 			w.addr(&f.Dst)
-		case word == "vni", word == "src_vni":
+		case word == "port":
+			f.Port = number[uint16](&w, 1<<16-1)
+		case word == "vni":
 			f.VNI = number[uint32](&w, config.MaxVNI)
 		case word == "vlan":
 			f.VLAN = number[uint16](&w, config.MaxVLAN)
+		case word == "src_vni":
+			f.SrcVNI = number[uint32](&w, config.MaxVNI)
+		case word == "via":
+			w.text(&f.Via)
 		case word == "self":
 			f.Self = true
 		case word == "master":
@@ -111,8 +119,6 @@ var unhonoured = map[string]string{
 	"nhid":          "there are no groups of next hops (give dst ADDRESS)",
 	"router":        "nobody is told that an address is a router's (leave it out)",
 	"sticky":        "static entries never move (say static)",
-	"port":          "every entry goes out to one UDP port (leave it out)",
-	"via":           "every entry goes out by one interface (leave it out)",
 	"use":           "entries age by traffic alone (leave it out)",
 	"offloaded":     "nothing is offloaded (leave it out)",
 	"added_by_user": "static and permanent entries are the user's (say static, permanent or nodynamic)",

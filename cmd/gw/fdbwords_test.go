@@ -55,6 +55,8 @@ func TestParseChangeRefuses(t *testing.T) {
 		{"add", far + "dev gw42 dst host", "not an IP address"},
 		{"add", tunnel + "vni 0", "vni"},
 		{"add", tunnel + "vni 16777216", "1-16777215"},
+		{"del", far + "dev gw42 port 8472", "port and vni go with dst"},
+		{"add", far + "dev veth1 master vni 42", "port and vni go with dst"},
 		{"add", tunnel + "port 65536", "1-65535"},
 		{"add", tunnel + "vlan 10", "vlan is not supported"},
 		{"add", tunnel + "nhid 1", "nhid is not supported"},
@@ -80,13 +82,14 @@ func TestParseChangeRefuses(t *testing.T) {
 }
 
 func TestParseFilter(t *testing.T) {
-	vni := uint32(42)
+	vni, domain, port := uint32(42), uint32(7), uint16(8472)
 	for args, want := range map[string]control.FDBFilter{
-		"":                                   {},
-		"br gw42 state static":               {Br: "gw42", State: "static"},
-		"dev gw42 dst 10.0.0.2":              {Dev: "gw42", Dst: netip.MustParseAddr("10.0.0.2")},
-		"brport veth1 nopermanent":           {Brport: "veth1", State: "nopermanent"},
-		"vni 42 self noextern_learn dynamic": {VNI: &vni, Self: true, Extern: "noextern_learn", State: "dynamic"},
+		"port 8472 vni 42 src_vni 7 via ens18": {Port: &port, VNI: &vni, SrcVNI: &domain, Via: "ens18"},
+		"":                                     {},
+		"br gw42 state static":                 {Br: "gw42", State: "static"},
+		"dev gw42 dst 10.0.0.2":                {Dev: "gw42", Dst: netip.MustParseAddr("10.0.0.2")},
+		"brport veth1 nopermanent":             {Brport: "veth1", State: "nopermanent"},
+		"vni 42 self noextern_learn dynamic":   {VNI: &vni, Self: true, Extern: "noextern_learn", State: "dynamic"},
 	} {
 		got, err := parseFilter(strings.Fields(args))
 		if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); err != nil || d != "" {
@@ -100,9 +103,11 @@ func TestParseFilter(t *testing.T) {
 		"state strange":               `"strange" is not a word`,
 		"nosticky":                    "nosticky is not supported",
 		"vlan 1":                      "vlan is not supported",
-		"port 4789":                   "port is not supported",
+		"nhid 1":                      "nhid is not supported",
+		"port 65536":                  "out of range (1-65535)",
+		"port 4789 master":            "port and via do not go with master",
 		"dev":                         "dev needs a value",
-		"dst 10.0.0.2 master":         "dst does not go with master",
+		"dst 10.0.0.2 master":         "dst, port and via do not go with master",
 	} {
 		if _, err := parseFilter(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)

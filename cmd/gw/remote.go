@@ -21,20 +21,28 @@ func newRemote() *cobra.Command {
 so holds until gw stops or reads its file again (SIGHUP): the file wins.
 
   gw remote add 10.65.132.189 --vni 42
+  gw remote add 10.65.132.190 --vni 42 --port 8472 --remote-vni 100     in packets to it
   gw remote del 10.65.132.189 --vni 42
   gw remote show`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	for _, v := range []struct{ verb, short string }{{"add", "Flood to one more VTEP"}, {"del", "Flood to one VTEP less"}} {
 		var t target
-		var vni uint32
-		one := &cobra.Command{Use: v.verb + " ADDRESS --vni VNI", Short: v.short, RunE: func(c *cobra.Command, args []string) error {
+		var vni, other uint32
+		var port uint16
+		one := &cobra.Command{Use: v.verb + " ADDRESS --vni VNI [--port PORT] [--remote-vni VNI]", Short: v.short, RunE: func(c *cobra.Command, args []string) error {
 			r, err := remoteArg(args, vni)
+			r.Port, r.RemoteVNI = port, other
+			if err == nil && other > config.MaxVNI {
+				err = fmt.Errorf("--remote-vni %d is out of range (give 1-%d)", other, config.MaxVNI)
+			}
 			if err != nil {
 				return usageError{fmt.Errorf("remote %s: %w", v.verb, err)}
 			}
 			return change(c, &t, "remote/"+v.verb, r)
 		}}
 		one.Flags().Uint32Var(&vni, "vni", 0, "the VNI")
+		one.Flags().Uint16Var(&port, "port", 0, "UDP port of packets to it (default: the gateway's)")
+		one.Flags().Uint32Var(&other, "remote-vni", 0, "VNI in the headers of packets to it (default: the VNI)")
 		verbFlags(one, &t)
 		c.AddCommand(one)
 	}
@@ -89,7 +97,7 @@ func newRemoteShow() *cobra.Command {
 			}
 			ways := map[string]control.Remote{}
 			for _, r := range s.Remotes {
-				ways[r.Address] = r
+				ways[r.Name()] = r
 			}
 			all, known := []flooded{}, vni == 0
 			for _, v := range s.VNIs {
@@ -112,7 +120,7 @@ func newRemoteShow() *cobra.Command {
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "VNI\tREMOTE\tSTATE\tNEXT HOP\tMAC\tMTU\tREASON\n")
 			for _, r := range all {
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", r.VNI, r.Address, r.State, orDash(r.NextHop), orDash(r.MAC), r.MTU, r.Reason)
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", r.VNI, r.Name(), r.State, orDash(r.NextHop), orDash(r.MAC), r.MTU, r.Reason)
 			}
 			return w.Flush()
 		}}

@@ -82,7 +82,7 @@ func makeStats(now, before *control.Status) stats {
 		s.VNIs = append(s.VNIs, statLine{VNI: v.VNI, Traffic: v.Traffic, Dropped: v.Dropped})
 	}
 	for _, r := range now.Remotes {
-		s.Remotes = append(s.Remotes, statLine{Remote: r.Address, Traffic: r.Traffic})
+		s.Remotes = append(s.Remotes, statLine{Remote: r.Name(), Traffic: r.Traffic})
 	}
 	s.Drops, s.Kernel = dropsOf(now), kernelOf(now)
 	if before == nil || before.PID != now.PID || before.Uptime >= now.Uptime {

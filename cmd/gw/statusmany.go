@@ -125,7 +125,7 @@ func printRemotes(w io.Writer, remotes []control.Remote) {
 		if !r.Configured {
 			by = "its traffic"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Address, r.State, orDash(r.NextHop), orDash(r.MAC), r.MTU, by, r.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Name(), r.State, orDash(r.NextHop), orDash(r.MAC), r.MTU, by, r.Reason)
 	}
 	sayMore(w, more, "remotes")
 }
