@@ -10,8 +10,8 @@
 //  3. Attach puts it on an interface; from now on frames are steered.
 //  4. Close takes it off. A process that dies, however, takes it off as well.
 //
-// The programs only steer and never judge: a packet with a wrong checksum or
-// length reaches user space, which counts it. All methods may be called from
+// The programs only steer and never judge, but for who may send ([Underlay.Allow]): a packet
+// with a wrong checksum or length reaches user space, which counts it. All methods may be called from
 // any goroutine at any time, each other included; none belongs into a data
 // path. They work in the network namespace of the calling thread. Needed: Linux
 // 5.9 (XDP links) with CONFIG_XDP_SOCKETS, CAP_BPF and CAP_NET_ADMIN.
@@ -50,12 +50,16 @@ const (
 const maxQueues = 1 << 16
 
 // Counters says what a program did with the frames it saw since it was loaded.
-// Each frame counts in exactly one field. A redirected frame may still be lost
+// Each frame counts in exactly one of the first four fields. A redirected frame may still be lost
 // in the kernel when its socket's rings are full: see XDP_STATISTICS.
 type Counters struct {
 	Redirected uint64 // frames handed to the socket of their queue
 	Passed     uint64 // frames that are not for us, left to the kernel
 	NoSocket   uint64 // frames for us on a queue without a socket: passed on the underlay, dropped on a port
+	Refused    uint64 // frames for us from VTEPs that may not send to their VNI: dropped (Underlay.Allow)
+	// Late is datagrams that were refused so when the kernel had put them together, by
+	// Underlay.FilterLeftovers. Their frames are among Passed.
+	Late uint64
 }
 
 // steering is what both programs have in common: sockets, attachment, counters.
@@ -152,6 +156,8 @@ func (s *steering) Counters() (Counters, error) {
 		sum.Redirected += c.Redirected
 		sum.Passed += c.Passed
 		sum.NoSocket += c.NoSocket
+		sum.Refused += c.Refused
+		sum.Late += c.Late
 	}
 	return sum, nil
 }

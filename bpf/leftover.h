@@ -5,7 +5,7 @@
  *   1. It came from outside: neither from this host to an address of its own,
  *      nor a copy of what it sent to a group.
  *   2. UDP, to our port.
- *   3. To an address of ours, with a VNI of ours.
+ *   3. To an address of ours, with a VNI of ours, from who may send to it.
  *
  * The kernel has put fragments together, and checked the IP header and its
  * options, when the packet comes here. The data starts at the IPv4 header
@@ -34,20 +34,34 @@ struct __sk_buff {
 	__u32 ingress_ifindex;
 };
 
-/* Whether a datagram at offset at, to dstport, belongs to a VNI of ours. As in
+/* What a datagram at offset at, to dstport, is by its VNI and its source. As in
  * underlay.c, one too short for a VXLAN header is ours to count.
  */
-static __always_inline int datagram_ours(struct __sk_buff *skb, __u32 at, struct udp *udp)
+static __always_inline int datagram_at(struct __sk_buff *skb, __u32 at, struct udp *udp, struct addr6 from)
 {
 	struct vxlan vx;
-	__u32 vni;
 
 	if (bpf_ntohs(udp->len) < sizeof(*udp) + sizeof(vx))
-		return 1;
+		return OURS;
 	if (bpf_skb_load_bytes(skb, at + sizeof(*udp), &vx, sizeof(vx)))
-		return 1;
-	vni = bpf_ntohl(vx.vni) >> 8;
-	return bpf_map_lookup_elem(&vnis, &vni) != 0;
+		return OURS;
+	return of_vni(bpf_ntohl(vx.vni) >> 8, from);
+}
+
+/* How much of a datagram the socket gets; one that is refused is counted. */
+static __always_inline int keep(struct __sk_buff *skb, int is)
+{
+	__u32 zero = 0;
+	struct counters *c;
+
+	if (is == OURS)
+		return skb->len;
+	if (is == REFUSED) {
+		c = bpf_map_lookup_elem(&counters, &zero);
+		if (c)
+			c->late++;
+	}
+	return 0;
 }
 
 /* Whether a packet comes from this host. */
@@ -74,9 +88,9 @@ int leftover(struct __sk_buff *skb)
 	if (udp.dst != bpf_htons(dstport))
 		return 0;
 	dst = ip.dst;
-	if (!bpf_map_lookup_elem(&addrs, &dst) || !datagram_ours(skb, at, &udp))
+	if (!bpf_map_lookup_elem(&addrs, &dst))
 		return 0;
-	return skb->len;
+	return keep(skb, datagram_at(skb, at, &udp, mapped(ip.src)));
 }
 
 #define BPF_HDR_START_NET 1 /* include/uapi/linux/bpf.h: from the IP header */
@@ -91,9 +105,9 @@ int leftover6(struct __sk_buff *skb)
 		return 0;
 	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET) || ip.version_class >> 4 != 6)
 		return 0;
-	if (!bpf_map_lookup_elem(&addrs6, &ip.dst) || !datagram_ours(skb, 0, &udp))
+	if (!bpf_map_lookup_elem(&addrs6, &ip.dst))
 		return 0;
-	return skb->len;
+	return keep(skb, datagram_at(skb, 0, &udp, ip.src));
 }
 
 #endif

@@ -26,7 +26,9 @@ func TestObjects(t *testing.T) {
 	underlay := map[string]mapShape{
 		"xsks":     steer["xsks"],
 		"counters": steer["counters"],
-		"vnis":     {ebpf.Hash, 4, 1},
+		"vnis":     {ebpf.Hash, 4, uint32(binary.Size(vniValue{}))},
+		"allowed":  {ebpf.LPMTrie, uint32(binary.Size(allowedKey{})), 1},
+		"refusals": {ebpf.PerCPUHash, 4, 8},
 		"addrs":    {ebpf.Hash, 4, 1},
 		"addrs6":   {ebpf.Hash, 16, 1},
 		".rodata":  {ebpf.Array, 4, 6},
@@ -106,7 +108,7 @@ func TestCountersLayout(t *testing.T) {
 				t.Errorf("%s: %s has %d bytes at %d: %v", name, m.Name, size, m.Offset.Bytes(), err)
 			}
 		}
-		if want := []string{"redirected", "passed", "nosocket"}; !slices.Equal(got, want) {
+		if want := []string{"redirected", "passed", "nosocket", "refused", "late"}; !slices.Equal(got, want) {
 			t.Errorf("%s: counters %v, want %v", name, got, want)
 		}
 	}
@@ -123,7 +125,7 @@ func TestGenerated(t *testing.T) {
 	if err := spec.Assign(&u); err != nil {
 		t.Error(err)
 	}
-	want := []*ebpf.MapSpec{u.Addrs, u.Addrs6, u.Counters, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
+	want := []*ebpf.MapSpec{u.Addrs, u.Addrs6, u.Allowed, u.Counters, u.Refusals, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
 	if len(spec.Maps) != len(want) || len(spec.Programs) != 5 || len(spec.Variables) != 3 {
 		t.Errorf("underlay: the object has %v, %v, %v", spec.Maps, spec.Programs, spec.Variables)
 	}

@@ -4,6 +4,7 @@
 #ifndef OURS_H
 #define OURS_H
 
+#include "allowed.h"
 #include "steer.h"
 
 #define IPPROTO_UDP 17
@@ -19,11 +20,6 @@ struct ipv4 {
 	__be16 csum;
 	__be32 src;
 	__be32 dst;
-};
-
-/* In words of 4 bytes, as far as the header is aligned. */
-struct addr6 {
-	__be32 word[4];
 };
 
 struct ipv6 {
@@ -56,7 +52,7 @@ volatile const __u16 dstport = 4789;
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
-	__type(value, __u8);
+	__type(value, struct vni);
 	__uint(max_entries, 1);
 } vnis SEC(".maps");
 
@@ -75,5 +71,25 @@ struct {
 	__type(value, __u8);
 	__uint(max_entries, 1);
 } addrs6 SEC(".maps");
+
+/* What a packet is to us. */
+enum {
+	FOREIGN, /* up to the kernel */
+	OURS,
+	REFUSED, /* ours, from a VTEP that may not send to its VNI */
+};
+
+/* What a packet from a VTEP to a VNI is, which is counted if it is refused. */
+static __always_inline int of_vni(__u32 vni, struct addr6 from)
+{
+	struct vni *to = bpf_map_lookup_elem(&vnis, &vni);
+
+	if (!to)
+		return FOREIGN;
+	if (may_send(to, from))
+		return OURS;
+	refused(vni);
+	return REFUSED;
+}
 
 #endif

@@ -25,7 +25,9 @@ typedef __u32 __wsum;
 
 enum {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_XSKMAP = 17,
 };
 
@@ -57,11 +59,15 @@ struct {
 	__uint(max_entries, 1);
 } xsks SEC(".maps");
 
-/* Every frame counts in exactly one of these. Read by Counters in bpf.go. */
+/* Every frame counts in exactly one of the first four. Read by Counters in
+ * bpf.go.
+ */
 struct counters {
 	__u64 redirected; /* handed to the queue's socket */
 	__u64 passed;     /* not for us: up to the kernel */
 	__u64 nosocket;   /* for us, but the queue has no socket */
+	__u64 refused;    /* for us, from a VTEP that may not: dropped */
+	__u64 late;       /* the same of a datagram that leftover.h saw: its frames have passed */
 };
 
 struct {
@@ -80,6 +86,17 @@ static __always_inline int pass(void)
 	if (c)
 		c->passed++;
 	return XDP_PASS;
+}
+
+/* Drop the frame: its sender may not send to its VNI. */
+static __always_inline int refuse(void)
+{
+	__u32 zero = 0;
+	struct counters *c = bpf_map_lookup_elem(&counters, &zero);
+
+	if (c)
+		c->refused++;
+	return XDP_DROP;
 }
 
 /* Hand the frame to the socket of its queue; otherwise is the verdict for a

@@ -8,9 +8,11 @@
  *      that carries UDP.
  *   3. UDP: our port, and a VNI of ours.
  *   4. The destination is an address of ours.
+ *   5. The VNI takes packets from anyone, or from this source: else dropped,
+ *      so that forged packets cost user space nothing.
  *
  * The cheap questions come first: a packet that isn't for our port costs no
- * look-up. Nothing is judged here: checksums, flags and lengths are checked,
+ * look-up. Nothing else is judged here: checksums, flags and lengths are checked,
  * and counted, by user space. What is left to the kernel although it may be
  * ours, such as fragments, comes back by another way: leftover.h.
  */
@@ -23,64 +25,68 @@
 #define IPV4_NO_OPTIONS 0x45  /* version 4, five words of header */
 #define IPV4_FRAGMENT 0x3fff  /* more fragments, or an offset */
 
-/* Whether a datagram to dstport belongs to a VNI of ours. One too short for a
+/* What a datagram to dstport is by its VNI and its source. One too short for a
  * VXLAN header, by its own length or because the frame ends, belongs to no VNI
  * and no kernel device would take it: it is ours to count. Behind such a
  * datagram a NIC shows padding, which must not be read as a VNI.
  */
-static __always_inline int vni_ours(struct udp *udp, void *end)
+static __always_inline int datagram(struct udp *udp, void *end, struct addr6 from)
 {
 	struct vxlan *vx = (void *)(udp + 1);
-	__u32 vni;
 
 	if ((void *)(vx + 1) > end)
-		return 1;
+		return OURS;
 	if (bpf_ntohs(udp->len) < sizeof(*udp) + sizeof(*vx))
-		return 1;
-	vni = bpf_ntohl(vx->vni) >> 8;
-	return bpf_map_lookup_elem(&vnis, &vni) != 0;
+		return OURS;
+	return of_vni(bpf_ntohl(vx->vni) >> 8, from);
 }
 
-/* Whether the IPv4 packet at ip is ours. */
-static __always_inline int ipv4_ours(struct ipv4 *ip, void *end)
+/* What the IPv4 packet at ip is. */
+static __always_inline int ipv4_packet(struct ipv4 *ip, void *end)
 {
 	struct udp *udp = (void *)(ip + 1);
 	__be32 dst;
 
 	if ((void *)(udp + 1) > end)
-		return 0;
+		return FOREIGN;
 	if (ip->version_ihl != IPV4_NO_OPTIONS || ip->proto != IPPROTO_UDP)
-		return 0;
+		return FOREIGN;
 	if (ip->frag & bpf_htons(IPV4_FRAGMENT))
-		return 0;
+		return FOREIGN;
 	if (udp->dst != bpf_htons(dstport))
-		return 0;
+		return FOREIGN;
 	dst = ip->dst;
-	return bpf_map_lookup_elem(&addrs, &dst) && vni_ours(udp, end);
+	if (!bpf_map_lookup_elem(&addrs, &dst))
+		return FOREIGN;
+	return datagram(udp, end, mapped(ip->src));
 }
 
-/* Whether the IPv6 packet at ip is ours. */
-static __always_inline int ipv6_ours(struct ipv6 *ip, void *end)
+/* What the IPv6 packet at ip is. */
+static __always_inline int ipv6_packet(struct ipv6 *ip, void *end)
 {
 	struct udp *udp = (void *)(ip + 1);
 	struct addr6 dst;
 
 	if ((void *)(udp + 1) > end)
-		return 0;
+		return FOREIGN;
 	if (ip->version_class >> 4 != 6 || ip->next != IPPROTO_UDP)
-		return 0;
+		return FOREIGN;
 	if (udp->dst != bpf_htons(dstport))
-		return 0;
+		return FOREIGN;
 	dst = ip->dst;
-	return bpf_map_lookup_elem(&addrs6, &dst) && vni_ours(udp, end);
+	if (!bpf_map_lookup_elem(&addrs6, &dst))
+		return FOREIGN;
+	return datagram(udp, end, ip->src);
 }
 
-/* Whether what is behind an Ethernet header is ours. */
-static __always_inline int ours(__be16 type, void *l3, void *end)
+/* What the packet behind an Ethernet header is. */
+static __always_inline int judge(__be16 type, void *l3, void *end)
 {
 	if (type == bpf_htons(ETH_P_IP))
-		return ipv4_ours(l3, end);
-	return type == bpf_htons(ETH_P_IPV6) && ipv6_ours(l3, end);
+		return ipv4_packet(l3, end);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return ipv6_packet(l3, end);
+	return FOREIGN;
 }
 
 SEC("xdp")
@@ -91,8 +97,12 @@ int underlay(struct xdp_md *ctx)
 
 	if ((void *)(eth + 1) > end)
 		return pass();
-	if (ours(eth->type, eth + 1, end))
+	switch (judge(eth->type, eth + 1, end)) {
+	case OURS:
 		return redirect(ctx, XDP_PASS);
+	case REFUSED:
+		return refuse();
+	}
 	return pass();
 }
 

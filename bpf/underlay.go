@@ -42,7 +42,8 @@ type VLAN struct {
 
 // Underlay is the program for the interface that carries VXLAN. It takes
 // IP packets without options, extension headers, fragmentation and VLAN tag that
-// go over UDP to the configured port, to an address of AddAddr, with a VNI of AddVNI; and UDP
+// go over UDP to the configured port, to an address of AddAddr, with a VNI of AddVNI, and drops
+// those among them that come from VTEPs which Allow leaves out; and UDP
 // datagrams to that address and port that are too short for a VXLAN header.
 // Of a VLAN (UnderlayConfig.VLAN) it takes those that have its tag, which it removes.
 // Flags, checksums and lengths that are merely wrong play no part. All else
@@ -52,6 +53,7 @@ type Underlay struct {
 	steering
 	addrs, addrs6, vnis *ebpf.Map     // guarded by steering.mu
 	filter, filter6     *ebpf.Program // of FilterLeftovers; guarded by steering.mu
+	allow               allowances
 }
 
 // LoadUnderlay loads the program into the kernel. It takes nothing until it has
@@ -70,6 +72,8 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 	spec.Maps["vnis"].MaxEntries = uint32(cfg.MaxVNIs)
 	spec.Maps["addrs"].MaxEntries = uint32(cfg.MaxVNIs + localAddrs)
 	spec.Maps["addrs6"].MaxEntries = uint32(cfg.MaxVNIs + localAddrs)
+	spec.Maps["refusals"].MaxEntries = uint32(cfg.MaxVNIs)
+	spec.Maps["allowed"].MaxEntries = mostAllowed
 	for _, name := range []string{"vnis", "addrs", "addrs6"} {
 		spec.Maps[name].Flags |= unix.BPF_F_NO_PREALLOC // only user space ever adds to them
 	}
@@ -91,7 +95,7 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 	if err := load(name, spec, cfg.Queues, cfg.Types, since, &objs); err != nil {
 		return nil, err
 	}
-	return &Underlay{
+	u := &Underlay{
 		steering: steering{
 			name:     name,
 			queues:   cfg.Queues,
@@ -106,7 +110,10 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 		vnis:    objs.Vnis,
 		filter:  objs.Leftover,
 		filter6: objs.Leftover6,
-	}, nil
+		allow:   allowances{all: map[string]*allowList{}, of: map[uint32]*allowList{}, vnis: map[uint32]bool{}},
+	}
+	u.allow.maps.allowed, u.allow.maps.refusals = objs.Allowed, objs.Refusals
+	return u, nil
 }
 
 // choose puts the program that the configuration wants in the place of underlay, and returns
@@ -138,16 +145,26 @@ func (u *Underlay) AddVNI(vni uint32) error {
 	if vni > maxVNI {
 		return fmt.Errorf("add VNI %d: larger than %d", vni, maxVNI)
 	}
-	if err := u.add(u.vnis, vni); err != nil {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.add(u.vnis, vni, u.allow.value(vni)); err != nil {
 		return fmt.Errorf("add VNI %d: %w", vni, err)
 	}
+	u.allow.vnis[vni] = true
 	return nil
 }
 
-// DeleteVNI leaves packets of a VNI to the kernel again. One that isn't there
-// is no error.
+// DeleteVNI leaves packets of a VNI to the kernel again, and forgets its refusals; who may send
+// to it stays as it is. One that isn't there is no error.
 func (u *Underlay) DeleteVNI(vni uint32) error {
-	if err := u.delete(u.vnis, vni); err != nil {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	err := u.delete(u.vnis, vni)
+	if err == nil {
+		delete(u.allow.vnis, vni)
+		err = u.delete(u.allow.maps.refusals, vni)
+	}
+	if err != nil {
 		return fmt.Errorf("delete VNI %d: %w", vni, err)
 	}
 	return nil
@@ -158,9 +175,11 @@ func (u *Underlay) DeleteVNI(vni uint32) error {
 // nothing. There is room for a group per VNI and some local addresses, of each
 // family.
 func (u *Underlay) AddAddr(addr netip.Addr) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	addrs, key, err := u.place(addr)
 	if err == nil {
-		err = u.add(addrs, key)
+		err = u.add(addrs, key, uint8(1))
 	}
 	if err != nil {
 		return fmt.Errorf("add underlay address %s: %w", addr, err)
@@ -171,6 +190,8 @@ func (u *Underlay) AddAddr(addr netip.Addr) error {
 // DeleteAddr leaves packets to a destination to the kernel again. One that
 // isn't there is no error.
 func (u *Underlay) DeleteAddr(addr netip.Addr) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	addrs, key, err := u.place(addr)
 	if err == nil {
 		err = u.delete(addrs, key)
@@ -192,22 +213,20 @@ func (u *Underlay) place(addr netip.Addr) (*ebpf.Map, any, error) {
 	return nil, nil, errors.New("no address is given")
 }
 
-func (u *Underlay) add(m *ebpf.Map, key any) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+// add enters a key. Under u.mu.
+func (u *Underlay) add(m *ebpf.Map, key, value any) error {
 	if u.owned == nil {
 		return os.ErrClosed
 	}
-	err := m.Put(key, uint8(1))
+	err := m.Put(key, value)
 	if errors.Is(err, unix.E2BIG) {
 		return fmt.Errorf("all %d places are taken: %w (load with a larger MaxVNIs)", m.MaxEntries(), err)
 	}
 	return withCure(err)
 }
 
+// delete takes a key out that may be there. Under u.mu.
 func (u *Underlay) delete(m *ebpf.Map, key any) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	if u.owned == nil {
 		return os.ErrClosed
 	}

@@ -18,7 +18,9 @@ import (
 const (
 	underlayProgMapAddrs      = "addrs"
 	underlayProgMapAddrs6     = "addrs6"
+	underlayProgMapAllowed    = "allowed"
 	underlayProgMapCounters   = "counters"
+	underlayProgMapRefusals   = "refusals"
 	underlayProgMapVnis       = "vnis"
 	underlayProgMapXsks       = "xsks"
 	underlayProgProgLeftover  = "leftover"
@@ -86,7 +88,9 @@ type underlayProgProgramSpecs struct {
 type underlayProgMapSpecs struct {
 	Addrs    *ebpf.MapSpec `ebpf:"addrs"`
 	Addrs6   *ebpf.MapSpec `ebpf:"addrs6"`
+	Allowed  *ebpf.MapSpec `ebpf:"allowed"`
 	Counters *ebpf.MapSpec `ebpf:"counters"`
+	Refusals *ebpf.MapSpec `ebpf:"refusals"`
 	Vnis     *ebpf.MapSpec `ebpf:"vnis"`
 	Xsks     *ebpf.MapSpec `ebpf:"xsks"`
 }
@@ -122,7 +126,9 @@ func (o *underlayProgObjects) Close() error {
 type underlayProgMaps struct {
 	Addrs    *ebpf.Map `ebpf:"addrs"`
 	Addrs6   *ebpf.Map `ebpf:"addrs6"`
+	Allowed  *ebpf.Map `ebpf:"allowed"`
 	Counters *ebpf.Map `ebpf:"counters"`
+	Refusals *ebpf.Map `ebpf:"refusals"`
 	Vnis     *ebpf.Map `ebpf:"vnis"`
 	Xsks     *ebpf.Map `ebpf:"xsks"`
 }
@@ -131,7 +137,9 @@ func (m *underlayProgMaps) Close() error {
 	return _UnderlayProgClose(
 		m.Addrs,
 		m.Addrs6,
+		m.Allowed,
 		m.Counters,
+		m.Refusals,
 		m.Vnis,
 		m.Xsks,
 	)

@@ -8,7 +8,7 @@
  *
  * What is tagged otherwise or not at all goes up, as do priority tags. What is
  * ours comes to user space without its tag, like any other underlay's packets.
- * Whoever includes this has told ours() what is ours behind the Ethernet header.
+ * Whoever includes this has told judge() what a packet behind the Ethernet header is.
  */
 #ifndef VLAN_H
 #define VLAN_H
@@ -72,9 +72,13 @@ static __always_inline int steer_tagged(struct xdp_md *ctx)
 		return pass();
 	if (t->tpid != bpf_htons(vlan_type) || (bpf_ntohs(t->tci) & VLAN_ID) != vlan_id)
 		return pass();
-	if (!ours(t->type, t + 1, end))
-		return pass();
-	return redirect_untagged(ctx, t);
+	switch (judge(t->type, t + 1, end)) {
+	case OURS:
+		return redirect_untagged(ctx, t);
+	case REFUSED:
+		return refuse();
+	}
+	return pass();
 }
 
 SEC("xdp")
@@ -97,9 +101,13 @@ int vlantags(struct xdp_md *ctx)
 	eth = (void *)(long)ctx->data;
 	if (tpid != bpf_htons(vlan_type) || (tci & VLAN_ID) != vlan_id || (void *)(eth + 1) > end)
 		return pass();
-	if (!ours(eth->type, eth + 1, end))
-		return pass();
-	return redirect(ctx, XDP_PASS);
+	switch (judge(eth->type, eth + 1, end)) {
+	case OURS:
+		return redirect(ctx, XDP_PASS);
+	case REFUSED:
+		return refuse();
+	}
+	return pass();
 }
 
 #endif

@@ -123,6 +123,8 @@ type Steer struct {
 	Redirected uint64 `json:"redirected"` // handed to the gateway
 	Passed     uint64 `json:"passed"`     // left to the kernel
 	NoSocket   uint64 `json:"no_socket"`  // for the gateway, on a queue without a socket
+	Refused    uint64 `json:"refused"`    // from VTEPs that may not send to their VNI: dropped, as remote_not_allowed
+	Late       uint64 `json:"late"`       // likewise datagrams that the kernel had put together, of packets passed
 }
 
 // Queue is one AF_XDP socket.
