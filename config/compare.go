@@ -96,6 +96,7 @@ func (c VNIChange) Keys() (keys []string) {
 		{"neigh_ageing", a.NeighAgeing == b.NeighAgeing},
 		{"maxneigh", a.MaxNeigh == b.MaxNeigh},
 		{"neigh", slices.Equal(a.Neigh, b.Neigh)},
+		{"allow", slices.Equal(a.Allow, b.Allow)},
 		{"fdb", slices.Equal(a.FDB, b.FDB)},
 		{"tunnel", a.Tunnel == b.Tunnel},
 	} {

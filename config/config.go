@@ -167,6 +167,9 @@ type VNI struct {
 	MaxNeigh uint32 `yaml:"maxneigh" json:"maxneigh"`
 	// Neigh are static neighbours. Default none.
 	Neigh []Neighbour `yaml:"neigh,omitempty" json:"neigh,omitempty"`
+	// Allow is who may send to the VNI: addresses and networks of VTEPs, and the word remotes.
+	// What others send is dropped. Default anyone, as in the kernel.
+	Allow Allow `yaml:"allow,omitempty" json:"allow,omitempty"`
 	// FDB are static entries, which learning never moves. Default none.
 	FDB []Static `yaml:"fdb,omitempty" json:"fdb,omitempty"`
 	// Tunnel overrides the file's tunnel section, key by key. In a decoded

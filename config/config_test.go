@@ -17,7 +17,9 @@ import (
 var equalAddrs = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 var equalPrefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 
-func diff(want, got any) string { return cmp.Diff(want, got, equalAddrs, equalPrefixes) }
+func diff(want, got any) string {
+	return cmp.Diff(want, got, equalAddrs, equalPrefixes, cmp.Comparer(func(a, b Allowed) bool { return a == b }))
+}
 
 // example is testdata/example.yaml in Go.
 func example() *Config {
@@ -38,6 +40,7 @@ func example() *Config {
 			BcastFlood: true,
 			Storm:      Storm{Broadcast: 1000, Unknown: 500},
 			Moves:      Moves{Limit: 5, Within: Duration(3 * time.Minute)},
+			Allow:      Allow{{}, {netip.MustParsePrefix("10.65.132.0/24")}, {netip.MustParsePrefix("10.65.133.7/32")}},
 
 			NeighSuppress:    true,
 			NeighForwardGrat: true,

@@ -47,6 +47,8 @@ func (d *decoder) value(path string, node ast.Node, dst reflect.Value) error {
 		return d.remote(path, node, into)
 	case *Static:
 		return d.static(path, node, into)
+	case *Allow:
+		return d.allow(path, node, into)
 	}
 	if text, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return d.text(path, node, text)

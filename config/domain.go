@@ -48,6 +48,9 @@ func (v *VNI) check(path string, u *Underlay, seen names, right *[]Remote) *prob
 	if p := v.checkFDB(path, u); p != nil {
 		return p
 	}
+	if p := v.checkAllow(path); p != nil {
+		return p
+	}
 	return v.Tunnel.check(path+".tunnel", fmt.Sprintf("vni %d", v.VNI))
 }
 

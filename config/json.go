@@ -123,6 +123,8 @@ func (r *jsonReader) value(dst reflect.Value) bool {
 		return r.remote(into)
 	case *Static:
 		return r.static(into)
+	case *Allow:
+		return r.allow(into)
 	case *[]Remote:
 		return r.list(into)
 	case encoding.TextUnmarshaler:

@@ -32,6 +32,8 @@ func TestFastJSON(t *testing.T) {
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "ports": [7]}]}`, false},
 		{`{"underlay": {"iface": "u"}, "remotes": [{"dst": "10.0.0.1", "vni": 7}, "10.0.0.1"], "vnis": [{"vni": 1, "remotes": ["10.0.0.1", {"dst": "10.0.0.1", "port": 8472, "vni": 100}], "fdb": [{"mac": "02:00:00:00:00:01", "dst": "10.0.0.1", "port": 8472, "vni": 3}, {"mac": "02:00:00:00:00:02", "dst": "10.0.0.1", "port": "8472"}]}]}`, true},
 		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "remotes": [{"dst": "10.0.0.1", "via": "x"}]}]}`, false},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "allow": "remotes"}, {"vni": 2, "allow": ["10.0.0.1", "remotes", "10.1.0.0/16" ]}, {"vni": 3, "allow": null}]}`, true},
+		{`{"underlay": {"iface": "u"}, "vnis": [{"vni": 1, "allow": []}]}`, false},
 		{`{"vnis": [{"vni": 1}], "remotes": ["10.0.0.1"], "underlay": {"iface": "u"}}`, false},
 		{`{"underlay": {"iface": "\u0075"}, "vnis": [{"vni": 1}]}`, false},
 		{`{underlay: {iface: u}, vnis: [{vni: 1}]}`, false},

@@ -7,7 +7,7 @@ import (
 	"vxgw/vxlan"
 )
 
-// From a tunnel: check the outer headers -> domain -> check the outer checksum, finish
+// From a tunnel: check the outer headers -> domain -> who may send to it -> check the outer checksum, finish
 // inner ones -> ECN -> look up -> send what nothing is left to decide of
 // -> learn, decide and emit the rest.
 
@@ -92,7 +92,10 @@ func (w *Worker) open(i, n int) Verdict {
 	frame := pkt[o.HeaderLen:o.Len]
 	desc.Addr += uint64(o.HeaderLen)
 	desc.Len = uint32(len(frame))
-	v := w.unwrap(i, n, &o, pkt, w.snap.Domains[index])
+	d, v := w.snap.Domains[index], RemoteNotAllowed
+	if d.Allow == nil || d.Allow.has(o.Src) {
+		v = w.unwrap(i, n, &o, pkt, d)
+	}
 	if v != undecided {
 		w.ledger.Domains[index].Dropped++
 	}

@@ -58,6 +58,7 @@ type Domain struct {
 	OpenPorts    []uint32 // those of them that are not isolated; read for isolated ones only
 	FloodRemotes []uint32 // head-end replication list, or the one group
 	Flooding     Flooding
+	Allow        *Allow // who may send; nil: anyone
 
 	// Neighbours is what ARP and ND are answered from on behalf of hosts behind tunnels; nil where they are not.
 	Neighbours *neigh.Table

@@ -37,6 +37,7 @@ const (
 	BadFlags
 	ReservedBits
 	UnknownVNI
+	RemoteNotAllowed
 	ECN
 
 	// The frame was dropped because of the inner frame.
@@ -88,22 +89,23 @@ var verdictTexts = [verdictCount]verdictText{
 	Answered:   {"answered", "Asked for a neighbour behind a tunnel and was answered on its behalf; the other ports had copies of it."},
 	Suppressed: {"suppressed", "Asked for a neighbour behind a port, or announced one: flooded to the other ports, and kept from tunnels."},
 
-	Short:        {"short", "The outer packet ends before its VXLAN header does."},
-	NotIP:        {"not_ip", "The outer packet is not IPv4 or IPv6 with UDP right behind."},
-	IPLength:     {"ip_length", "The outer IP length disagrees with the packet or with its header length."},
-	IPChecksum:   {"ip_csum", "The outer IP header checksum is wrong."},
-	IPOptions:    {"ip_options", "The outer IP options are malformed or ask for a source route."},
-	TTL:          {"ttl", "The outer TTL is zero."},
-	Fragment:     {"fragment", "The outer packet is a fragment, which only the kernel can reassemble."},
-	Martian:      {"martian", "The outer source address cannot be a VTEP: zero, loopback, multicast, broadcast, IPv4 mapped into IPv6 or our own."},
-	OuterMAC:     {"outer_mac", "The outer destination MAC address is neither the underlay's nor a group's."},
-	UDPLength:    {"udp_length", "The outer UDP length disagrees with the IP length."},
-	UDPChecksum:  {"udp_csum", "The outer UDP checksum is neither zero nor right."},
-	ZeroChecksum: {"zero_csum", "The outer UDP checksum is zero, which over IPv6 is for tunnels that ask for it (udp6zerocsumrx, RFC 6935)."},
-	BadFlags:     {"bad_flags", "The VXLAN header does not say that it carries a VNI (RFC 7348 section 5)."},
-	ReservedBits: {"reserved_bits", "Reserved bits are set in the VXLAN header that the bridge domain does not allow (reserved_bits)."},
-	UnknownVNI:   {"unknown_vni", "No bridge domain has this VNI."},
-	ECN:          {"ecn", "Congestion was marked on the outer packet, but the inner one cannot carry the mark (RFC 6040 section 4.2)."},
+	Short:            {"short", "The outer packet ends before its VXLAN header does."},
+	NotIP:            {"not_ip", "The outer packet is not IPv4 or IPv6 with UDP right behind."},
+	IPLength:         {"ip_length", "The outer IP length disagrees with the packet or with its header length."},
+	IPChecksum:       {"ip_csum", "The outer IP header checksum is wrong."},
+	IPOptions:        {"ip_options", "The outer IP options are malformed or ask for a source route."},
+	TTL:              {"ttl", "The outer TTL is zero."},
+	Fragment:         {"fragment", "The outer packet is a fragment, which only the kernel can reassemble."},
+	Martian:          {"martian", "The outer source address cannot be a VTEP: zero, loopback, multicast, broadcast, IPv4 mapped into IPv6 or our own."},
+	OuterMAC:         {"outer_mac", "The outer destination MAC address is neither the underlay's nor a group's."},
+	UDPLength:        {"udp_length", "The outer UDP length disagrees with the IP length."},
+	UDPChecksum:      {"udp_csum", "The outer UDP checksum is neither zero nor right."},
+	ZeroChecksum:     {"zero_csum", "The outer UDP checksum is zero, which over IPv6 is for tunnels that ask for it (udp6zerocsumrx, RFC 6935)."},
+	BadFlags:         {"bad_flags", "The VXLAN header does not say that it carries a VNI (RFC 7348 section 5)."},
+	ReservedBits:     {"reserved_bits", "Reserved bits are set in the VXLAN header that the bridge domain does not allow (reserved_bits)."},
+	UnknownVNI:       {"unknown_vni", "No bridge domain has this VNI."},
+	RemoteNotAllowed: {"remote_not_allowed", "The VTEP is not among those that may send to the VNI (allow). Nearly all such packets are dropped by the XDP program."},
+	ECN:              {"ecn", "Congestion was marked on the outer packet, but the inner one cannot carry the mark (RFC 6040 section 4.2)."},
 
 	InnerShort:     {"inner_short", "The frame ends before its Ethernet header does."},
 	BadSourceMAC:   {"bad_source_mac", "The frame's source MAC address is zero or multicast."},

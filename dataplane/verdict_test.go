@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"testing"
 
 	"vxgw/fdb"
@@ -55,7 +56,14 @@ var reached = [VerdictCount]func(r *rig){
 		r.tunnelled(byteAt(43, 1))
 	},
 	UnknownVNI: func(r *rig) { r.tunnelled(byteAt(48, 1)) },
-	ECN:        func(r *rig) { r.tunnelled(byteAt(15, 3), ipSum) },
+	RemoteNotAllowed: func(r *rig) {
+		d := *r.snap.Domains[0]
+		d.Allow = NewAllow([]netip.Prefix{netip.PrefixFrom(third, 32)})
+		r.snap.Domains = []*Domain{&d}
+		r.publish()
+		r.tunnelled()
+	},
+	ECN: func(r *rig) { r.tunnelled(byteAt(15, 3), ipSum) },
 
 	InnerShort:   func(r *rig) { r.deliver(r.ports[0], make([]byte, 13)) },
 	BadSourceMAC: func(r *rig) { r.deliver(r.ports[0], ipFrame(hostB, 0, 1, 0)) },
