@@ -15,6 +15,7 @@ type Flags struct {
 	VNIs         []uint
 	DstPort      uint
 	Remotes      []string
+	Allow        []string // who may send
 	Group        string
 	Ports        []string
 	Device       string
@@ -115,6 +116,13 @@ func (f *Flags) vni(c *Config, n uint) (VNI, error) {
 			return VNI{}, flagError("--remote: %v", err)
 		}
 		v.Remotes = append(v.Remotes, Remote{Dst: a})
+	}
+	for _, s := range f.Allow {
+		a, err := ParseAllowed(s)
+		if err != nil {
+			return VNI{}, flagError("--allow: %v", err)
+		}
+		v.Allow = append(v.Allow, a)
 	}
 	for _, s := range f.Ports {
 		p, err := ParsePort(s)

@@ -29,6 +29,13 @@ type PortChange struct {
 	TPID string `json:"tpid,omitempty"` // for the verb add
 }
 
+// AllowChange is a network of VTEPs that may send to a VNI, as the verbs add and del of remote/allow take
+// it.
+type AllowChange struct {
+	VNI uint32 `json:"vni"`
+	Who string `json:"who"` // an address, one with its prefix length, or remotes
+}
+
 // VNIName is what the verb del of VNIs takes.
 type VNIName struct {
 	VNI uint32 `json:"vni"`
@@ -65,6 +72,9 @@ func changes(mux *http.ServeMux, g Gateway) {
 	verb(mux, "vni/del", func(v VNIName) error { return g.DeleteVNI(v.VNI) })
 	verb(mux, "remote/add", g.AddRemote)
 	verb(mux, "remote/del", g.DeleteRemote)
+	verb(mux, "remote/allow/add", g.AddAllowed)
+	verb(mux, "remote/allow/del", g.DeleteAllowed)
+	verb(mux, "remote/allow/off", g.AllowAnyone)
 	verb(mux, "port/add", g.AddPort)
 	verb(mux, "port/del", g.DeletePort)
 }

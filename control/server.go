@@ -29,6 +29,9 @@ type Gateway interface {
 	DeleteVNI(vni uint32) error
 	AddRemote(RemoteChange) error
 	DeleteRemote(RemoteChange) error
+	AddAllowed(AllowChange) error
+	DeleteAllowed(AllowChange) error
+	AllowAnyone(VNIName) error
 	AddPort(PortChange) error
 	DeletePort(PortChange) error
 	FDBHistory(mac string, vni uint32) ([]FDBHistory, error)

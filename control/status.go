@@ -27,6 +27,9 @@ type Status struct {
 	Memory  Memory   `json:"memory"`
 }
 
+// Refused is how many packets XDP dropped as remote_not_allowed, beside those of the workers.
+func (s *Status) Refused() uint64 { return s.Underlay.Steering.Refused + s.Underlay.Steering.Late }
+
 // Underlay is the interface that carries the VXLAN packets.
 type Underlay struct {
 	Interface
@@ -202,6 +205,10 @@ type VNI struct {
 	Frozen  int      `json:"frozen,omitempty"`
 	Traffic
 	Dropped uint64 `json:"dropped"` // received frames, from ports and from tunnels once the VNI was known
+	// Allow is who may send to the VNI, without it anyone; Refused is packets of others that were dropped
+	// in XDP, which are among Dropped.
+	Allow   []string `json:"allow,omitempty"`
+	Refused uint64   `json:"refused,omitempty"`
 
 	Neigh *NeighStats `json:"neigh,omitempty"` // of a VNI with neigh_suppress
 }

@@ -15,6 +15,7 @@ func (g *Gateway) publish() {
 	begin, old := time.Now(), g.plane.Snapshot()
 	link := g.mirror.Link()
 	g.takeSource(link)
+	g.takeAllowed()
 	s := &dataplane.Snapshot{
 		LocalMAC: macInt(link.MAC[:]),
 		Locals:   addrs(g.sources.All()),

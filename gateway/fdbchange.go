@@ -180,6 +180,9 @@ func (g *Gateway) place(d *domain, p *port, c *control.FDBChange) (fdb.Dest, err
 	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.sources.All()...); why != "" {
 		return 0, fmt.Errorf("dst %s %s", c.Dst, why)
 	}
+	if err := g.mayBeSentTo(d, c.Dst); err != nil {
+		return 0, err
+	}
 	n, err := g.remoteAt(endpoint(g.dst(d, c)))
 	return fdb.RemoteDest(n), err
 }
@@ -205,6 +208,6 @@ func (g *Gateway) leave(k fdb.Key, v fdb.Value) error {
 		return err
 	}
 	g.unname(v)
-	g.given.change(k, v, 0, dynamic)
+	g.noteGiven(k, v, 0, dynamic)
 	return nil
 }

@@ -27,6 +27,9 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.sources.All()...); why != "" {
 		return false, fmt.Errorf("dst %s %s", c.Dst, why)
 	}
+	if err := g.mayBeSentTo(d, c.Dst); err != nil {
+		return false, err
+	}
 	to := g.dst(d, c)
 	n, err := g.remoteAt(endpoint(to))
 	if err != nil || slices.Contains(list, n) {
@@ -57,4 +60,5 @@ func (g *Gateway) setFlood(d *domain, numbers []uint32, remotes []config.Remote)
 	g.steward.unnamed.add(d.plane.FloodRemotes...)
 	g.redraw(d, func(p *dataplane.Domain) { p.FloodRemotes = list.numbers })
 	g.alter(func() { d.flood = list })
+	g.steward.reallow(d.cfg.VNI, d)
 }

@@ -86,12 +86,14 @@ type Gateway struct {
 	// ports and what is in them. The steward alone changes those, and holds it then:
 	// see alter.
 	asking  sync.RWMutex
-	ended   bool           // under asking: Close has begun, the parts go away
-	trouble string         // under asking: why the last reload was refused, "" if it was not
-	undo    []func() error // what Close does, last first
-	failed  chan error     // a worker or the steward could not go on
-	stop    chan struct{}
-	steward steward
+	ended   bool   // under asking: Close has begun, the parts go away
+	trouble string // under asking: why the last reload was refused, "" if it was not
+	// unsteered is why XDP lets more VTEPs through than may send, "" if it does not; under asking.
+	unsteered string
+	undo      []func() error // what Close does, last first
+	failed    chan error     // a worker or the steward could not go on
+	stop      chan struct{}
+	steward   steward
 	// unfollow ends the subscription to what happens to interfaces.
 	unfollow chan struct{}
 }

@@ -31,37 +31,47 @@ func usual(k fdb.Kind) state {
 // steward writes it, whoever describes entries reads it.
 type given struct {
 	mu      sync.RWMutex
-	states  map[fdb.Key]state // those that are not the usual ones of their kind
-	remotes map[uint32]int    // how many entries name a remote
-	domains map[uint16]int    // how many entries of a bridge domain name a remote
+	states  map[fdb.Key]state         // those that are not the usual ones of their kind
+	remotes map[uint32]int            // how many entries name a remote
+	domains map[uint16]map[uint32]int // how many entries of a bridge domain name a remote
 }
 
 func newGiven() given {
-	return given{states: map[fdb.Key]state{}, remotes: map[uint32]int{}, domains: map[uint16]int{}}
+	return given{states: map[fdb.Key]state{}, remotes: map[uint32]int{}, domains: map[uint16]map[uint32]int{}}
 }
 
 // change notes that the entry k, which was old, is now v in state s. A value that is
-// not found stands for no entry.
-func (g *given) change(k fdb.Key, old, v fdb.Value, s state) {
+// not found stands for no entry. It reports whether others are named in the bridge domain.
+func (g *given) change(k fdb.Key, old, v fdb.Value, s state) (others bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.count(k, old, -1)
-	g.count(k, v, 1)
+	gone, came := g.count(k, old, -1), g.count(k, v, 1)
 	delete(g.states, k)
 	if v.Found() && s != usual(v.Kind()) {
 		g.states[k] = s
 	}
+	return gone || came
 }
 
-func (g *given) count(k fdb.Key, v fdb.Value, by int) {
+// count adds to how many entries name the remote of v, and reports whether it is the first or
+// was the last.
+func (g *given) count(k fdb.Key, v fdb.Value, by int) (edge bool) {
 	if !v.Found() || v.Kind() == fdb.Learned || !v.Dest().IsRemote() {
-		return
+		return false
 	}
 	n := v.Dest().Index()
 	if g.remotes[n] += by; g.remotes[n] == 0 {
 		delete(g.remotes, n)
 	}
-	g.domains[k.Domain()] += by
+	in := g.domains[k.Domain()]
+	if in == nil {
+		in = map[uint32]int{}
+		g.domains[k.Domain()] = in
+	}
+	if in[n] += by; in[n] == 0 {
+		delete(in, n)
+	}
+	return in[n] == 0 || by > 0 && in[n] == by
 }
 
 // state is how long the entry k stays, which the table has as of a kind.
@@ -88,5 +98,15 @@ func (g *given) named() map[uint32]int {
 func (g *given) namesVTEP(domain uint16) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return g.domains[domain] > 0
+	return len(g.domains[domain]) > 0
+}
+
+// remotesOf lists the remotes that entries of a bridge domain name.
+func (g *given) remotesOf(domain uint16) (all []uint32) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	for n := range g.domains[domain] {
+		all = append(all, n)
+	}
+	return all
 }

@@ -57,6 +57,7 @@ func (g *Gateway) addDomain(d *domain) error {
 	g.plane.FDB.SetMoveLimit(d.index, moveLimit(d.cfg))
 	g.alter(func() { g.domains = put(g.domains, int(d.index), d) })
 	g.steward.redraw(d.cfg.VNI, d.index)
+	g.steward.reallow(d.cfg.VNI, d)
 	return nil
 }
 
@@ -67,6 +68,7 @@ func (g *Gateway) dropDomain(d *domain) {
 	g.untunnel(d.plane.Tunnel)
 	g.closeNeighbours(d)
 	g.steward.redraw(d.cfg.VNI, dataplane.NoDomain)
+	g.steward.reallow(d.cfg.VNI, nil)
 }
 
 // alterDomain gives a bridge domain other settings. Its ports and entries are the
@@ -90,6 +92,7 @@ func (g *Gateway) alterDomain(d *domain, from, to *config.VNI) error {
 	g.plane.FDB.SetLimit(d.index, int(to.MaxAddress))
 	g.plane.FDB.SetMoveLimit(d.index, moveLimit(to))
 	g.alter(func() { d.cfg, d.flood = to, list })
+	g.steward.reallow(to.VNI, d)
 	g.isolate(d)
 	return nil
 }

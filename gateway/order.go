@@ -48,6 +48,7 @@ func hand[T any](to chan<- T, v T, done <-chan error, ended <-chan struct{}) err
 func (g *Gateway) carryOut(o order) bool {
 	g.introduce()
 	publish, err := o.do()
+	publish = publish || len(g.steward.allow) > 0
 	if err != nil || !publish {
 		o.done <- err
 		return false

@@ -94,7 +94,11 @@ func (g *Gateway) Status() control.Status {
 	}
 	m := g.plane.Memory
 	s.Memory = control.Memory{Frames: m.Frames(), FrameSize: m.FrameSize(), Pages: m.Huge(), Free: g.plane.Depot.Len()}
+	g.refused(&s)
 	s.Problems = problems(&s)
+	if g.unsteered != "" {
+		s.Problems = append(s.Problems, "XDP lets more VTEPs through than may send, whose packets workers drop: "+g.unsteered)
+	}
 	if g.trouble != "" {
 		s.Problems = append(s.Problems, "the last reload was refused: "+g.trouble)
 	}
@@ -158,6 +162,9 @@ func (g *Gateway) vni(index int, view *view, shown addrTexts) control.VNI {
 		v.Group = d.cfg.Group.String()
 	} else {
 		v.Remotes = shown.of(view, index)
+	}
+	for _, a := range d.cfg.Allow {
+		v.Allow = append(v.Allow, a.String())
 	}
 	for _, m := range members(d, d.cfg) {
 		v.Ports = append(v.Ports, m.name)

@@ -27,19 +27,21 @@ const (
 
 // steward is the state of that goroutine, and the one word that others leave it.
 type steward struct {
-	watched  map[uint32]bool    // remotes whose way is followed
-	followed map[netip.Addr]int // how many of them have an address
-	unused   map[uint32]bool    // remotes that no FDB entry named when evict last looked
-	evicted  time.Time          // when that was
-	unnamed  numberSet          // remotes that a change took out of a flood list or an entry
-	dismiss  time.Time          // when these may be looked for
-	built    time.Time          // of the last snapshot
-	gap      time.Duration      // to leave before the next one
-	draining bool               // a path of the last snapshot waits for the slow path to run dry
-	redrawn  bool               // a domain is not what the last snapshot has
-	requeued bool               // nor are the queues
-	repath   bool               // nor, perhaps, the ways to remotes
-	vnis     []renumbering      // VNIs that have another index than in the last snapshot
+	watched  map[uint32]bool           // remotes whose way is followed
+	followed map[netip.Addr]int        // how many of them have an address
+	unused   map[uint32]bool           // remotes that no FDB entry named when evict last looked
+	evicted  time.Time                 // when that was
+	unnamed  numberSet                 // remotes that a change took out of a flood list or an entry
+	dismiss  time.Time                 // when these may be looked for
+	built    time.Time                 // of the last snapshot
+	gap      time.Duration             // to leave before the next one
+	allow    map[uint32]*domain        // VNIs whose list may be another, see reallow
+	allowed  map[uint32][]netip.Prefix // who may send to those that have a list, as XDP has it
+	draining bool                      // a path of the last snapshot waits for the slow path to run dry
+	redrawn  bool                      // a domain is not what the last snapshot has
+	requeued bool                      // nor are the queues
+	repath   bool                      // nor, perhaps, the ways to remotes
+	vnis     []renumbering             // VNIs that have another index than in the last snapshot
 	links    map[int]linkState
 	lists    map[string]*floodList // by their numbers
 	lastList *floodList
@@ -57,7 +59,7 @@ type steward struct {
 
 func newSteward() steward {
 	return steward{redrawn: true, requeued: true, repath: true, links: map[int]linkState{}, lists: map[string]*floodList{},
-		watched: map[uint32]bool{}, followed: map[netip.Addr]int{}, evicted: time.Now(), orders: make(chan order), ended: make(chan struct{}), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
+		watched: map[uint32]bool{}, followed: map[netip.Addr]int{}, allow: map[uint32]*domain{}, allowed: map[uint32][]netip.Prefix{}, evicted: time.Now(), orders: make(chan order), ended: make(chan struct{}), asked: map[uint32]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 // startSteward publishes changes from now on, and lets the builder make some.

@@ -68,6 +68,11 @@ func (t *turn) fill() error {
 	if err != nil {
 		return err
 	}
+	if len(t.add) > 0 {
+		if err := g.order(func() (bool, error) { g.takeAllowed(); return false, nil }); err != nil {
+			return err
+		}
+	}
 	for _, d := range t.add {
 		if err := g.steer.AddVNI(d.cfg.VNI); err != nil {
 			return err

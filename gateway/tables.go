@@ -16,8 +16,15 @@ func (g *Gateway) enter(k fdb.Key, d fdb.Dest, kind fdb.Kind, s state) error {
 		return err
 	}
 	g.unname(old)
-	g.given.change(k, old, g.plane.FDB.Lookup(k), s)
+	g.noteGiven(k, old, g.plane.FDB.Lookup(k), s)
 	return nil
+}
+
+// noteGiven is given.change, after which others may be allowed to send.
+func (g *Gateway) noteGiven(k fdb.Key, old, v fdb.Value, s state) {
+	if i := k.Domain(); g.given.change(k, old, v, s) && int(i) < len(g.domains) && g.domains[i] != nil {
+		g.steward.reallow(g.domains[i].cfg.VNI, g.domains[i])
+	}
 }
 
 // keepDest returns what finds the destination of v again: the number of a remote that

@@ -66,6 +66,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, w := range s.Workers {
 		e.worker(w)
 	}
+	e.counter(verdicts, s.Refused(), "xdp", dataplane.RemoteNotAllowed.String(), "true")
 }
 
 func number(b bool) float64 {
@@ -94,6 +95,7 @@ func (e emitter) iface(i control.Interface, role, vni string) {
 	e.counter(steered, i.Steering.Redirected, i.Name, "redirected")
 	e.counter(steered, i.Steering.Passed, i.Name, "passed")
 	e.counter(steered, i.Steering.NoSocket, i.Name, "no_socket")
+	e.counter(steered, i.Steering.Refused, i.Name, "refused")
 	for _, q := range i.Queues {
 		queue := strconv.Itoa(q.Queue)
 		e.gauge(queueMode, 1, i.Name, queue, q.Mode, i.XDP)

@@ -25,7 +25,7 @@ var (
 	fellBack      = describe("mode_fallback", "Always 1; why the interface is not bound in the best mode: no_zerocopy (its driver has none, as every veth), refused (its driver offers zero-copy and did not bind), few_frames (no room in the memory), no_native (its driver has no XDP). No series for one that is.", "interface", "reason")
 	packets       = describe("packets_total", "Packets that workers took from (rx) and put on (tx) the queue's rings.", "interface", "queue", "direction")
 	bytes         = describe("bytes_total", "Bytes of these packets, from the Ethernet header on.", "interface", "queue", "direction")
-	steered       = describe("steered_packets_total", "What the XDP program did with packets: redirected to the gateway, passed to the kernel, or meant for the gateway on a queue that has no socket.", "interface", "action")
+	steered       = describe("steered_packets_total", "What the XDP program did with packets: redirected to the gateway, passed to the kernel, meant for the gateway on a queue that has no socket, or refused: from a VTEP that may not send to its VNI.", "interface", "action")
 	injected      = describe("injected_packets_total", "Outer packets that came by way of the kernel (in fragments, with IP options, on a queue without a socket) and were taken; they have verdicts too.", "interface")
 	injectedBytes = describe("injected_bytes_total", "Bytes of these packets, from the Ethernet header on.", "interface")
 	injectDrops   = describe("injected_drops_total", "Such packets that were dropped before they got a verdict: longer than a frame, more than the worker kept up with, no free frame, or, at most so many, no room in the socket.", "interface", "reason")
@@ -35,7 +35,7 @@ var (
 
 	kernelDrops = describe("kernel_events_total", "What the kernel counts for the socket (XDP_STATISTICS).", "interface", "queue", "event")
 
-	verdicts   = describe("frames_total", "Received frames by what became of them; one verdict each.", "worker", "verdict", "drop")
+	verdicts   = describe("frames_total", "Received frames by what became of them; one verdict each. The worker is xdp where XDP dropped them (remote_not_allowed).", "worker", "verdict", "drop")
 	copies     = describe("flood_copies_total", "Copies that flooding made, by what became of them.", "worker", "verdict", "drop")
 	rounds     = describe("worker_rounds_total", "Rounds in which a worker moved something.", "worker")
 	sleeps     = describe("worker_sleeps_total", "Times a worker had nothing to do and slept.", "worker")

@@ -16,14 +16,15 @@ import (
 
 // newRemote makes gw remote, which changes whom a VNI floods to.
 func newRemote() *cobra.Command {
-	c := &cobra.Command{Use: "remote", Short: "Add, remove and show the VTEPs that a VNI floods to", Args: noArgs,
+	c := &cobra.Command{Use: "remote", Short: "Add, remove and show the VTEPs that a VNI floods to, and who may send", Args: noArgs,
 		Long: `Add, remove and show the VTEPs that a VNI floods to, as gw fdb append and del of 00:00:00:00:00:00 do. What is changed
 so holds until gw stops or reads its file again (SIGHUP): the file wins.
 
   gw remote add 10.65.132.189 --vni 42
   gw remote add 10.65.132.190 --vni 42 --port 8472 --remote-vni 100     in packets to it
   gw remote del 10.65.132.189 --vni 42
-  gw remote show`,
+  gw remote show
+  gw remote allow --help                                                who may send`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	for _, v := range []struct{ verb, short string }{{"add", "Flood to one more VTEP"}, {"del", "Flood to one VTEP less"}} {
 		var t target
@@ -46,7 +47,7 @@ so holds until gw stops or reads its file again (SIGHUP): the file wins.
 		verbFlags(one, &t)
 		c.AddCommand(one)
 	}
-	c.AddCommand(newRemoteShow())
+	c.AddCommand(newRemoteShow(), newRemoteAllow())
 	return c
 }
 

@@ -58,6 +58,7 @@ func newRun() *cobra.Command {
 	f.Var(&once{text: &flags.Local6}, "local6", "outer source address over IPv6, beside one over IPv4 (default: as for --local)")
 	f.UintVar(&flags.DstPort, "dstport", flags.DstPort, "UDP port of VXLAN")
 	f.StringSliceVar(&flags.Remotes, "remote", flags.Remotes, "VTEP that gets a copy of every flooded frame; repeatable")
+	f.StringSliceVar(&flags.Allow, "allow", flags.Allow, allowUsage)
 	f.Var(&once{text: &flags.Group}, "group", "multicast group that flooded frames go to; not with --remote")
 	f.StringSliceVar(&flags.Ports, "port", flags.Ports, "existing interface to bridge, or NAME:VLAN for VLAN 1-4094 or untagged of a trunk, or to keep, strip or drop tags; repeatable")
 	f.Var(&once{text: &flags.Device}, "device", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
@@ -102,7 +103,7 @@ func (o *once) Type() string { return "string" }
 // settings makes the configuration of the flags, or of the file. tunnel names the flags of the tunnel's options.
 func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string) (*config.Config, error) {
 	// A script's empty variable must not quietly make a gateway without remotes.
-	for _, name := range []string{"config", "local", "remote", "group", "port", "device", "address", "cpus"} {
+	for _, name := range []string{"config", "local", "remote", "allow", "group", "port", "device", "address", "cpus"} {
 		if f := c.Flags().Lookup(name); f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
 			return nil, usageError{fmt.Errorf("--%s is empty (give a value, or leave it out)", name)}
 		}
@@ -110,7 +111,7 @@ func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string
 	if file == "" {
 		return config.FromFlags(flags)
 	}
-	for _, name := range append(slices.Clip(tunnel), "iface", "vni", "local", "dstport", "remote", "group", "port", "device", "no-device", "address", "mode", "workers", "poll", "cpus", "metrics", "control") {
+	for _, name := range append(slices.Clip(tunnel), "iface", "vni", "local", "dstport", "remote", "allow", "group", "port", "device", "no-device", "address", "mode", "workers", "poll", "cpus", "metrics", "control") {
 		if c.Flags().Changed(name) {
 			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
 		}

@@ -173,6 +173,9 @@ func dropsOf(s *control.Status) []dropLine {
 			d.Frames += w.Verdicts[d.Reason]
 			d.Copies += w.Copies[d.Reason]
 		}
+		if v == dataplane.RemoteNotAllowed {
+			d.Frames += s.Refused()
+		}
 		if d.Frames+d.Copies == 0 {
 			continue
 		}

@@ -149,6 +149,9 @@ func printVerdicts(w io.Writer, s control.Status) {
 			frames += worker.Verdicts[v.String()]
 			copies += worker.Copies[v.String()]
 		}
+		if v == dataplane.RemoteNotAllowed {
+			frames += s.Refused()
+		}
 		if frames+copies > 0 {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", v, frames, copies, v.Sentence())
 		}

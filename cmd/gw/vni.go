@@ -53,7 +53,7 @@ func newVNIAdd() *cobra.Command {
 	f.Bool("learning", true, "learn where addresses are")
 	f.String("ageing", "", "how long an address is remembered unused, such as 300s; 0s for ever")
 	f.Uint32("maxaddress", 0, "most entries, 0 for no limit (default 100000)")
-	flooding, neighbours := floodingFlags(c), neighFlags(c)
+	flooding, neighbours, allow := floodingFlags(c), neighFlags(c), allowFlag(c)
 	_, options := tunnelFlags(f)
 	t.flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -109,6 +109,7 @@ func newVNIAdd() *cobra.Command {
 			return usageError{fmt.Errorf("vni add: %w", err)}
 		}
 		neighbours(v)
+		allow(v)
 		if len(tunnel) > 0 {
 			v["tunnel"] = tunnel
 		}
