@@ -48,6 +48,7 @@ type allowances struct {
 	all  map[string]*allowList
 	of   map[uint32]*allowList // by VNI, nil for anyone
 	vnis map[uint32]bool       // that are ours
+	met  map[uint32]bool       // VNIs that have, or had, a list, and a place in refusals
 }
 
 // Allow says who may send to some VNIs, at once: VTEPs whose address is in one of the
@@ -80,6 +81,9 @@ func (u *Underlay) Allow(from map[uint32][]netip.Prefix) error {
 				errs = append(errs, fmt.Errorf("allow VTEPs of VNI %d: %w", vni, withCure(err)))
 			}
 		}
+		if list == nil && !u.allow.vnis[vni] {
+			errs = append(errs, u.forgetRefusals(vni))
+		}
 		if old != nil {
 			if old.users--; old.users == 0 {
 				gone = append(gone, old)
@@ -103,9 +107,12 @@ func (u *Underlay) list(vni uint32, prefixes []netip.Prefix) (*allowList, error)
 	if prefixes == nil {
 		return nil, nil
 	}
-	zeros := make([]uint64, ebpf.MustPossibleCPU())
-	if err := u.allow.maps.refusals.Update(vni, zeros, ebpf.UpdateNoExist); err != nil && !errors.Is(err, ebpf.ErrKeyExist) {
-		return nil, withCure(err)
+	if !u.allow.met[vni] {
+		zeros := make([]uint64, ebpf.MustPossibleCPU())
+		if err := u.allow.maps.refusals.Put(vni, zeros); err != nil {
+			return nil, withCure(err)
+		}
+		u.allow.met[vni] = true
 	}
 	keys, err := allowedKeys(prefixes)
 	if err != nil {
@@ -197,15 +204,28 @@ func (u *Underlay) Refusals(vni uint32) (sum uint64, err error) {
 	if u.owned == nil {
 		return 0, fmt.Errorf("count refusals of VNI %d: %w", vni, os.ErrClosed)
 	}
+	if !u.allow.met[vni] {
+		return 0, nil
+	}
 	var cpus []uint64
 	if err := u.allow.maps.refusals.Lookup(vni, &cpus); err != nil {
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return 0, nil // it never had a list
-		}
 		return 0, fmt.Errorf("count refusals of VNI %d: %w", vni, withCure(err))
 	}
 	for _, n := range cpus {
 		sum += n
 	}
 	return sum, nil
+}
+
+// forgetRefusals makes the count of a VNI that is no more 0, and gives its place back where no list
+// waits for it to come again. Under u.mu.
+func (u *Underlay) forgetRefusals(vni uint32) error {
+	switch {
+	case !u.allow.met[vni]:
+		return nil
+	case u.allow.of[vni] != nil:
+		return withCure(u.allow.maps.refusals.Put(vni, make([]uint64, ebpf.MustPossibleCPU())))
+	}
+	delete(u.allow.met, vni)
+	return withCure(u.allow.maps.refusals.Delete(vni))
 }

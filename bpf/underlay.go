@@ -110,7 +110,7 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 		vnis:    objs.Vnis,
 		filter:  objs.Leftover,
 		filter6: objs.Leftover6,
-		allow:   allowances{all: map[string]*allowList{}, of: map[uint32]*allowList{}, vnis: map[uint32]bool{}},
+		allow:   allowances{all: map[string]*allowList{}, of: map[uint32]*allowList{}, vnis: map[uint32]bool{}, met: map[uint32]bool{}},
 	}
 	u.allow.maps.allowed, u.allow.maps.refusals = objs.Allowed, objs.Refusals
 	return u, nil
@@ -162,7 +162,7 @@ func (u *Underlay) DeleteVNI(vni uint32) error {
 	err := u.delete(u.vnis, vni)
 	if err == nil {
 		delete(u.allow.vnis, vni)
-		err = u.delete(u.allow.maps.refusals, vni)
+		err = u.forgetRefusals(vni)
 	}
 	if err != nil {
 		return fmt.Errorf("delete VNI %d: %w", vni, err)

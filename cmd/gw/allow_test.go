@@ -158,6 +158,14 @@ func TestAllow(t *testing.T) {
 		}
 	}
 	checkVerdicts(t, b.vtep)
+	for _, want := range []string{
+		fmt.Sprintf(`gw_frames_total{drop="true",verdict="remote_not_allowed",worker="xdp"} %d`, b.total),
+		fmt.Sprintf(`gw_interface_dropped_frames_total{direction="rx",interface="ens18",verdict="remote_not_allowed",vni=""} %d`, b.total),
+	} {
+		if text := string(scrape(t, b.host)); !strings.Contains(text, want+"\n") {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
 
 	// The file wins over verbs; without a list all is as before.
 	output(t, b.host, "remote", "allow", "add", "10.65.133.0/24", "--vni", "42")

@@ -276,11 +276,28 @@ func TestEndpointsInFile(t *testing.T) {
 	shown(`"10.65.132.188",{"dst":"10.65.132.188","port":8472},"10.65.132.189"`)
 	g.reload("nothing changed")
 
+	watch, err := g.client.WatchFDB(testContext(t))
+	must(t, err)
+	defer watch.Close()
+	told := func(want string) {
+		t.Helper()
+		e, err := watch.Next()
+		must(t, err)
+		if e.String() != want {
+			t.Errorf("told of %q, want %q", e, want)
+		}
+	}
 	output(t, g.host, "remote", "add", "10.65.132.189", "--vni", "42", "--port", "8472", "--remote-vni", "7")
+	told("00:00:00:00:00:00 dev gw42 dst 10.65.132.189 port 8472 vni 7 via ens18 self permanent")
+	output(t, g.host, "fdb", "replace", "02:00:00:00:00:f1", "dev", "gw42", "dst", "10.65.132.189", "port", "8473", "static")
+	told("02:00:00:00:00:f1 dev gw42 dst 10.65.132.189 port 8473 self static")
+	output(t, g.host, "fdb", "replace", "02:00:00:00:00:f1", "dev", "gw42", "dst", "10.65.132.189", "port", "8472", "vni", "100", "static")
+	told("02:00:00:00:00:f1 dev gw42 dst 10.65.132.189 port 8472 vni 100 self static")
 	refuses(t, g.host, 1, "remote add 10.65.132.189 --vni 42 --port 8472 --remote-vni 7", "10.65.132.189 port 8472 vni 7 is a remote of vni 42 already")
 	refuses(t, g.host, 1, "remote del 10.65.132.189 --vni 42 --port 8472", "10.65.132.189 port 8472 is no remote of vni 42")
 	refuses(t, g.host, 2, "remote add 10.65.132.189 --vni 42 --remote-vni 16777216", "out of range")
 	output(t, g.host, "remote", "del", "10.65.132.189", "--vni", "42")
+	told("Deleted 00:00:00:00:00:00 dev gw42 dst 10.65.132.189 via ens18 self permanent")
 	output(t, g.host, "fdb", "append", zeroMAC.String(), "dev", "gw42", "dst", "10.65.132.190", "vni", "8")
 	want("zero 188 permanent", "zero 188 port 8472 permanent", "zero 189 port 8472 vni 7 permanent", "zero 190 vni 8 permanent", "f1 189 port 8472 vni 100 static")
 	shown(`"10.65.132.188",{"dst":"10.65.132.188","port":8472},{"dst":"10.65.132.189","port":8472,"vni":7},{"dst":"10.65.132.190","vni":8}`)
