@@ -52,9 +52,9 @@ type allowances struct {
 }
 
 // Allow says who may send to some VNIs, at once: VTEPs whose address is in one of the
-// prefixes, nobody where that list is empty, or anyone where it is nil, as it is at first. Packets of others are dropped and
-// counted. A packet that comes meanwhile is judged by the old list or by the new one, which holds
-// for AddVNI as well.
+// prefixes, nobody where that list is empty, or anyone where it is nil, as it is at first. Packets
+// of others are dropped and counted. A packet that comes meanwhile is judged by the old list or by
+// the new one, which holds for AddVNI as well.
 //
 // The error says of which VNIs a list could not be made: there anyone may send. It takes some
 // milliseconds where a list goes. IPv4 is ::ffff:0:0/96 here, so a prefix of IPv6 that has that
@@ -73,16 +73,9 @@ func (u *Underlay) Allow(from map[uint32][]netip.Prefix) error {
 			errs = append(errs, fmt.Errorf("allow VTEPs of VNI %d: %w", vni, err))
 		}
 		old := u.allow.of[vni]
-		if u.allow.of[vni] = list; list == nil {
-			delete(u.allow.of, vni)
-		}
-		if u.allow.vnis[vni] {
-			if err := u.vnis.Put(vni, u.allow.value(vni)); err != nil {
-				errs = append(errs, fmt.Errorf("allow VTEPs of VNI %d: %w", vni, withCure(err)))
-			}
-		}
-		if list == nil && !u.allow.vnis[vni] {
-			errs = append(errs, u.forgetRefusals(vni))
+		if err := u.assign(vni, list); err != nil {
+			errs = append(errs, fmt.Errorf("allow VTEPs of VNI %d: %w", vni, err))
+			old = list // which nobody looks at
 		}
 		if old != nil {
 			if old.users--; old.users == 0 {
@@ -92,6 +85,27 @@ func (u *Underlay) Allow(from map[uint32][]netip.Prefix) error {
 	}
 	u.removeLists(gone)
 	return errors.Join(errs...)
+}
+
+// assign has a VNI look at a list, nil for none; where that fails it goes on with the one it has.
+func (u *Underlay) assign(vni uint32, list *allowList) error {
+	was := u.allow.of[vni]
+	if u.allow.of[vni] = list; list == nil {
+		delete(u.allow.of, vni)
+	}
+	if !u.allow.vnis[vni] {
+		if list == nil {
+			return u.forgetRefusals(vni)
+		}
+		return nil
+	}
+	err := u.vnis.Put(vni, u.allow.value(vni))
+	if err != nil && was != nil {
+		u.allow.of[vni] = was
+	} else if err != nil {
+		delete(u.allow.of, vni)
+	}
+	return withCure(err)
 }
 
 func (a *allowances) value(vni uint32) vniValue {

@@ -83,10 +83,16 @@ func (g *Gateway) takeAllowed() {
 	if len(next) == 0 {
 		return
 	}
+	for vni, list := range s.untaken {
+		if _, newer := next[vni]; !newer {
+			next[vni] = list
+		}
+	}
+	s.untaken = nil
 	err := g.steer.Allow(next)
 	why := ""
 	if err != nil {
-		why = err.Error()
+		why, s.untaken = err.Error(), next
 		g.log.Warn("XDP lets more VTEPs through than may send; workers drop what they send", "err", err)
 	}
 	if why != g.unsteered {

@@ -36,6 +36,7 @@ type steward struct {
 	built    time.Time                 // of the last snapshot
 	gap      time.Duration             // to leave before the next one
 	allow    map[uint32]*domain        // VNIs whose list may be another, see reallow
+	untaken  map[uint32][]netip.Prefix // lists that XDP did not take, for the next time
 	allowed  map[uint32][]netip.Prefix // who may send to those that have a list, as XDP has it
 	draining bool                      // a path of the last snapshot waits for the slow path to run dry
 	redrawn  bool                      // a domain is not what the last snapshot has

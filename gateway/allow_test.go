@@ -1,0 +1,44 @@
+package gateway
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"vxgw/control"
+)
+
+// Where XDP does not take a list, workers have it all the same, the status says so, and XDP is asked
+// again.
+func TestAllowWithoutXDP(t *testing.T) {
+	b := newBed(t)
+	must(t, b.g.AddAllowed(control.AllowChange{VNI: 42, Who: "remotes"}))
+	said := func() string { return strings.Join(b.g.Status().Problems, "; ") }
+	const problem = "XDP lets more VTEPs through than may send"
+	if p := said(); strings.Contains(p, problem) {
+		t.Fatal(p)
+	}
+	must(t, b.g.order(func() (bool, error) {
+		b.g.steward.untaken = map[uint32][]netip.Prefix{7: {netip.MustParsePrefix("2001:db8::/32")}} // which it refuses
+		return false, nil
+	}))
+	must(t, b.g.AddAllowed(control.AllowChange{VNI: 42, Who: "10.9.0.0/16"}))
+	if p := said(); !strings.Contains(p, problem) || !strings.Contains(p, "VNI 7") {
+		t.Errorf("problems: %s", p)
+	}
+	must(t, b.g.order(func() (bool, error) {
+		b.g.steward.untaken[7] = nil
+		return false, nil
+	}))
+	must(t, b.g.DeleteAllowed(control.AllowChange{VNI: 42, Who: "10.9.0.0/16"}))
+	if p := said(); strings.Contains(p, problem) {
+		t.Errorf("problems: %s", p)
+	}
+	if d := b.g.plane.Snapshot().Domains[0]; d.Allow == nil {
+		t.Error("workers have no list")
+	}
+	must(t, b.g.AllowAnyone(control.VNIName{VNI: 42}))
+	if d := b.g.plane.Snapshot().Domains[0]; d.Allow != nil {
+		t.Error("workers have a list")
+	}
+}
