@@ -196,6 +196,49 @@ func TestAllowedLists(t *testing.T) {
 	}
 }
 
+// The same over IPv6, whose prefixes have no part in IPv4.
+func TestAllowed6(t *testing.T) {
+	u, _ := withSockets(t)
+	u.allowOne(t, 42, prefixes("2001:db8::/64", "fe80::2/128", "10.0.0.0/8"))
+	from6 := func(src string) []byte { return set6(22, netip.MustParseAddr(src).AsSlice()...) }
+	refused := uint64(0)
+	for src, want := range map[string]uint32{
+		"2001:db8::2": xdpRedirect, "2001:db8::ffff:0:0:1": xdpRedirect, "2001:db8:0:1::": xdpDrop, "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff": xdpDrop,
+		"fe80::2": xdpRedirect, "fe80::3": xdpDrop, "fe80::1:0:0:2": xdpDrop,
+	} {
+		if got := u.verdict(t, from6(src)); got != want {
+			t.Errorf("from %s: verdict %d, want %d", src, got, want)
+		}
+		if want == xdpDrop {
+			refused++
+		}
+	}
+	if got := u.verdict(t, from(netip.MustParseAddr("10.1.2.3"), 42)); got != xdpRedirect {
+		t.Errorf("over IPv4: verdict %d", got)
+	}
+	if n, err := u.Refusals(42); n != refused || err != nil {
+		t.Errorf("%d refusals, want %d: %v", n, refused, err)
+	}
+	// What the filter is given here begins at the IP header, and is read as UDP all the same: what it takes for a
+	// VXLAN header is the first half of the source address.
+	p := good6()
+	binary.BigEndian.PutUint16(p[16:], testPort)
+	copy(p[22:], []byte{8, 0, 0, 0, 0, 0, 42, 0})
+	for list, want := range map[string]uint32{"800:0:0:2a00::2/128": uint32(len(p) - 14), "800:0:0:2a00::3/128": 0} {
+		u.allowOne(t, 42, prefixes(list))
+		if n, _, err := u.filter6.Test(p); n != want || err != nil {
+			t.Errorf("the filter keeps %d bytes, want %d: %v", n, want, err)
+		}
+	}
+	if n, err := u.Counters(); n.Late != 1 || err != nil {
+		t.Errorf("%d datagrams refused late: %v", n.Late, err)
+	}
+	u.allowOne(t, 42, prefixes("2001:db8::/32"))
+	if got := u.verdict(t, good()); got != xdpDrop {
+		t.Errorf("over IPv4, which is not on the list: verdict %d", got)
+	}
+}
+
 // While lists take turns, who is in both is never dropped, and who is in neither never passes.
 func TestAllowedSwap(t *testing.T) {
 	u, _ := withSockets(t)
