@@ -39,9 +39,13 @@ func (w *Worker) meet(src, vni uint32) bool {
 	if index == NoDomain || slices.Contains(w.snap.Locals, addr) || slices.Contains(w.snap.Martians, addr) {
 		return false
 	}
+	d := w.snap.Domains[index]
+	if d.Allow != nil && !d.Allow.has(addr) {
+		return false
+	}
 	number, known := w.plane.Remotes.find(addr)
 	if known {
-		w.remember(addr, w.snap.Domains[index], number)
+		w.remember(addr, d, number)
 	}
 	return known
 }
