@@ -22,8 +22,9 @@ import (
 // that another can see.
 type Config struct {
 	Underlay Underlay `yaml:"underlay" json:"underlay"`
-	// Tunnel is the default of every VNI of a file. Once a Config is
-	// decoded each VNI carries its own whole Tunnel: read that one.
+	// Tunnel is the default of every VNI of a file.
+	//
+	// Once a Config is decoded each VNI carries its own whole Tunnel: read that one.
 	Tunnel Tunnel `yaml:"tunnel" json:"tunnel"`
 	// Remotes is the default of every VNI of a file that has no group, so that
 	// thousands of VNIs need not repeat, nor keep, the same list. Default none.
@@ -39,12 +40,11 @@ type Config struct {
 type Underlay struct {
 	// Iface is its name. Required.
 	Iface string `yaml:"iface" json:"iface"`
-	// Local is the outer source address, of either family. Default (the zero
-	// Addr): the interface's first global address, which is what most hosts have
+	// Local is the outer source address, of either family. Default: the interface's first global address, which is what most hosts have
 	// one of; and over IPv6 its link-local one for what is of the link.
 	Local netip.Addr `yaml:"local" json:"local,omitzero"`
-	// Local6 is that over IPv6 where Local is IPv4, for remotes of both families.
-	// Default as with Local.
+	// Local6 is that over IPv6 where local is IPv4, for remotes of both families.
+	// Default as with local.
 	Local6 netip.Addr `yaml:"local6" json:"local6,omitzero"`
 	// DstPort is the UDP port, ours and the remotes'. Default 4789, which
 	// IANA assigned (RFC 7348 section 8); the kernel's own default is 8472.
@@ -117,13 +117,14 @@ type VNI struct {
 	// 5; 0 is left to those who mean "none" by it). Required.
 	VNI uint32 `yaml:"vni" json:"vni"`
 	// Group is the multicast group for BUM frames, IPv4 or IPv6. Default none. Not
-	// beside Remotes: a flooded frame would arrive twice.
+	// beside remotes: a flooded frame would arrive twice.
 	Group netip.Addr `yaml:"group" json:"group,omitzero"`
 	// Remotes are the VTEPs that get a copy of each BUM frame. Default: those of
-	// the whole file; with none, only VTEPs that speak first are known. Equal
-	// lists may share their memory: replace one, never change it.
+	// the whole file; with none, only VTEPs that speak first are known.
+	//
+	// Equal lists may share their memory: replace one, never change it.
 	Remotes []Remote `yaml:"remotes" json:"remotes"`
-	// Device is the interface to make for the host itself, nil for none.
+	// Device is the interface to make for the host itself, null for none.
 	// Default: one, called gw<VNI>, where no port is given. A VNI that has
 	// neither, by device: null, waits for ports to be added.
 	Device *Device `yaml:"device" json:"device"`
@@ -139,12 +140,13 @@ type VNI struct {
 	// MaxAddress is the most entries the domain may have. Default 100000, so
 	// that one domain cannot fill the table for all; 0 is no limit of its own.
 	MaxAddress uint32 `yaml:"maxaddress" json:"maxaddress"`
-	// Flood, BcastFlood and MCastFlood let frames be flooded to unicast addresses that
-	// the FDB does not have, to broadcast, and to other groups. Off, such frames are
-	// dropped, from ports and from tunnels. Default on. The names are those of
-	// bridge(8), which has them per port.
-	Flood      bool `yaml:"flood" json:"flood"`
+	// Flood lets frames be flooded to unicast addresses that the FDB does not have.
+	// Off, such frames are dropped, from ports and from tunnels. Default on. It and
+	// the next two have the names of bridge(8), which has them per port.
+	Flood bool `yaml:"flood" json:"flood"`
+	// BcastFlood lets frames to broadcast be flooded. Default on.
 	BcastFlood bool `yaml:"bcast_flood" json:"bcast_flood"`
+	// MCastFlood lets frames to other groups be flooded. Default on.
 	MCastFlood bool `yaml:"mcast_flood" json:"mcast_flood"`
 	// Storm limits what is flooded, class by class. Default no limits, as in the kernel.
 	Storm Storm `yaml:"storm" json:"storm"`
@@ -172,8 +174,9 @@ type VNI struct {
 	Allow Allow `yaml:"allow,omitempty" json:"allow,omitempty"`
 	// FDB are static entries, which learning never moves. Default none.
 	FDB []Static `yaml:"fdb,omitempty" json:"fdb,omitempty"`
-	// Tunnel overrides the file's tunnel section, key by key. In a decoded
-	// Config it is whole.
+	// Tunnel overrides the file's tunnel section, key by key.
+	//
+	// In a decoded Config it is whole.
 	Tunnel Tunnel `yaml:"tunnel" json:"tunnel"`
 }
 
@@ -197,17 +200,19 @@ type Metrics struct {
 
 // Control is the API.
 type Control struct {
-	// Path of the unix socket. Default (empty): the path that netdev.PathsFor
-	// gives for the underlay, which differs per network namespace.
+	// Path of the unix socket. Default /run/gw/<iface>.sock, in network namespaces
+	// other than the first with the namespace's number before <iface>.
+	//
+	// Empty is that path, which netdev.PathsFor gives.
 	Path string `yaml:"path,omitempty" json:"path,omitempty"`
 }
 
 // Log says what is logged, and how.
 type Log struct {
-	// Format is auto, text or json. Default auto: text on a terminal, JSON
+	// Format of each line: auto, text or json. Default auto: text on a terminal, JSON
 	// for the machine that reads it otherwise.
 	Format string `yaml:"format" json:"format"`
-	// Level is debug, info, warn or error. Default info.
+	// Level from which on lines are written: debug, info, warn or error. Default info.
 	Level string `yaml:"level" json:"level"`
 }
 

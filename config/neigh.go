@@ -8,16 +8,15 @@ import (
 
 // Neighbour is an entry of the neighbour table that is there from the start, and that what is seen in traffic never moves.
 type Neighbour struct {
-	IP  netip.Addr `yaml:"ip" json:"ip"`
-	MAC MAC        `yaml:"mac" json:"mac"`
+	// IP is the address, of either family. Required.
+	IP netip.Addr `yaml:"ip" json:"ip"`
+	// MAC is the host's unicast address. Required.
+	MAC MAC `yaml:"mac" json:"mac"`
 	// VLAN is that of the tag that the host's frames have in the overlay, 1-4094. Default 0: none.
 	VLAN uint16 `yaml:"vlan,omitempty" json:"vlan,omitempty"`
 	// Router has advertisements on its behalf say that it is a router (IPv6). Default off.
 	Router bool `yaml:"router,omitempty" json:"router,omitempty"`
 }
-
-// maxVLAN is the greatest ID of a VLAN (IEEE 802.1Q; 4095 is reserved).
-const maxVLAN = 4094
 
 func (v *VNI) checkNeigh(path string) *problem {
 	if a := time.Duration(v.NeighAgeing); a < 0 || a%time.Second != 0 || a > mostSeconds*time.Second {
@@ -36,8 +35,8 @@ func (v *VNI) checkNeigh(path string) *problem {
 		if n.MAC == (MAC{}) || n.MAC[0]&1 != 0 {
 			return wrong(at, "vni %d: neigh entry %s: %s is not a unicast address (give mac)", v.VNI, n.IP, n.MAC)
 		}
-		if n.VLAN > maxVLAN {
-			return wrong(at, "vni %d: neigh entry %s: vlan %d is out of range (give 1-%d, or leave it out)", v.VNI, n.IP, n.VLAN, maxVLAN)
+		if n.VLAN > MaxVLAN {
+			return wrong(at, "vni %d: neigh entry %s: vlan %d is out of range (give 1-%d, or leave it out)", v.VNI, n.IP, n.VLAN, MaxVLAN)
 		}
 		if first[place{n.IP, n.VLAN}] {
 			return wrong(at, "vni %d: neigh entry %s is given twice (leave one out)", v.VNI, n.IP)

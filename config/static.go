@@ -28,10 +28,15 @@ type Static struct {
 
 // staticSettings is a Static as it is written.
 type staticSettings struct {
-	MAC  MAC        `yaml:"mac" json:"mac"`
-	Dst  netip.Addr `yaml:"dst" json:"dst,omitzero"`
-	Port portWord   `yaml:"port,omitempty" json:"port,omitempty"`
-	VNI  uint32     `yaml:"vni,omitempty" json:"vni,omitempty"`
+	// MAC is the unicast address. Required.
+	MAC MAC `yaml:"mac" json:"mac"`
+	// Dst is the VTEP behind which the address lives; it or port is required.
+	Dst netip.Addr `yaml:"dst" json:"dst,omitzero"`
+	// Port is the port or the device behind which the address lives, one of this VNI; beside dst
+	// the UDP port of packets to it, by default underlay.dstport.
+	Port portWord `yaml:"port,omitempty" json:"port,omitempty"`
+	// VNI is in the VXLAN header of packets to dst. Default: that of the bridge domain.
+	VNI uint32 `yaml:"vni,omitempty" json:"vni,omitempty"`
 }
 
 // portWord is the name of an interface, or the number of a UDP port.

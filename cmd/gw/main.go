@@ -76,7 +76,7 @@ gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw stat
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help lists the flags)", err, c.CommandPath())}
 	})
-	root.AddCommand(run, newStatus(), newStats(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newMan(), newVersion())
+	root.AddCommand(run, newStatus(), newStats(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newConfig(), newReference(), newMan(), newVersion())
 	return root
 }
 

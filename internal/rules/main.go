@@ -41,7 +41,7 @@ var imports = map[string][]string{
 	"internal/lab": {"internal/ethtool"},
 	"deploy":       {},
 
-	"internal/rules": {},
+	"internal/rules": {}, "internal/describe": {},
 	"internal/vmlab": {"internal/lab"}, "internal/vmlab/guest": {"internal/vmlab"},
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":         {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
