@@ -43,7 +43,7 @@ test:
 	fi
 
 vmlab:
-	$(GO) test -tags vmlab -v -count 1 -parallel 2 -timeout 15m ./internal/vmlab
+	$(GO) test -tags vmlab -v -count 1 -parallel 2 -timeout 30m ./internal/vmlab
 
 test-arm64:
 	.ci/arm64
