@@ -55,6 +55,7 @@ lint:
 	$(GO) run ./internal/rules
 
 generate:
+	$(GO) generate ./config
 	$(GO) generate ./...
 
 check-bpf:

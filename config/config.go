@@ -116,8 +116,9 @@ type VNI struct {
 	// VNI is the network identifier, 1-16777215 (24 bits, RFC 7348 section
 	// 5; 0 is left to those who mean "none" by it). Required.
 	VNI uint32 `yaml:"vni" json:"vni"`
-	// Group is the multicast group for BUM frames, IPv4 or IPv6. Default none. Not
-	// beside remotes: a flooded frame would arrive twice.
+	// Group is the multicast group for BUM frames, IPv4 or IPv6. Default none.
+	// Remotes beside it are for VTEPs that are not in the group: one that is would get
+	// each flooded frame twice.
 	Group netip.Addr `yaml:"group" json:"group,omitzero"`
 	// Remotes are the VTEPs that get a copy of each BUM frame. Default: those of
 	// the whole file; with none, only VTEPs that speak first are known.

@@ -74,7 +74,7 @@ var descriptions = map[string]string{
 	"VNI.Device":            "Device is the interface to make for the host itself, null for none. Default: one, called gw<VNI>, where no port is given. A VNI that has neither, by device: null, waits for ports to be added.",
 	"VNI.FDB":               "FDB are static entries, which learning never moves. Default none.",
 	"VNI.Flood":             "Flood lets frames be flooded to unicast addresses that the FDB does not have. Off, such frames are dropped, from ports and from tunnels. Default on. It and the next two have the names of bridge(8), which has them per port.",
-	"VNI.Group":             "Group is the multicast group for BUM frames, IPv4 or IPv6. Default none. Not beside remotes: a flooded frame would arrive twice.",
+	"VNI.Group":             "Group is the multicast group for BUM frames, IPv4 or IPv6. Default none. Remotes beside it are for VTEPs that are not in the group: one that is would get each flooded frame twice.",
 	"VNI.Learning":          "Learning takes source addresses into the FDB. Default on, as in the kernel; off where a controller writes every entry.",
 	"VNI.MCastFlood":        "MCastFlood lets frames to other groups be flooded. Default on.",
 	"VNI.MaxAddress":        "MaxAddress is the most entries the domain may have. Default 100000, so that one domain cannot fill the table for all; 0 is no limit of its own.",

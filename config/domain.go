@@ -58,9 +58,6 @@ func (v *VNI) checkGroup(path string, u *Underlay) *problem {
 	if !v.Group.IsValid() {
 		return nil
 	}
-	if len(v.Remotes) > 0 {
-		return wrong(path+".group", "vni %d has a group and remotes (give one of them; VTEPs that speak first are learned)", v.VNI)
-	}
 	if why := badGroup(v.Group, u); why != "" {
 		return wrong(path+".group", "vni %d: group %s %s", v.VNI, v.Group, why)
 	}

@@ -85,8 +85,6 @@ func TestFromFlagsBad(t *testing.T) {
 		{with(func(f *Flags) { f.Addresses = []string{"10.0.0.1"} }), `--address: "10.0.0.1" has no prefix length (give one like 10.0.0.1/24)`},
 		{with(func(f *Flags) { f.Addresses, f.Ports = []string{"10.0.0.1/8"}, []string{"a"} }),
 			"--address 10.0.0.1/8 needs a device (add --device gw42)"},
-		{with(func(f *Flags) { f.Group, f.Remotes = "224.1.1.1", []string{"10.0.0.1"} }),
-			"vni 42 has a group and remotes (give one of them; VTEPs that speak first are learned)"},
 		{with(func(f *Flags) { f.Ports = []string{"u"} }), "vni 42: port u is the underlay already (an interface has one use)"},
 		{with(func(f *Flags) { f.Ports = []string{"a:b"} }), `--port: port "a": "b" is no VLAN (give 1-4094, untagged, keep, strip or drop)`},
 	}

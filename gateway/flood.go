@@ -17,8 +17,8 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 	switch {
 	case c.Dev != name:
 		return false, fmt.Errorf("%s is a port (the flood list is that of dev %s)", c.Dev, name)
-	case d.cfg.Group.IsValid():
-		return false, fmt.Errorf("%s floods to the multicast group %s and has no list of VTEPs (give it --remote in place of --group)", name, d.cfg.Group)
+	case c.Dst.IsValid() && c.Dst == d.cfg.Group:
+		return false, fmt.Errorf("%s is the group of %s, which floods to it as long as it is (gw vni del, and add)", c.Dst, name)
 	case verb == "del":
 		return g.unflood(d, c)
 	case verb == "add" && len(list) > 0:
@@ -42,8 +42,8 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 // unflood takes the destination that c names from the flood list, or all.
 func (g *Gateway) unflood(d *domain, c *control.FDBChange) (publish bool, err error) {
 	list := d.plane.FloodRemotes
-	if !c.Dst.IsValid() && len(list) > 0 {
-		g.setFlood(d, nil, nil)
+	if kept := d.grouped(); !c.Dst.IsValid() && len(list) > kept {
+		g.setFlood(d, slices.Clone(list[:kept]), slices.Clone(d.flood.remotes[:kept]))
 		return true, nil
 	}
 	n, known := g.plane.Remotes.FindEndpoint(endpoint(g.dst(d, c)))
@@ -52,6 +52,14 @@ func (g *Gateway) unflood(d *domain, c *control.FDBChange) (publish bool, err er
 		return true, nil
 	}
 	return false, fmt.Errorf("%w in the flood list of %s (gw fdb show lists those there are)", control.ErrNotFound, d.cfg.DomainName())
+}
+
+// grouped is how many destinations of the flood list are a group: 0, or 1, the first.
+func (d *domain) grouped() int {
+	if d.cfg.Group.IsValid() {
+		return 1
+	}
+	return 0
 }
 
 // setFlood gives d another flood list from the next snapshot on.

@@ -173,12 +173,12 @@ type floodList struct {
 	remotes []config.Remote
 }
 
-// floodList numbers the group or the remotes of a configuration. Equal lists share
+// floodList numbers the group and the remotes of a configuration. Equal lists share
 // their memory, over domains and snapshots.
 func (g *Gateway) floodList(v *config.VNI) (*floodList, error) {
 	all := v.Remotes
 	if v.Group.IsValid() {
-		all = []config.Remote{{Dst: v.Group}}
+		all = append([]config.Remote{{Dst: v.Group}}, all...)
 	}
 	if last := g.steward.lastList; last != nil && len(all) > 1 && len(all) == len(last.remotes) && &all[0] == &last.remotes[0] {
 		return last, nil

@@ -62,9 +62,7 @@ func (g *Gateway) running() *config.Config {
 // settings is the configuration of d as it is now. Who calls it holds asking.
 func (d *domain) settings() config.VNI {
 	v := *d.cfg
-	if !v.Group.IsValid() {
-		v.Remotes = d.flood.remotes
-	}
+	v.Remotes = d.flood.remotes[d.grouped():]
 	return v
 }
 

@@ -158,10 +158,9 @@ func (g *Gateway) vni(index int, view *view, shown addrTexts) control.VNI {
 	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: g.plane.FDB.DomainLen(uint16(index))}
 	counts := entry(view.ledger.Domains, index)
 	v.Traffic, v.Dropped = control.Traffic(counts.Traffic), counts.Dropped
+	v.Remotes = shown.of(view, index)
 	if d.cfg.Group.IsValid() {
-		v.Group = d.cfg.Group.String()
-	} else {
-		v.Remotes = shown.of(view, index)
+		v.Group, v.Remotes = d.cfg.Group.String(), v.Remotes[min(1, len(v.Remotes)):]
 	}
 	for _, a := range d.cfg.Allow {
 		v.Allow = append(v.Allow, a.String())

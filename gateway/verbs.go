@@ -96,7 +96,7 @@ func (g *Gateway) AddRemote(c control.RemoteChange) error {
 		if err := change.Check("append"); err != nil {
 			return false, err
 		}
-		if to := g.dst(d, change); slices.Contains(d.flood.remotes, to) {
+		if to := g.dst(d, change); slices.Contains(d.flood.remotes[d.grouped():], to) {
 			return false, control.Clash(fmt.Sprintf("%s is a remote of vni %d already", to, c.VNI))
 		}
 		return g.changeFlood("append", d, change)

@@ -231,7 +231,6 @@ func TestBadAddresses(t *testing.T) {
 	refuse(t, h, []refusal{
 		{name: "group not multicast", args: on("--group", "10.1.1.1"), status: 2, want: []string{"group 10.1.1.1", "not multicast", "224.1.1.1"}},
 		{name: "group of this link only", args: on("--group", "224.0.0.1"), status: 2, want: []string{"group 224.0.0.1"}},
-		{name: "group and remote", args: on("--group", "224.1.1.1", "--remote", "10.65.132.188"), status: 2, want: []string{"vni 42", "group and remotes"}},
 		{name: "group no address", args: on("--group", "224.1.1"), status: 2, want: []string{"--group", "224.1.1"}},
 		{name: "remote no address", args: on("--remote", "10.65.132.300"), status: 2, want: []string{"--remote", "10.65.132.300"}},
 		{name: "remote a name", args: on("--remote", "node2.example"), status: 2, want: []string{"--remote", "node2.example"}},

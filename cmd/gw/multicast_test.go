@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -175,4 +178,96 @@ func checkNoMoreGroup(t *testing.T, s *segment, ends []end) {
 			t.Errorf("a frame to %s still goes to the group", p.inner.dst)
 		}
 	}
+}
+
+// A VTEP that is not in the group gets its copy too, from gw as from the kernel's device, of which the group is one
+// destination of several.
+func TestGroupAndRemote(t *testing.T) {
+	t.Parallel()
+	for _, who := range []string{"gw", "kernel"} {
+		t.Run(who, func(t *testing.T) {
+			s := newSegment(t)
+			member := s.kernel(t, 1, lab.VXLANConfig{Group: group})
+			other := s.kernel(t, 2, lab.VXLANConfig{Remote: s.under[0]})
+			var first end
+			stop := func() {}
+			if who == "gw" {
+				g, e := s.gw(t, 0, "--group", group.String())
+				first, stop = e, g.stop
+				zero := "00:00:00:00:00:00 dev gw42 dst "
+				for _, line := range []string{"append " + zero + s.under[2].String(), "append " + zero + s.under[2].String()} {
+					output(t, g.host, g.with(append([]string{"fdb"}, strings.Fields(line)...)...)...)
+				}
+				g.awaitFDB(zero+group.String()+" via ens18 self permanent", zero+s.under[2].String()+" via ens18 self permanent")
+				if v := g.status().VNIs[0]; v.Group != group.String() || !slices.Equal(v.Remotes, []string{s.under[2].String()}) {
+					t.Errorf("the status has %+v", v)
+				}
+			} else {
+				first = s.kernel(t, 0, lab.VXLANConfig{Group: group})
+				must(t, s.hosts[0].AppendFDB("vxlan0", make([]byte, 6), s.under[2]))
+			}
+			for _, far := range []end{member, other} {
+				answers(t, first.host, far.addr.String())
+			}
+			must(t, first.host.SendFrame(first.dev, frameOf(bytes.Repeat([]byte{0xff}, 6), lone, 0x9999, []byte("one for all of them, and no more"))))
+			for i, want := range map[int]netip.Addr{1: group, 2: s.under[2]} {
+				eventually(t, func() string {
+					n := 0
+					for _, o := range outers(t, s.probes[i], s.under[0]) {
+						if bytes.Contains(o.packet, []byte("one for all of them")) && o.dst == want {
+							n++
+						}
+					}
+					if n != 1 {
+						return fmt.Sprintf("%d copies to %s came", n, want)
+					}
+					return ""
+				})
+			}
+			stop()
+		})
+	}
+}
+
+// lone is a station that says one thing.
+var lone = net.HardwareAddr{2, 0x57, 0xa7, 0x1c, 9, 9}
+
+// Destinations beside the group come and go, the group stays.
+func TestGroupStays(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	file := writeFile(t, "underlay: {iface: ens18}\nmetrics: {listen: ''}\nremotes: [10.65.132.188]\nvnis: [{vni: 42, group: 224.1.1.1, remotes: [10.65.132.189]}, {vni: 43, group: 224.1.1.1}]\n")
+	g := start(t, s.hosts[0], "--config", file)
+	zero := "00:00:00:00:00:00 dev gw%d dst %s via ens18 self permanent"
+	both := []string{fmt.Sprintf(zero, 42, "224.1.1.1"), fmt.Sprintf(zero, 42, "10.65.132.189"), fmt.Sprintf(zero, 43, "224.1.1.1")}
+	list := func(want []string) {
+		t.Helper()
+		eventually(t, func() string {
+			have := slices.DeleteFunc(g.fdb(), func(l string) bool { return !strings.HasPrefix(l, "00:00:00:00:00:00 ") })
+			slices.Sort(have)
+			return cmp.Diff(slices.Sorted(slices.Values(want)), have)
+		})
+	}
+	list(both)
+	for _, c := range []struct {
+		words string
+		fails string
+		list  []string
+	}{
+		{"fdb del 00:00:00:00:00:00 dev gw42 dst 224.1.1.1", "is the group of gw42", both},
+		{"fdb del 00:00:00:00:00:00 dev gw42", "", []string{both[0], both[2]}},
+		{"fdb del 00:00:00:00:00:00 dev gw42", "no such entry", []string{both[0], both[2]}},
+		{"remote add 10.65.132.189 --vni 42", "", both},
+		{"remote del 10.65.132.189 --vni 42", "", []string{both[0], both[2]}},
+		{"fdb append 00:00:00:00:00:00 dev gw42 dst 10.65.132.188", "", []string{both[0], fmt.Sprintf(zero, 42, "10.65.132.188"), both[2]}},
+	} {
+		_, errs, status := runGW(t, g.host, g.with(strings.Fields(c.words)...)...)
+		if (status != 0) != (c.fails != "") || !strings.Contains(errs, c.fails) {
+			t.Errorf("gw %s: exit status %d: %s", c.words, status, errs)
+		}
+		list(c.list)
+	}
+	g.reload("reloaded")
+	list(both)
+	g.stop()
 }

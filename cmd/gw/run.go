@@ -59,7 +59,7 @@ func newRun() *cobra.Command {
 	f.UintVar(&flags.DstPort, "dstport", flags.DstPort, "UDP port of VXLAN")
 	f.StringSliceVar(&flags.Remotes, "remote", flags.Remotes, "VTEP that gets a copy of every flooded frame; repeatable")
 	f.StringSliceVar(&flags.Allow, "allow", flags.Allow, allowUsage)
-	f.Var(&once{text: &flags.Group}, "group", "multicast group that flooded frames go to; not with --remote")
+	f.Var(&once{text: &flags.Group}, "group", "multicast group that flooded frames go to")
 	f.StringSliceVar(&flags.Ports, "port", flags.Ports, "existing interface to bridge, or NAME:VLAN for VLAN 1-4094 or untagged of a trunk, or to keep, strip or drop tags; repeatable")
 	f.Var(&once{text: &flags.Device}, "device", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.BoolVar(&flags.NoDevice, "no-device", false, "make no interface for this host, also where no --port is given")

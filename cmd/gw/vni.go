@@ -45,7 +45,7 @@ func newVNIAdd() *cobra.Command {
 	c := &cobra.Command{Use: "add VNI [flags]", Short: "Add a VNI, or a range of them"}
 	f := c.Flags()
 	f.StringSliceVar(&remotes, "remote", nil, "VTEP that gets a copy of every flooded frame; repeatable")
-	f.StringVar(&group, "group", "", "multicast group that flooded frames go to; not with --remote")
+	f.StringVar(&group, "group", "", "multicast group that flooded frames go to")
 	f.StringSliceVar(&ports, "port", nil, "existing interface to bridge, or NAME:VLAN as for gw port add --vlan; repeatable. Of a range of VNIs: a range of VLANs")
 	f.StringVar(&device, "device", "", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.BoolVar(&noDevice, "no-device", false, "make no interface for this host, also where no --port is given")

@@ -111,6 +111,7 @@ func TestVRFFirstPing(t *testing.T) {
 	w, into := newVRFWorld(t)
 	into()
 	onLink(t, w.router, "left", netlink.LinkSetARPOff)
+	must(t, w.left.host.FlushNeighbours("ens18")) // the router may have asked for us before, for the far end
 	w.g = start(t, w.left.host, on("--address", ourAddress+"/24", "--remote", farUnder.String())...)
 	answered := make(chan error, 1)
 	go func() {

@@ -27,7 +27,7 @@ func (h *Host) settle(link string) error {
 			if flags&unix.IFF_LOWER_UP != 0 && flags&unix.IFF_RUNNING == 0 {
 				return pending
 			}
-			if l.Type() == "veth" && flags&unix.IFF_LOWER_UP != 0 && l.Attrs().OperState == netlink.OperUnknown {
+			if (l.Type() == "veth" || l.Type() == "vlan") && flags&unix.IFF_LOWER_UP != 0 && l.Attrs().OperState == netlink.OperUnknown {
 				return pending // counts as running, and turns into up
 			}
 			// Setting what is set waits for the lock under which the rest of a link change is done.
