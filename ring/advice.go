@@ -70,6 +70,9 @@ func (d *Device) adviseBind(err error, flags uint16, queue int) error {
 	if flags&unix.XDP_ZEROCOPY != 0 {
 		return refusal{errno, d.config.Cure}
 	}
+	if errno == unix.EINVAL && d.config.Parts {
+		return fmt.Errorf("%w (packets longer than a page need Linux 6.6: lower the MTU)", errno)
+	}
 	return errno
 }
 

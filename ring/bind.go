@@ -67,15 +67,19 @@ func (d *Device) bind(queue int, p *Pool) (*Socket, error) {
 		return d.attempt(queue, p, sa)
 	}
 	d.refused = 0
+	flags := uint16(unix.XDP_USE_NEED_WAKEUP)
+	if d.config.Parts {
+		flags |= unix.XDP_USE_SG // those that join inherit it, too
+	}
 	if m := d.config.Mode; m == Auto || m == ZeroCopy {
-		s, err := d.attempt(queue, p, unix.SockaddrXDP{Flags: unix.XDP_ZEROCOPY | unix.XDP_USE_NEED_WAKEUP})
+		s, err := d.attempt(queue, p, unix.SockaddrXDP{Flags: unix.XDP_ZEROCOPY | flags})
 		var no refusal
 		if err == nil || m == ZeroCopy || !errors.As(err, &no) {
 			return s, err
 		}
 		d.refused = no.errno
 	}
-	return d.attempt(queue, p, unix.SockaddrXDP{Flags: unix.XDP_COPY | unix.XDP_USE_NEED_WAKEUP})
+	return d.attempt(queue, p, unix.SockaddrXDP{Flags: unix.XDP_COPY | flags})
 }
 
 // attempt makes a socket and binds it in one way.
@@ -116,9 +120,9 @@ func (d *Device) attempt(queue int, p *Pool, sa unix.SockaddrXDP) (_ *Socket, er
 
 // register makes the memory the UMEM of the socket, raising RLIMIT_MEMLOCK when that is in the way.
 func register(fd int, m *Memory, headroom uint32) error {
-	err := registerUMEM(fd, m.data, uint32(m.size), headroom)
+	err := registerUMEM(fd, m.data, uint32(m.chunk), headroom)
 	if err == unix.ENOBUFS && raiseMemlock() {
-		err = registerUMEM(fd, m.data, uint32(m.size), headroom)
+		err = registerUMEM(fd, m.data, uint32(m.chunk), headroom)
 	}
 	if err != nil {
 		return adviseRegister(err, len(m.data))

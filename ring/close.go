@@ -37,6 +37,13 @@ const blindPause = 100 * time.Millisecond
 func (s *Socket) release(p *Pool) error {
 	s.closed = true
 	s.handOver() // to no kernel: its mark brings a staged frame back
+	if s.parts != nil {
+		s.freeParts(p)
+		if s.parts.open && s.parts.packet.Addr != noFrame {
+			p.Put(s.parts.packet.Addr)
+		}
+		s.parts = nil
+	}
 	var errs []error
 	s.rx, s.tx = newConsumer(newShared[Desc](0)), newProducer(newShared[Desc](0))
 	s.fill, s.completion = newProducer(newShared[uint64](0)), newConsumer(newShared[uint64](0))

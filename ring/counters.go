@@ -15,14 +15,15 @@ type Counters struct {
 	SendErrors uint64 // kicks that failed for another reason
 	Foreign    uint64 // descriptors of frames that the kernel did not have from this socket
 	Malformed  uint64 // received descriptors that ran out of their frame
+	TooLong    uint64 // received packets of several descriptors that are longer than a frame, and so dropped
 	Refused    uint64 // frames Send did not take although there was room
 }
 
 // counters are written by the socket's owner and read by anyone. Each is an event of a system call or of something broken,
 // never of a packet, so that an atomic add costs nothing that counts.
 type counters struct {
-	kicks, wakeups, stalls, sendErrors, malformed, refused atomic.Uint64
-	foreignReceived, foreignCompleted                      atomic.Uint64
+	kicks, wakeups, stalls, sendErrors, malformed, tooLong, refused atomic.Uint64
+	foreignReceived, foreignCompleted                               atomic.Uint64
 }
 
 // Counters returns recent values; any goroutine may ask, also after Close.
@@ -31,7 +32,7 @@ func (s *Socket) Counters() Counters {
 	return Counters{
 		Kicks: c.kicks.Load(), Wakeups: c.wakeups.Load(), Stalls: c.stalls.Load(), SendErrors: c.sendErrors.Load(),
 		Foreign:   c.foreignReceived.Load() + c.foreignCompleted.Load(),
-		Malformed: c.malformed.Load(), Refused: c.refused.Load(),
+		Malformed: c.malformed.Load(), TooLong: c.tooLong.Load(), Refused: c.refused.Load(),
 	}
 }
 
@@ -48,7 +49,7 @@ func (s *Socket) Outstanding() (receiving, sending uint32) {
 	back := s.rx.consumer.Load() - uint32(s.counts.foreignReceived.Load()) // first: what came back is never above what went
 	receiving = min(s.fill.producer.Load()-back, most)
 	back = s.completion.consumer.Load() - uint32(s.counts.foreignCompleted.Load())
-	sending = min(s.tx.producer.Load()-back, most)
+	sending = min(s.wire().producer.Load()-back, most)
 	return receiving, sending
 }
 

@@ -23,6 +23,7 @@ type DeviceConfig struct {
 	FillSize       uint32 // default 4096: more than the rx ring and the NIC's own together, since igb breaks when it runs dry
 	CompletionSize uint32 // default as TxSize: with less the kernel stops sending early
 
+	Parts    bool   // packets may be longer than a chunk of the memory: needs Linux 6.6, and a driver that can where it is to be zero-copy
 	Headroom uint32 // bytes in front of a received packet, beyond the 256 that XDP keeps; default 0
 
 	// BusyPoll > 0 makes the socket prefer busy polling: the device receives when its owner calls Poll or poll(2), which
@@ -82,8 +83,8 @@ func (c DeviceConfig) complete(m *Memory) (DeviceConfig, error) {
 			return c, fmt.Errorf("%s ring of %d descriptors: must be a power of two up to %d", r.name, r.size, maxRing)
 		}
 	}
-	if most := uint32(m.size) - packetHeadroom; c.Headroom >= most {
-		return c, fmt.Errorf("headroom of %d bytes: must be below %d with frames of %d", c.Headroom, most, m.size)
+	if most := uint32(m.chunk) - packetHeadroom; c.Headroom >= most {
+		return c, fmt.Errorf("headroom of %d bytes: must be below %d with frames of %d", c.Headroom, most, m.chunk)
 	}
 	if c.BusyPoll < 0 || c.BusyPoll > time.Second || c.BusyPollBudget < 0 {
 		return c, fmt.Errorf("busy poll %v, budget %d: must be 0 to 1s, and not negative", c.BusyPoll, c.BusyPollBudget)

@@ -91,3 +91,11 @@ func TestAdvice(t *testing.T) {
 		}
 	}
 }
+
+// A kernel that does not know packets of several parts answers EINVAL, which alone says nothing.
+func TestAdviseParts(t *testing.T) {
+	d := &Device{config: DeviceConfig{Ifindex: 1, Name: "nosuch", Parts: true}}
+	if err := d.adviseBind(unix.EINVAL, unix.XDP_COPY|unix.XDP_USE_SG, 0); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "6.6") {
+		t.Errorf("%v, want EINVAL and the Linux it takes", err)
+	}
+}

@@ -10,19 +10,20 @@ const maxKicks = 64
 // stops with EAGAIN at its budget, at a full completion ring and at SO_SNDBUF, with EBUSY at a frame the device dropped:
 // it is repeated as long as that moves something.
 func (s *Socket) kick() error {
+	tx := s.wire()
 	for range maxKicks {
-		taken, done := s.tx.consumer.Load(), s.completion.producer.Load()
+		taken, done := tx.consumer.Load(), s.completion.producer.Load()
 		_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(s.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)
 		s.counts.kicks.Add(1)
 		switch errno {
 		case 0:
 			return nil
 		case unix.EAGAIN, unix.EBUSY, unix.ENOBUFS, unix.EINTR:
-			if taken == s.tx.consumer.Load() && done == s.completion.producer.Load() {
+			if taken == tx.consumer.Load() && done == s.completion.producer.Load() {
 				s.counts.stalls.Add(1)
 				return nil
 			}
-			if s.tx.Pending() == 0 {
+			if tx.Pending() == 0 {
 				return nil
 			}
 		default:

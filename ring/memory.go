@@ -8,11 +8,12 @@ import (
 )
 
 // Memory is the frame memory that all devices share: frames of one size, side by side. An address is an offset in bytes
-// from its start; it is the same on every device.
+// from its start; it is the same on every device. A frame larger than a page is a row of chunks for the kernel.
 type Memory struct {
 	data     []byte // frames * size bytes; of the mapping, or of the Go heap
 	lastHead uint64 // the last address that Head takes
 	size     uint64 // of a frame in bytes, a power of two
+	chunk    uint64 // the part of a frame in bytes that the kernel takes in one piece, a power of two
 	shift    uint8  // log2 of size
 
 	mapping []byte // what to unmap; nil on the Go heap
@@ -22,7 +23,7 @@ type Memory struct {
 	sockets []*Socket // open ones
 }
 
-// NewMemory maps memory for frames of frameSize bytes, 4096 or 2048, in huge pages where they can be had: reserved ones
+// NewMemory maps memory for frames of frameSize bytes, a power of two from 2048 to 65536, in huge pages where they can be had: reserved ones
 // in a memfd, else transparent ones. All of it is backed by pages when it returns. The caller closes it.
 func NewMemory(frames, frameSize int) (*Memory, error) {
 	m, err := newMemory(frames, frameSize)
@@ -49,17 +50,24 @@ func NewHeapMemory(frames, frameSize int) (*Memory, error) {
 	return m, nil
 }
 
+// Bounds of a frame in bytes: the least that the kernel takes, and the most that an skb holds, a part to each of its fragments
+// (MAX_SKB_FRAGS).
+const (
+	minFrame = 2048
+	maxFrame = 1 << 16
+)
+
 // maxFrames keeps frame numbers in 32 bits, and sizes in bytes far from overflow.
 const maxFrames = 1 << 30
 
 func newMemory(frames, frameSize int) (*Memory, error) {
-	if frameSize != 2048 && frameSize != 4096 {
-		return nil, fmt.Errorf("frame size %d: must be 2048 or 4096 bytes", frameSize)
+	if frameSize < minFrame || frameSize > maxFrame || bits.OnesCount(uint(frameSize)) != 1 {
+		return nil, fmt.Errorf("frame size %d: must be a power of two from %d to %d bytes", frameSize, minFrame, maxFrame)
 	}
 	if frames < 1 || frames > maxFrames {
 		return nil, fmt.Errorf("%d frames: must be 1 to %d", frames, maxFrames)
 	}
-	return &Memory{size: uint64(frameSize), shift: uint8(bits.TrailingZeros(uint(frameSize)))}, nil
+	return &Memory{size: uint64(frameSize), chunk: uint64(min(frameSize, chunkSize)), shift: uint8(bits.TrailingZeros(uint(frameSize)))}, nil
 }
 
 // Frames returns how many frames there are.

@@ -25,9 +25,9 @@ func TestMemoryRefuses(t *testing.T) {
 		{-1, 4096, "-1 frames"},
 		{maxFrames + 1, 2048, "frames: must be"},
 		{8, 0, "frame size 0"},
-		{8, 1024, "2048 or 4096"},
-		{8, 3000, "2048 or 4096"},
-		{8, 8192, "2048 or 4096"},
+		{8, 1024, "from 2048 to 65536"},
+		{8, 3000, "power of two"},
+		{8, 1 << 17, "from 2048 to 65536"},
 	} {
 		for _, make := range []func(int, int) (*Memory, error){NewMemory, NewHeapMemory} {
 			if _, err := make(c.frames, c.size); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -38,7 +38,7 @@ func TestMemoryRefuses(t *testing.T) {
 }
 
 func TestMemoryBytes(t *testing.T) {
-	for _, size := range []int{2048, 4096} {
+	for _, size := range []int{2048, 4096, 16384, 65536} {
 		m := heap(t, 4, size)
 		if m.Frames() != 4 || m.FrameSize() != size || m.Huge() != "" {
 			t.Errorf("frames %d of %d, huge %q", m.Frames(), m.FrameSize(), m.Huge())

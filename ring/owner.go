@@ -14,7 +14,7 @@ type owner uint8
 const (
 	user      owner = iota // not the kernel's on behalf of this socket
 	receiving              // in the fill ring, the kernel's hands, or the rx ring
-	sending                // in the tx ring, the kernel's hands, or the completion ring
+	sending                // in the tx ring, the kernel's hands, or the completion ring; with one more for each chunk of it beyond one
 )
 
 // Census says who owns the frames of a memory.
@@ -45,7 +45,7 @@ func (m *Memory) Census() Census {
 				continue
 			case receiving:
 				claim.Receiving++
-			case sending:
+			default:
 				claim.Sending++
 			}
 			claims[f] = min(claims[f]+1, 2)

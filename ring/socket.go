@@ -18,7 +18,7 @@ type Socket struct {
 	completion Consumer[uint64]
 
 	owners []owner // one per frame of the memory
-	size   uint64  // of a frame
+	size   uint64  // of a frame, as far as a packet may lie in it
 	shift  uint8   // log2 of size
 	staged uint32  // descriptors written to tx and not submitted
 	lent   uint32  // frames given to the kernel to receive into and not got back
@@ -31,6 +31,7 @@ type Socket struct {
 
 	counts counters
 
+	parts  *parts // nil: every packet is one descriptor
 	memory *Memory
 	device string // name of the device
 	bound  Binding
@@ -44,7 +45,7 @@ type Socket struct {
 // newSocket returns a socket without rings that has given no frame to the kernel.
 func newSocket(m *Memory, device string, queue int) *Socket {
 	return &Socket{
-		owners: make([]owner, m.Frames()), size: m.size, shift: m.shift, fd: -1,
+		owners: make([]owner, m.Frames()), size: m.chunk, shift: m.shift, fd: -1,
 		memory: m, device: device, bound: Binding{Queue: queue},
 	}
 }
@@ -54,6 +55,9 @@ func newSocket(m *Memory, device string, queue int) *Socket {
 // (Counters.Foreign) and left out; one that does not lie within its frame is counted (Counters.Malformed) and handed out
 // with length 0.
 func (s *Socket) Receive(batch []Desc) int {
+	if s.parts != nil {
+		return s.receiveParts(batch)
+	}
 	n := s.rx.Peek(uint32(len(batch)))
 	if n == 0 {
 		return 0
@@ -126,6 +130,9 @@ func (s *Socket) Flush() error {
 		s.tx.Submit(s.handOver())
 		s.staged = 0
 	}
+	if s.parts != nil {
+		return s.flushParts()
+	}
 	var err error
 	if s.fd >= 0 && s.tx.NeedWakeup() && s.tx.Pending() > 0 {
 		err = s.kick()
@@ -184,7 +191,12 @@ func (s *Socket) refuse(d Desc) {
 func (s *Socket) Sent() (packets, bytes uint64) { return s.sent.packets, s.sent.bytes }
 
 // Pending returns how many published descriptors the kernel has not taken from the tx ring.
-func (s *Socket) Pending() uint32 { return s.tx.Pending() }
+func (s *Socket) Pending() uint32 {
+	if s.parts != nil {
+		return s.tx.Pending() + s.parts.tx.Pending()
+	}
+	return s.tx.Pending()
+}
 
 // Reap puts the frames that the kernel is done with into p and returns how many. A completion of a frame that this socket
 // has not sent is counted (Counters.Foreign) and left out.
@@ -193,7 +205,12 @@ func (s *Socket) Reap(p *Pool) int {
 		s.finish(s.refused, p)
 		s.refused = s.refused[:0]
 	}
-	s.tx.Reserve(s.tx.Size())
+	if s.parts != nil {
+		s.freeParts(p)
+		s.roomOfParts()
+	} else {
+		s.tx.Reserve(s.tx.Size())
+	}
 	n := s.completion.Peek(s.completion.Size())
 	if n == 0 {
 		return 0
@@ -206,6 +223,9 @@ func (s *Socket) Reap(p *Pool) int {
 
 // finish puts the completed frames that were sent into p and returns how many those are.
 func (s *Socket) finish(completed []uint64, p *Pool) (taken int) {
+	if s.parts != nil {
+		return s.finishParts(completed, p)
+	}
 	for len(completed) > 0 {
 		room := p.room()
 		part := completed[:min(len(completed), len(room))]

@@ -94,6 +94,9 @@ func (s *Socket) mapRings(c *DeviceConfig) error {
 	}
 	s.fill, s.completion = newProducer(fill), newConsumer(completion)
 	s.rx, s.tx = newConsumer(rx), newProducer(tx)
+	if c.Parts {
+		s.withParts(s.tx)
+	}
 	return nil
 }
 

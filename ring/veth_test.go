@@ -69,6 +69,17 @@ func veth(t *testing.T, name, peer string) (int, int) {
 // redirect attaches a program that gives what arrives on queue i to the i-th socket of the map it returns.
 func redirect(t *testing.T, ifindex int) *ebpf.Map {
 	t.Helper()
+	return attached(t, ifindex, 0, link.XDPDriverMode)
+}
+
+// redirectFrags is redirect with a program that takes packets in fragments, which those above a page are.
+func redirectFrags(t *testing.T, ifindex int, mode link.XDPAttachFlags) *ebpf.Map {
+	t.Helper()
+	return attached(t, ifindex, unix.BPF_F_XDP_HAS_FRAGS, mode)
+}
+
+func attached(t *testing.T, ifindex int, flags uint32, mode link.XDPAttachFlags) *ebpf.Map {
+	t.Helper()
 	sockets, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.XSKMap, KeySize: 4, ValueSize: 4, MaxEntries: 4})
 	if err != nil {
 		t.Fatalf("xskmap: %v", err)
@@ -76,7 +87,7 @@ func redirect(t *testing.T, ifindex int) *ebpf.Map {
 	t.Cleanup(func() { sockets.Close() })
 	const queueIndex, pass = 16, 2 // offset in struct xdp_md, XDP_PASS
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.XDP, License: "GPL",
+		Type: ebpf.XDP, License: "GPL", Flags: flags,
 		Instructions: asm.Instructions{
 			asm.LoadMem(asm.R2, asm.R1, queueIndex, asm.Word),
 			asm.LoadMapPtr(asm.R1, sockets.FD()),
@@ -89,7 +100,7 @@ func redirect(t *testing.T, ifindex int) *ebpf.Map {
 		t.Fatalf("xdp program: %v", err)
 	}
 	t.Cleanup(func() { program.Close() })
-	l, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: ifindex, Flags: link.XDPDriverMode})
+	l, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: ifindex, Flags: mode})
 	if err != nil {
 		t.Fatalf("attach xdp: %v", err)
 	}
