@@ -31,6 +31,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 )
 
 // BPF_OUT is check.sh's temporary folder; empty means here. mcpu=v3 is known to
@@ -94,6 +95,11 @@ func load(name string, spec *ebpf.CollectionSpec, queues int, types *btf.Cache, 
 	}
 	return nil
 }
+
+// takeFrags has the kernel give packets longer than a page to a program, and lets a
+// driver have an MTU that makes such. Headers lie in the first page, which is all that
+// the program sees. Not for every interface: a driver may then prefer a slower way.
+func takeFrags(p *ebpf.ProgramSpec) { p.Flags |= unix.BPF_F_XDP_HAS_FRAGS }
 
 // SetSocket gives the frames of an rx queue to the AF_XDP socket fd, in the
 // place of any earlier one. The socket must be bound to that queue of the

@@ -17,6 +17,8 @@ type PortConfig struct {
 	// 6.8 and a driver that tells the tag (netdev.TellsVLANTag). 0 is any interface,
 	// and such tags are lost.
 	TagsOf int
+	// Frags says that packets may be longer than a page, of which the program sees the start: Linux 5.18.
+	Frags bool
 	// Types are the kernel's own types, which the program that reads tags needs.
 	// Decoding them takes some 20 ms: who loads several shares them. nil is for
 	// this one alone.
@@ -42,6 +44,9 @@ func LoadPort(cfg PortConfig) (*Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load XDP program port: %w", err)
 	}
+	if cfg.Frags {
+		takeFrags(spec.Programs["port"])
+	}
 	var objs portProgObjects
 	if err := load("port", spec, cfg.Queues, nil, sinceLinks, &objs); err != nil {
 		return nil, err
@@ -64,6 +69,9 @@ func loadPortTags(cfg PortConfig) (*Port, error) {
 	}
 	p := spec.Programs["porttags"]
 	p.Ifindex, p.Flags = uint32(cfg.TagsOf), p.Flags|unix.BPF_F_XDP_DEV_BOUND_ONLY
+	if cfg.Frags {
+		takeFrags(p)
+	}
 	var objs portTagsProgObjects
 	if err := load("porttags", spec, cfg.Queues, cfg.Types, sinceTags, &objs); err != nil {
 		return nil, err

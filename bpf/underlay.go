@@ -24,6 +24,7 @@ type UnderlayConfig struct {
 	Port    uint16 // UDP port of VXLAN, not 0
 	Queues  int    // rx queues of the interface, 1 to 65536
 	MaxVNIs int    // VNIs at one time, at least 1; each takes its memory when it is added
+	Frags   bool   // packets may be longer than a page, of which the program sees the start: Linux 5.18
 
 	// VLAN is the tag that packets must have: the interface is shared by VLANs. The
 	// zero one is none.
@@ -83,6 +84,9 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 	name, since, err := cfg.choose(spec)
 	if err != nil {
 		return nil, fmt.Errorf("load XDP program underlay: %w", err)
+	}
+	if cfg.Frags {
+		takeFrags(spec.Programs["underlay"]) // the chosen one
 	}
 	// Without underlayProgVariables, which would keep the constants mapped, and the
 	// programs that are not chosen.
