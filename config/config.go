@@ -60,8 +60,8 @@ type Dataplane struct {
 	// 0: half of the CPUs that gw may use, at most one per queue of the underlay,
 	// so that the kernel's own part of each packet finds a CPU too.
 	Workers uint32 `yaml:"workers" json:"workers"`
-	// Frames is how many frames of 4,096 bytes all interfaces share. Default 0:
-	// by the number of queues, 16,384 to 65,536 (64 to 256 MiB).
+	// Frames is how many frames all interfaces share. Default 0: by the number of
+	// queues, 16,384 to 65,536 (64 to 256 MiB); of larger frames fewer, 8,192 at least.
 	Frames uint32 `yaml:"frames" json:"frames"`
 	// Poll is what a worker does when there is nothing to do. Default adaptive: it
 	// looks on for some microseconds and then sleeps until an interrupt. With busy
@@ -72,6 +72,10 @@ type Dataplane struct {
 	// left to gw, which prefers CPUs that are near to the underlay's NIC and do not
 	// serve its interrupts.
 	CPUs CPUs `yaml:"cpus,omitempty" json:"cpus,omitempty"`
+	// FrameSize is how large a frame is, in bytes, a power of two from 4,096 to 65,536. Default 0: 4,096, or as much
+	// more as the MTUs of the underlay and the ports need that are there at the start. Larger
+	// than 4,096 needs Linux 6.6.
+	FrameSize uint32 `yaml:"framesize" json:"framesize"`
 }
 
 // Tunnel is how the outer headers are made.

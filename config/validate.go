@@ -77,6 +77,10 @@ const (
 	maxWorkers = 256
 	minFrames  = 4096
 	maxFrames  = 1 << 24
+
+	minFrameSize = 1 << 12
+	maxFrameSize = 1 << 16
+	maxMemory    = maxFrames * minFrameSize // bytes
 )
 
 func (d *Dataplane) check() *problem {
@@ -85,6 +89,12 @@ func (d *Dataplane) check() *problem {
 	}
 	if d.Frames != 0 && (d.Frames < minFrames || d.Frames > maxFrames) {
 		return wrong("dataplane.frames", "%d frames are out of range (give %d-%d, or 0 to leave it to gw)", d.Frames, minFrames, maxFrames)
+	}
+	if s := d.FrameSize; s != 0 && (s < minFrameSize || s > maxFrameSize || s&(s-1) != 0) {
+		return wrong("dataplane.framesize", "framesize %d is no size of frames (give a power of two, %d-%d, or 0 to leave it to gw)", s, minFrameSize, maxFrameSize)
+	}
+	if uint64(d.Frames)*uint64(d.FrameSize) > maxMemory {
+		return wrong("dataplane.framesize", "%d frames of %d bytes are more than %d GiB (give fewer)", d.Frames, d.FrameSize, maxMemory>>30)
 	}
 	return d.checkPolling()
 }

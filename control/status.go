@@ -69,6 +69,7 @@ type Interface struct {
 	Name     string  `json:"name"`
 	Up       bool    `json:"up"`
 	MTU      int     `json:"mtu"`
+	MaxMTU   int     `json:"max_mtu"` // the largest one of which all packets can be received and sent as it is bound
 	Driver   string  `json:"driver,omitempty"`
 	XDP      string  `json:"xdp"`                // native or generic
 	Fallback string  `json:"fallback,omitempty"` // why it is not bound in a better mode

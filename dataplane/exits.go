@@ -70,7 +70,7 @@ func (w *Worker) drawExits(s *Snapshot) {
 			}
 			changes := p.Exit.changes()
 			if n := len(r.own); n > 0 && !changes {
-				w.exits[i][number] = exit{r.own[i%n], uint32(p.MTU + ethernetAndTag)}
+				w.exits[i][number] = exit{r.own[i%n], p.longest()}
 			} else {
 				w.beyond[i][number] = drawBeyond(i, p, ports)
 				w.dressed = w.dressed || changes
@@ -87,9 +87,18 @@ func (w *Worker) drawExits(s *Snapshot) {
 	}
 }
 
+// longest is how many bytes a frame has that leaves by p, at most.
+func (p *Port) longest() uint32 {
+	carried := p.MTU
+	if p.Most > 0 {
+		carried = min(carried, p.Most)
+	}
+	return uint32(carried + ethernetAndTag)
+}
+
 // drawBeyond finds the way out number i of a port.
 func drawBeyond(i int, p *Port, ports []reach) (b beyond) {
-	b = beyond{port: p.Index, limit: uint32(p.MTU + ethernetAndTag), tag: p.Exit.Tag, bare: p.Exit.Bare}
+	b = beyond{port: p.Index, limit: p.longest(), tag: p.Exit.Tag, bare: p.Exit.Bare}
 	if p.Exit.Member {
 		b.port = p.Exit.Trunk
 	}

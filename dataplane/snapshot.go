@@ -98,6 +98,7 @@ type Port struct {
 	Domain uint16
 	Name   string
 	MTU    int // bytes behind the Ethernet header
+	Most   int // of these, what its sockets carry; 0: whatever the MTU is
 	Up     bool
 	// Isolated ports of a domain do not reach one another. Of a trunk: one of its VLANs is
 	// isolated.

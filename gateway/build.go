@@ -54,7 +54,7 @@ func (g *Gateway) planes() []*dataplane.Domain {
 
 // picture is p as workers see it; the one that old has where nothing is different.
 func (p *port) picture(old *dataplane.Snapshot) *dataplane.Port {
-	return pictured(old, dataplane.Port{Index: p.number, Account: p.account, Domain: p.domain.index, Name: p.label(), MTU: p.mtu, Up: p.up, Isolated: p.isolated,
+	return pictured(old, dataplane.Port{Index: p.number, Account: p.account, Domain: p.domain.index, Name: p.label(), MTU: p.mtu, Most: p.most, Up: p.up, Isolated: p.isolated,
 		Tagging: p.entry(), Exit: p.exit()})
 }
 
@@ -173,13 +173,13 @@ func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []data
 	paths := make([]dataplane.Path, len(all))
 	for n, to := range all {
 		p := &paths[n]
-		p.MTU = link.MTU
+		p.MTU = min(link.MTU, g.wire.most)
 		way, ok := g.mirror.Path(to.Addr)
 		if !ok {
 			continue // nobody has sent to it yet: the first frame goes by the slow path
 		}
 		if way.MTU > 0 {
-			p.MTU = way.MTU
+			p.MTU = min(way.MTU, g.wire.most)
 		}
 		if way.State == underlay.NoRoute {
 			p.State = dataplane.PathNoRoute

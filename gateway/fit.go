@@ -12,11 +12,8 @@ import (
 
 // Bounds of the MTU, in bytes of IP packet.
 const (
-	// maxMTU is the largest packet that lies in one frame with the kernel's 256 bytes
-	// in front, its Ethernet header and one tag.
-	maxMTU = frameSize - 256 - 14 - 4
-	// maxDeviceMTU is where native XDP on a veth ends: the kernel keeps 320 bytes of its
-	// own behind the packet, in a page (drivers/net/veth.c, veth_xdp_set).
+	// maxDeviceMTU is where native XDP on a veth ends for a program that takes packets of a page at most: the
+	// kernel keeps 320 bytes of its own behind the packet, in a page (drivers/net/veth.c, veth_xdp_set).
 	maxDeviceMTU = 4096 - 256 - 14 - 320
 	// minMTU is what an IPv4 link has at least (RFC 791).
 	minMTU = 68
@@ -24,7 +21,7 @@ const (
 	minMTU6 = 1280
 )
 
-// fitUnderlay says why an interface cannot carry the tunnel.
+// fitUnderlay says why an interface cannot carry the tunnel, whatever its MTU.
 func fitUnderlay(info netdev.Info) error {
 	switch {
 	case info.Loopback:
@@ -32,19 +29,32 @@ func fitUnderlay(info netdev.Info) error {
 	case !info.Ethernet:
 		return &config.Error{Problem: fmt.Sprintf("underlay %s is not an Ethernet interface (give the one below it, or a tap instead of a tun)", info.Name)}
 	}
-	return fitUnderlayMTU(info.Name, info.MTU)
+	return nil
 }
 
-// fitUnderlayMTU says why packets of an interface's MTU are not for the tunnel. It may
-// become so while the gateway runs, which is a problem then and no end.
-func fitUnderlayMTU(name string, mtu int) error {
+// fitUnderlayMTU says why packets of an interface's MTU are not for the tunnel, of which
+// the sockets carry most. It may become so while the gateway runs, which is a problem then and no end.
+func fitUnderlayMTU(name string, mtu, most int) error {
 	switch {
-	case mtu > maxMTU:
-		return fmt.Errorf("underlay %s has an MTU of %d, and a frame of ours holds %d (ip link set dev %s mtu %d)", name, mtu, maxMTU, name, maxDeviceMTU)
+	case mtu > most:
+		return tooLarge("underlay "+name, name, mtu, most)
 	case mtu < minMTU+innerOverhead:
 		return fmt.Errorf("underlay %s has an MTU of %d, of which the tunnel takes %d: too little is left (ip link set dev %s mtu 1500)", name, mtu, innerOverhead, name)
 	}
 	return nil
+}
+
+// tooLarge says that what is an interface has packets that its sockets do not carry.
+func tooLarge(what, name string, mtu, most int) error {
+	fits := most
+	if most <= mostMTU(pageFrame) {
+		fits = min(most, maxDeviceMTU) // which a veth, too, has in native mode
+	}
+	cure := fmt.Sprintf("ip link set dev %s mtu %d", name, fits)
+	if size := frameFor(mtu); mtu <= mostMTU(size) {
+		cure += fmt.Sprintf("; or start gw again, which takes larger frames then, without dataplane.framesize or with %d", size)
+	}
+	return fmt.Errorf("%s has an MTU of %d, and frames as they are carry %d: what is longer is lost (%s)", what, mtu, most, cure)
 }
 
 // fitPort says why an interface cannot be bridged.

@@ -24,11 +24,23 @@ const (
 	minRing = 64
 )
 
-// Bounds of the memory unless the configuration says otherwise, in frames.
+// Bounds of the memory unless the configuration says otherwise, in frames of a page: 64 to 256 MiB.
 const (
 	fewestFrames = 1 << 14
 	mostFrames   = 1 << 16
 )
+
+// fewestLarge is the least number of frames that are larger than a page, for which the memory may become larger instead.
+const fewestLarge = 1 << 13
+
+// boundFrames are the bounds with frames of a size in bytes.
+func boundFrames(size int) (fewest, most int) {
+	pages := size / pageFrame
+	if pages == 1 {
+		return fewestFrames, mostFrames
+	}
+	return max(fewestFrames/pages, fewestLarge), max(mostFrames/pages, 2*fewestLarge)
+}
 
 // laterShare is the part of what is left that one port which comes later may have, and laterNIC
 // that with the shortest rings where a NIC's own need frames, too.
@@ -64,8 +76,8 @@ func (d demand) frames(size uint32) int { return d.nic.rings(d.queues, size).fra
 func (d demand) plain() demand { return demand{queues: d.queues} }
 
 // planFrames divides the memory among the underlay and the ports that are there at the
-// start. asked is how many frames the configuration wants, or 0.
-func planFrames(workers int, wire demand, ports []demand, asked int) frames {
+// start. asked is how many frames the configuration wants, or 0; size is that of one in bytes.
+func planFrames(workers int, wire demand, ports []demand, asked, size int) frames {
 	f := frames{total: asked, wire: maxRing, port: maxRing}
 	all := func(size uint32) (sum int) {
 		for _, p := range ports {
@@ -79,7 +91,8 @@ func planFrames(workers int, wire demand, ports []demand, asked int) frames {
 		if wire.nic.ring > 0 {
 			need += laterNIC * wire.frames(minRing) // for one like it that comes later
 		}
-		f.total = min(max(1<<bits.Len(uint(need-1)), fewestFrames), mostFrames)
+		fewest, most := boundFrames(size)
+		f.total = min(max(1<<bits.Len(uint(need-1)), fewest), most)
 	}
 	f.free = f.total - base
 	if f.tight = wire.frames(minRing)+all(minRing) > f.free; f.tight {

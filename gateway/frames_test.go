@@ -23,7 +23,7 @@ func TestPlanFrames(t *testing.T) {
 		{1, 1, 100, 1 << 20, 1 << 20, 2048, 2048},
 		{1, 1, 1, 4096, 4096, 256, 256},
 	} {
-		f := planFrames(c.workers, demand{queues: c.wires}, slices.Repeat([]demand{{queues: 1}}, c.ports), c.asked)
+		f := planFrames(c.workers, demand{queues: c.wires}, slices.Repeat([]demand{{queues: 1}}, c.ports), c.asked, pageFrame)
 		if f.total != c.total || f.wire != c.wire || f.port != c.port {
 			t.Errorf("%d workers, %d and %d queues, %d asked: %d frames, rings of %d and %d, want %d, %d, %d",
 				c.workers, c.wires, c.ports, c.asked, f.total, f.wire, f.port, c.total, c.wire, c.port)
@@ -43,7 +43,7 @@ func TestPlanFrames(t *testing.T) {
 // Ports that come later get smaller and smaller rings, until there is no room: that is
 // said with the cure, and what is given back can be claimed again.
 func TestClaimFrames(t *testing.T) {
-	f := planFrames(1, demand{queues: 1}, []demand{{queues: 1}}, 0)
+	f := planFrames(1, demand{queues: 1}, []demand{{queues: 1}}, 0, pageFrame)
 	before := f.free
 	var sizes []uint32
 	var claimed []rings

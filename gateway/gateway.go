@@ -74,6 +74,7 @@ type Gateway struct {
 	opened                     []*port            // and not closed, whether workers have them or not
 	held                       map[netip.Addr]int // how many VNIs have a group
 	frames                     frames
+	frameSize                  int            // bytes, of all frames
 	base                       *config.Config // what the configuration in force says beside VNIs; changed under asking
 
 	kernelTypes btf.Cache // shared by the programs of ports
@@ -247,8 +248,8 @@ func (g *Gateway) newPlane(wire demand, ports []demand) error {
 	if g.workers, err = g.countWorkers(wire.queues); err != nil {
 		return err
 	}
-	g.frames = planFrames(g.workers, wire, ports, int(g.cfg.Dataplane.Frames))
-	mem, err := ring.NewMemory(g.frames.total, frameSize)
+	g.frames = planFrames(g.workers, wire, ports, int(g.cfg.Dataplane.Frames), g.frameSize)
+	mem, err := ring.NewMemory(g.frames.total, g.frameSize)
 	if err != nil {
 		return err
 	}
@@ -274,7 +275,3 @@ func (g *Gateway) allFrames(mem *ring.Memory) error {
 	}
 	return nil
 }
-
-// frameSize holds any packet of a 1,500-byte MTU with headroom, in a size that
-// every driver takes: igb cuts packets above 1,024 bytes in two with 2,048.
-const frameSize = 4096

@@ -35,6 +35,7 @@ type iface struct {
 	can      netdev.Features    // as its driver says
 	carried  bool               // frames before XDP was attached
 	rings    rings              // zero until frames are claimed
+	most     int                // the largest MTU of which its sockets carry every packet
 	first    int                // worker of queue 0, counted on without end
 	tags     vlanTags           // of a port
 	promisc  *netdev.Promisc    // of a port that gw did not make
@@ -61,7 +62,7 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 		}
 	}()
 	s := g.sound(info, mode)
-	f.can = s.can
+	f.can, f.most = s.can, g.holds(s.parts)
 	if err := s.checkZeroCopy(mode); err != nil {
 		return nil, err
 	}
@@ -75,6 +76,7 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 	c := f.rings.device()
 	c.Ifindex, c.Name, c.Mode, c.Cure = info.Index, info.Name, f.ringMode(s, mode), refusalCure(info)
 	g.polled(info, &c)
+	c.Parts = s.parts
 	if f.device, err = g.plane.Memory.Open(c); err != nil {
 		return nil, err
 	}
@@ -110,6 +112,9 @@ func (f *iface) attach(mode config.Mode) error {
 		if w := wants(f.info); w != "" && refuses(err) {
 			cure = fmt.Sprintf("the driver %s wants for native XDP %s", f.info.Driver, w)
 			told = fmt.Errorf("%w (%s)", err, cure)
+		}
+		if errors.Is(err, unix.ERANGE) {
+			told = fmt.Errorf("%w (or start gw again, with dataplane.framesize: %d)", err, frameFor(f.info.MTU))
 		}
 		if mode != config.ModeAuto || !errors.Is(err, errors.ErrUnsupported) {
 			return told

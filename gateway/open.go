@@ -52,6 +52,13 @@ func (g *Gateway) openUnderlay() error {
 	if err != nil {
 		return err
 	}
+	asked, err := g.lookAtPorts()
+	if err != nil {
+		return err
+	}
+	if err := g.chooseFrameSize(info, append(slices.Clone(asked), below)); err != nil {
+		return err
+	}
 	g.link = info
 	for _, local := range []netip.Addr{u.Local, u.Local6} {
 		if err := checkLocal(local, u.Iface); err != nil {
@@ -69,22 +76,13 @@ func (g *Gateway) openUnderlay() error {
 		return err
 	}
 	var ports []demand
-	seen := infos{}
 	for i := range g.cfg.VNIs {
-		v := &g.cfg.VNIs[i]
-		if v.Device != nil {
+		if g.cfg.VNIs[i].Device != nil {
 			ports = append(ports, demand{queues: 1})
 		}
-		for _, p := range v.Ports {
-			if _, again := seen[p.Name]; again {
-				continue // another VLAN of a trunk
-			}
-			i, err := seen.lookup(p.Name)
-			if err != nil {
-				return notThere(fmt.Errorf("vni %d: port: %w", v.VNI, err))
-			}
-			ports = append(ports, g.sound(i, portMode(u.Mode)).demand())
-		}
+	}
+	for _, i := range asked {
+		ports = append(ports, g.sound(i, portMode(u.Mode)).demand())
 	}
 	if err := g.newPlane(g.sound(below, u.Mode).demand(), ports); err != nil {
 		return err
@@ -105,6 +103,25 @@ func (g *Gateway) openUnderlay() error {
 	g.onClose(g.groups.Close)
 	_, err = g.calmOffloads(g.wire) // recordManaged's undo has it
 	return err
+}
+
+// lookAtPorts finds the interfaces that the configuration has as ports, each once.
+func (g *Gateway) lookAtPorts() (all []netdev.Info, err error) {
+	seen := infos{}
+	for i := range g.cfg.VNIs {
+		v := &g.cfg.VNIs[i]
+		for _, p := range v.Ports {
+			if _, again := seen[p.Name]; again {
+				continue // another VLAN of a trunk
+			}
+			info, err := seen.lookup(p.Name)
+			if err != nil {
+				return nil, notThere(fmt.Errorf("vni %d: port: %w", v.VNI, err))
+			}
+			all = append(all, info)
+		}
+	}
+	return all, nil
 }
 
 // innerOverhead is what the tunnel takes from the underlay's MTU over IPv4, at least.
@@ -128,7 +145,12 @@ func (g *Gateway) overhead(v *config.VNI) int {
 func (g *Gateway) innerMTU(v *config.VNI) int { return g.mirror.Link().MTU - g.overhead(v) }
 
 // deviceMTU is what a device made now gets.
-func (g *Gateway) deviceMTU(v *config.VNI) int { return min(g.innerMTU(v), maxDeviceMTU) }
+func (g *Gateway) deviceMTU(v *config.VNI) int {
+	if g.frameSize > pageFrame {
+		return min(g.innerMTU(v), mostMTU(g.frameSize))
+	}
+	return min(g.innerMTU(v), maxDeviceMTU)
+}
 
 // openDevice makes the interface by which the host itself is on the overlay, and takes
 // its far end as a port of d. mac is its address, nil for one made up.
@@ -170,7 +192,7 @@ func (g *Gateway) fitting(name string, v *config.VNI) (info netdev.Info, err err
 	}
 	if info.MTU > mtu {
 		cure := fmt.Sprintf("ip link set dev %s mtu %d, and at its other end", name, mtu)
-		if more := info.MTU + g.overhead(v); more <= maxMTU {
+		if more := info.MTU + g.overhead(v); more <= mostMTU(maxFrame) {
 			cure += fmt.Sprintf("; or give the underlay %d", more)
 		}
 		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger packets are dropped, and their senders told by ICMP",

@@ -62,7 +62,7 @@ func TestPlanForNICs(t *testing.T) {
 		{"many ports", 2, 400, demand{4, nic{256, true}}, 65536, 1024, 64, true},
 	} {
 		ports := slices.Repeat([]demand{{queues: 1}}, c.ports)
-		f := planFrames(c.workers, c.wire, ports, 0)
+		f := planFrames(c.workers, c.wire, ports, 0, pageFrame)
 		if f.total != c.total || f.wire != c.wireSize || f.port != c.portSize || f.tight == c.fits {
 			t.Errorf("%s: %+v, want %d frames, rings of %d and %d, room %t", c.name, f, c.total, c.wireSize, c.portSize, c.fits)
 		}
@@ -90,7 +90,7 @@ func TestPlanForNICs(t *testing.T) {
 // A NIC that comes later has no more than its part, with what is in its own ring; and
 // what it does not take after all is there for others.
 func TestLaterNIC(t *testing.T) {
-	f := planFrames(1, demand{queues: 1}, []demand{{queues: 1}}, 0)
+	f := planFrames(1, demand{queues: 1}, []demand{{queues: 1}}, 0, pageFrame)
 	before := f.free
 	var few *tooFewError
 	if _, err := f.claim("ens19", demand{4, nic{ring: 4096}}, f.port, laterShare); !errors.As(err, &few) || !strings.Contains(err.Error(), "ethtool -G ens19 rx 1024") {
@@ -104,7 +104,7 @@ func TestLaterNIC(t *testing.T) {
 		t.Errorf("a small one has %+v of %d: %v", r, before, err)
 	}
 	like := demand{2, nic{256, true}} // a second one like the underlay
-	g := planFrames(1, like, []demand{{queues: 1}}, 0)
+	g := planFrames(1, like, []demand{{queues: 1}}, 0, pageFrame)
 	for _, d := range []demand{like, {queues: 1}} {
 		if _, err := g.claim("ens18", d, maxRing, 1); err != nil {
 			t.Fatal(err)

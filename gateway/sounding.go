@@ -26,12 +26,13 @@ type sounding struct {
 	info     netdev.Info
 	can      netdev.Features
 	nicRings netdev.Rings
+	parts    bool // its packets may be longer than a page
 	hopes    bool // for zero-copy
 }
 
 // sound asks the kernel what could be had on an interface.
 func (g *Gateway) sound(info netdev.Info, mode config.Mode) *sounding {
-	s := &sounding{info: info}
+	s := &sounding{info: info, parts: g.takesParts(info)}
 	var err error
 	if s.can, err = netdev.FeaturesOf(info.Index); err != nil {
 		g.log.Debug("what the driver can do is not known", "iface", info.Name, "err", err)
@@ -43,8 +44,11 @@ func (g *Gateway) sound(info netdev.Info, mode config.Mode) *sounding {
 
 // hope is for zero-copy where it is wanted and the driver says that it has it, or nobody tells.
 func (s *sounding) hope(mode config.Mode) {
-	s.hopes = (mode == config.ModeAuto || mode == config.ModeZeroCopy) && (s.can.ZeroCopy() || !s.can.Known)
+	s.hopes = (mode == config.ModeAuto || mode == config.ModeZeroCopy) && (s.can.ZeroCopy() && !s.short() || !s.can.Known)
 }
+
+// short reports whether the driver says that zero-copy is for packets of a page at most, and the interface has others.
+func (s *sounding) short() bool { return s.parts && s.can.ZCSegments < 2 }
 
 // demand is what the interface wants of the frame memory.
 func (s *sounding) demand() demand {
@@ -95,13 +99,24 @@ func (f *iface) ringMode(s *sounding, mode config.Mode) ring.Mode {
 		return ring.Auto
 	}
 	if f.fallback.code == "" {
-		f.fallback = fallback{code: control.FallbackNoZeroCopy, reason: noZeroCopy(f.info)}
+		f.fallback = fallback{code: control.FallbackNoZeroCopy, reason: s.noZeroCopy()}
 	}
 	return ring.Copy
 }
 
-func noZeroCopy(info netdev.Info) string {
-	return fmt.Sprintf("copy mode, since the driver %s has no zero-copy", driverName(info))
+func (s *sounding) noZeroCopy() string {
+	if s.can.ZeroCopy() && s.short() {
+		return "copy mode, since " + s.lacks()
+	}
+	return fmt.Sprintf("copy mode, since the driver %s has no zero-copy", driverName(s.info))
+}
+
+// lacks says what the driver has not.
+func (s *sounding) lacks() string {
+	if s.can.ZeroCopy() && s.short() {
+		return fmt.Sprintf("the driver %s has zero-copy for an MTU of at most %d", driverName(s.info), plainMTU)
+	}
+	return fmt.Sprintf("the driver %s has none", driverName(s.info))
 }
 
 // driverName is the driver's, or what the interface is where it has none.
@@ -117,8 +132,8 @@ func (s *sounding) checkZeroCopy(mode config.Mode) error {
 	if mode != config.ModeZeroCopy || s.hopes {
 		return nil
 	}
-	return fmt.Errorf("bind %s zero-copy: %w: the driver %s has none (try --mode copy, or auto for the best that there is; docs/operations.md lists drivers that have it)",
-		s.info.Name, unix.EOPNOTSUPP, driverName(s.info))
+	return fmt.Errorf("bind %s zero-copy: %w: %s (try --mode copy, or auto for the best that there is; docs/operations.md lists drivers that have it)",
+		s.info.Name, unix.EOPNOTSUPP, s.lacks())
 }
 
 // took notes what the kernel has answered to the first socket.
@@ -127,7 +142,7 @@ func (f *iface) took(s *sounding, b ring.Binding) {
 		return
 	}
 	if !s.can.Known && b.Refused == unix.EOPNOTSUPP {
-		f.fallback = fallback{code: control.FallbackNoZeroCopy, reason: noZeroCopy(f.info)}
+		f.fallback = fallback{code: control.FallbackNoZeroCopy, reason: s.noZeroCopy()}
 		return
 	}
 	d := drivers[f.info.Driver]

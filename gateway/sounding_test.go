@@ -58,6 +58,7 @@ func TestBinding(t *testing.T) {
 	for _, c := range []struct {
 		name, driver string
 		can          netdev.Features
+		parts        bool
 		mode         config.Mode
 		attached     bpf.Mode
 		refused      unix.Errno
@@ -80,6 +81,9 @@ func TestBinding(t *testing.T) {
 			says: []string{"cannot allocate memory", "dmesg"}, level: "WARN"},
 		{name: "a virtual machine without IOMMU", driver: "virtio_net", can: offered, refused: unix.EINVAL, tried: ring.Auto, code: control.FallbackRefused,
 			says: []string{"virtio_net offers it", "invalid argument", "iommu_platform=on", "libvirt"}, level: "WARN"},
+		{name: "packets longer than a page", driver: "ice", parts: true, can: netdev.Features{Known: true, XDP: offered.XDP, ZCSegments: 17}, tried: ring.Auto},
+		{name: "of which the driver has none without a copy", driver: "igb", parts: true, can: netdev.Features{Known: true, XDP: offered.XDP, ZCSegments: 1},
+			tried: ring.Copy, code: control.FallbackNoZeroCopy, says: []string{"igb has zero-copy for an MTU of at most 3752"}, level: "INFO"},
 		{name: "in the stack", driver: "igb", can: offered, attached: bpf.Generic, tried: ring.Generic},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -87,7 +91,7 @@ func TestBinding(t *testing.T) {
 			if c.mode == "" {
 				c.mode = config.ModeAuto
 			}
-			s := &sounding{info: info, can: c.can}
+			s := &sounding{info: info, can: c.can, parts: c.parts}
 			s.hope(c.mode)
 			must(t, s.checkZeroCopy(c.mode))
 			f := &iface{info: info, attached: c.attached}

@@ -109,7 +109,7 @@ func (g *Gateway) Status() control.Status {
 // describe leaves out whether the interface is up, and its MTU, which change.
 func (g *Gateway) describe(f *iface) control.Interface {
 	c := control.Interface{
-		Name: f.info.Name, Driver: f.info.Driver, XDP: f.attached.String(), Queues: []control.Queue{},
+		Name: f.info.Name, MaxMTU: f.most, Driver: f.info.Driver, XDP: f.attached.String(), Queues: []control.Queue{},
 		Fallback: f.fallback.reason, FallbackCode: f.fallback.code, FallbackCure: f.fallback.cure,
 		Offers: offers(f.can), Rings: control.Rings{Rx: f.rings.rx, Tx: f.rings.tx, Fill: f.rings.fill, NIC: f.rings.nic},
 	}
@@ -147,7 +147,7 @@ func queue(q *dataplane.Queue) control.Queue {
 		return c
 	}
 	c.Kernel = control.Kernel{
-		RxDropped: k.Rx_dropped, RxInvalid: k.Rx_invalid_descs, TxInvalid: k.Tx_invalid_descs,
+		RxDropped: k.Rx_dropped + counts.TooLong, RxInvalid: k.Rx_invalid_descs, TxInvalid: k.Tx_invalid_descs,
 		RxRingFull: k.Rx_ring_full, FillRingEmpty: k.Rx_fill_ring_empty_descs, TxRingEmpty: k.Tx_ring_empty_descs,
 	}
 	return c
@@ -265,7 +265,7 @@ func problems(s *control.Status) []string {
 	if s.Underlay.Trouble != "" {
 		out = append(out, fmt.Sprintf("underlay %s: nothing is sent: %s", s.Underlay.Name, s.Underlay.Trouble))
 	}
-	if err := fitUnderlayMTU(s.Underlay.Name, s.Underlay.MTU); err != nil && s.Underlay.MTU > 0 {
+	if err := fitUnderlayMTU(s.Underlay.Name, s.Underlay.MTU, s.Underlay.MaxMTU); err != nil && s.Underlay.MTU > 0 {
 		out = append(out, err.Error())
 	}
 	for _, p := range s.Ports {

@@ -26,7 +26,7 @@ func (g *Gateway) takePort(info netdev.Info, mode config.Mode, made bool, number
 		return nil, err
 	}
 	if f == nil {
-		prog, err := bpf.LoadPort(bpf.PortConfig{Queues: info.RxQueues})
+		prog, err := bpf.LoadPort(bpf.PortConfig{Queues: info.RxQueues, Frags: g.takesParts(info)})
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func (g *Gateway) openTagging(info netdev.Info, mode config.Mode, made bool, num
 	if why := g.noTagging(info, mode); why != "" {
 		return nil, why, nil
 	}
-	prog, err := bpf.LoadPort(bpf.PortConfig{Queues: info.RxQueues, TagsOf: info.Index, Types: &g.kernelTypes})
+	prog, err := bpf.LoadPort(bpf.PortConfig{Queues: info.RxQueues, TagsOf: info.Index, Types: &g.kernelTypes, Frags: g.takesParts(info)})
 	if err != nil {
 		return nil, err.Error(), nil
 	}

@@ -153,7 +153,7 @@ func (g *Gateway) pictures(old *dataplane.Snapshot) []*dataplane.Port {
 	for _, t := range g.liveTrunks {
 		t.stale = false
 		all[t.number] = pictured(old, dataplane.Port{Index: t.number, Account: t.account, Domain: dataplane.NoDomain, Name: t.info.Name,
-			MTU: t.mtu, Up: t.up, Isolated: t.isolated, Tagging: t.tagging})
+			MTU: t.mtu, Most: t.most, Up: t.up, Isolated: t.isolated, Tagging: t.tagging})
 	}
 	if slices.Equal(all, old.Ports) {
 		return old.Ports

@@ -55,7 +55,7 @@ func (g *Gateway) claimLower(info netdev.Info) (state string, err error) {
 // openWire has the packets of the underlay, or of its VLAN, steered to sockets.
 func (g *Gateway) openWire(below netdev.Info) error {
 	u, v := &g.cfg.Underlay, g.link.VLAN
-	c := bpf.UnderlayConfig{Port: u.DstPort, Queues: below.RxQueues, MaxVNIs: maxDomains}
+	c := bpf.UnderlayConfig{Port: u.DstPort, Queues: below.RxQueues, MaxVNIs: maxDomains, Frags: g.takesParts(below)}
 	if v == (netdev.VLAN{}) {
 		return g.steerPlain(c, below)
 	}

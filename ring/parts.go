@@ -180,3 +180,16 @@ func (s *Socket) finishParts(completed []uint64, p *Pool) (taken int) {
 	}
 	return taken
 }
+
+// TakesParts reports whether this kernel's AF_XDP has packets of several descriptors, which it has from Linux 6.6 on. Errors are those
+// of opening a socket.
+func TakesParts() (bool, error) {
+	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false, adviseSocket(err)
+	}
+	defer unix.Close(fd)
+	// It looks at flags that it does not know before it looks for the interface (xsk_bind in net/xdp/xsk.c).
+	const noInterface = 1<<31 - 1
+	return unix.Bind(fd, &unix.SockaddrXDP{Flags: unix.XDP_USE_SG, Ifindex: noInterface}) != unix.EINVAL, nil
+}

@@ -144,23 +144,24 @@ func TestPartsThatAreWrong(t *testing.T) {
 		p.Put(batch[0].Addr)
 		s.Refill(p)
 	}
+	part := func(addr uint64, length, options uint32) Desc { return Desc{Addr: addr, Len: length, Options: options} }
 	foreign := uint64(m.Frames()) << m.shift
 	for _, c := range []struct {
 		name  string
 		parts []Desc
 		want  Counters
 	}{
-		{"a first part that is not ours", []Desc{{foreign, 3840, more}, {fill(), 100, 0}}, Counters{Foreign: 1}},
-		{"a last part that is not ours", []Desc{{fill(), 3840, more}, {foreign, 100, 0}}, Counters{Foreign: 1}},
-		{"only parts that are not ours", []Desc{{foreign, 3840, more}, {foreign, 100, 0}}, Counters{Foreign: 2}},
-		{"a whole packet that is not ours", []Desc{{foreign, 60, 0}}, Counters{Foreign: 1}},
-		{"a part that runs out of its frame", []Desc{{fill(), 3840, more}, {fill(), 1 << 20, more}, {fill(), 1, 0}}, Counters{Malformed: 1}},
-		{"a whole packet that runs out of its frame", []Desc{{fill(), 16384, 0}}, Counters{Malformed: 1}},
-		{"more than a frame holds", []Desc{{fill(), 16000, more}, {fill(), 129, more}, {fill(), 1, 0}}, Counters{TooLong: 1}},
+		{"a first part that is not ours", []Desc{part(foreign, 3840, more), part(fill(), 100, 0)}, Counters{Foreign: 1}},
+		{"a last part that is not ours", []Desc{part(fill(), 3840, more), part(foreign, 100, 0)}, Counters{Foreign: 1}},
+		{"only parts that are not ours", []Desc{part(foreign, 3840, more), part(foreign, 100, 0)}, Counters{Foreign: 2}},
+		{"a whole packet that is not ours", []Desc{part(foreign, 60, 0)}, Counters{Foreign: 1}},
+		{"a part that runs out of its frame", []Desc{part(fill(), 3840, more), part(fill(), 1<<20, more), part(fill(), 1, 0)}, Counters{Malformed: 1}},
+		{"a whole packet that runs out of its frame", []Desc{part(fill(), 16384, 0)}, Counters{Malformed: 1}},
+		{"more than a frame holds", []Desc{part(fill(), 16000, more), part(fill(), 129, more), part(fill(), 1, 0)}, Counters{TooLong: 1}},
 	} {
 		before := s.Counters()
-		for _, part := range c.parts {
-			k.DeliverDesc(part)
+		for _, d := range c.parts {
+			k.DeliverDesc(d)
 		}
 		if n := s.Receive(make([]Desc, 4)); n != 0 {
 			t.Errorf("%s: %d packets were received", c.name, n)

@@ -3,6 +3,7 @@ package ring
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -135,5 +136,25 @@ func TestChunksAreLimited(t *testing.T) {
 	defer unix.Close(fd)
 	if err := registerUMEM(fd, m.data, 16384, 0); err != unix.EINVAL {
 		t.Errorf("chunks of 16,384 bytes: %v, want EINVAL: a packet could be one descriptor", err)
+	}
+}
+
+// The kernel at hand is asked, and its version says the same.
+func TestTakesParts(t *testing.T) {
+	ownNamespace(t)
+	got, err := TakesParts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
+		t.Fatal(err)
+	}
+	if want := major > 6 || major == 6 && minor >= 6; got != want {
+		t.Errorf("Linux %d.%d: %v, want %v", major, minor, got, want)
 	}
 }

@@ -59,11 +59,11 @@ func TestUnderlayMTU(t *testing.T) {
 		return func(t *testing.T, h *lab.Host) { must(t, h.SetMTU("ens18", mtu)) }
 	}
 	refuse(t, h, []refusal{
-		{name: "no frame holds it", before: set(9000), args: on(), status: 1, want: []string{"ens18", "9000", "ip link set dev ens18 mtu"}},
+		{name: "no frame holds it", before: set(65500), args: on(), status: 1, want: []string{"ens18", "65500", "ip link set dev ens18 mtu 65262"}},
 		{name: "nothing left", before: set(100), args: on(), status: 1, want: []string{"ens18", "100", "ip link set dev ens18 mtu"}},
 		{name: "too little for IPv6", before: set(1300), args: on("--address", "fd00::2/64"), status: 1, want: []string{"fd00::2/64", "gw42", "1250", "1280", "1330"}},
 	})
-	for _, mtu := range []int{1280, 3506} {
+	for _, mtu := range []int{1280, 3506, 9050} {
 		must(t, h.SetMTU("ens18", mtu))
 		must(t, peer.SetMTU("ens18", mtu))
 		must(t, peer.SetMTU("vxlan0", mtu-50))
