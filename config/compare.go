@@ -121,7 +121,7 @@ func sameDevice(a, b *Device) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Name == b.Name && slices.Equal(a.Addresses, b.Addresses)
+	return a.Name == b.Name && a.MTU == b.MTU && slices.Equal(a.Addresses, b.Addresses)
 }
 
 // Empty says whether there is nothing to do.

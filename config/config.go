@@ -194,6 +194,9 @@ type Device struct {
 	// Addresses are put on it, IPv4 or IPv6 with their prefix length.
 	// Default none.
 	Addresses []netip.Prefix `yaml:"addresses,omitempty" json:"addresses,omitempty"`
+	// MTU is the largest IP packet it takes, in bytes, 68-65535, and 1280 at least for IPv6
+	// addresses. Default 0: what the underlay's MTU leaves, whatever that is at any time.
+	MTU uint32 `yaml:"mtu,omitempty" json:"mtu,omitempty"`
 }
 
 // Metrics is the Prometheus end point.

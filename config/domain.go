@@ -96,6 +96,9 @@ func (v *VNI) checkDevice(path string, seen names) *problem {
 			return wrong(path, "vni %d: device %s needs the name %s, which is %s (choose another name)", v.VNI, name, n, was)
 		}
 	}
+	if mtu := v.Device.MTU; mtu != 0 && (mtu < 68 || mtu > 65535) {
+		return wrong(path+".mtu", "vni %d: device %s: mtu %d is out of range (give 68-65535, or 0 for what the underlay leaves)", v.VNI, name, mtu)
+	}
 	for i, a := range v.Device.Addresses {
 		at := fmt.Sprintf("%s.addresses[%d]", path, i)
 		if why := badAddress(a); why != "" {
@@ -103,6 +106,9 @@ func (v *VNI) checkDevice(path string, seen names) *problem {
 		}
 		if slices.ContainsFunc(v.Device.Addresses[:i], func(b netip.Prefix) bool { return a.Addr() == b.Addr() }) {
 			return wrong(at, "vni %d: address %s is given twice (leave one out)", v.VNI, a.Addr())
+		}
+		if mtu := v.Device.MTU; mtu != 0 && mtu < 1280 && a.Addr().Is6() {
+			return wrong(path+".mtu", "vni %d: device %s: mtu %d is too small for %s (IPv6 needs 1280)", v.VNI, name, mtu, a.Addr())
 		}
 	}
 	return nil

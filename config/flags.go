@@ -21,6 +21,7 @@ type Flags struct {
 	Device       string
 	NoDevice     bool
 	Addresses    []string       // for the device, with prefix length
+	MTU          uint           // of the device; 0: what the underlay leaves
 	Tunnel       map[string]any // by their keys in a file
 	Mode         string
 	Workers      uint // 0: as many as fit
@@ -80,8 +81,8 @@ func FromFlags(f Flags) (*Config, error) {
 			return nil, flagError("--local6: %v", err)
 		}
 	}
-	if f.NoDevice && (f.Device != "" || len(f.Addresses) > 0) {
-		return nil, flagError("--no-device does not go with --device and --address (leave it out)")
+	if f.NoDevice && (f.Device != "" || len(f.Addresses) > 0 || f.MTU > 0) {
+		return nil, flagError("--no-device does not go with --device, --address and --mtu (leave it out)")
 	}
 	if len(f.VNIs) > 1 && (len(f.Ports) > 0 || f.Device != "" || len(f.Addresses) > 0) {
 		return nil, flagError("--port, --device and --address go with one --vni (describe several in a file: --config)")
@@ -135,6 +136,12 @@ func (f *Flags) vni(c *Config, n uint) (VNI, error) {
 		v.Device = &Device{Name: f.Device}
 	}
 	v.complete(f.NoDevice, true)
+	if f.MTU > 0 {
+		if v.Device == nil {
+			return VNI{}, flagError("--mtu %d needs a device (add --device %s)", f.MTU, v.DomainName())
+		}
+		v.Device.MTU = uint32(min(f.MTU, math.MaxUint32))
+	}
 	for _, s := range f.Addresses {
 		if v.Device == nil {
 			return VNI{}, flagError("--address %s needs a device (add --device %s)", s, v.DomainName())

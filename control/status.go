@@ -211,6 +211,9 @@ type VNI struct {
 	Allow   []string `json:"allow,omitempty"`
 	Refused uint64   `json:"refused,omitempty"`
 
+	// TunnelMTU is what the underlay's MTU leaves for inner packets, in bytes from the IP header on.
+	TunnelMTU int `json:"tunnel_mtu"`
+
 	Neigh *NeighStats `json:"neigh,omitempty"` // of a VNI with neigh_suppress
 }
 

@@ -58,6 +58,7 @@ func (g *Gateway) mend() bool {
 	for name, absent := range trunks {
 		well = g.restoreTrunk(name, absent) && well
 	}
+	g.fitMTUs()
 	return well
 }
 

@@ -71,7 +71,7 @@ func newBedOf(t testing.TB, steps func(*Gateway) []func() error, prepare func(*b
 	must(t, l.Veth(b.host, "ens18", b.remote, "ens18", lab.VethOptions{}))
 	must(t, b.host.AddAddress("ens18", "10.0.0.1/24"))
 	must(t, b.remote.AddAddress("ens18", "10.0.0.2/24"))
-	b.container, err = b.host.BridgePort("veth1", "container", "172.19.1.2/24", lab.VethOptions{})
+	b.container, err = b.host.BridgePort("veth1", "container", "172.19.1.2/24", lab.VethOptions{MTU: 1450})
 	must(t, err)
 
 	cfg, err := config.FromFlags(config.Flags{

@@ -88,12 +88,15 @@ func checkMaster(info netdev.Info) error {
 		master.Type(), master.Attrs().Name, info.Name)
 }
 
-// fitDevice says why a device of this MTU cannot have the addresses asked for. overhead is
-// what its tunnel takes.
-func fitDevice(dev *config.Device, mtu, overhead int) error {
+// fitDevice says why a device of v cannot have the MTU or the addresses asked for.
+func (g *Gateway) fitDevice(dev *config.Device, v *config.VNI) error {
+	mtu := g.mtuOf(dev, v)
+	if most := g.mostDevice(); mtu > most {
+		return fmt.Errorf("device %s: an MTU of %d, and frames as they are carry %d (start gw again, without dataplane.framesize or with %d)", dev.Name, mtu, most, max(frameFor(mtu), 2*pageFrame))
+	}
 	for _, a := range dev.Addresses {
 		if a.Addr().Is6() && mtu < minMTU6 {
-			return fmt.Errorf("address %s: device %s gets an MTU of %d, and IPv6 needs %d (give the underlay %d)", a, dev.Name, mtu, minMTU6, minMTU6+overhead)
+			return fmt.Errorf("address %s: device %s gets an MTU of %d, and IPv6 needs %d (give the underlay %d)", a, dev.Name, mtu, minMTU6, minMTU6+g.overhead(v))
 		}
 	}
 	return nil

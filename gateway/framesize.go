@@ -41,12 +41,17 @@ func frameFor(mtu int) int {
 
 // chooseFrameSize sets the size of frames. Ports that need larger ones than the kernel has get those that there are,
 // an underlay is refused. others are the ports, and what is below the underlay if that is a VLAN.
-func (g *Gateway) chooseFrameSize(link netdev.Info, others []netdev.Info) error {
+func (g *Gateway) chooseFrameSize(link netdev.Info, others []netdev.Info, vnis []config.VNI) error {
 	size := int(g.cfg.Dataplane.FrameSize)
 	if size == 0 {
 		size = frameFor(link.MTU)
 		for _, o := range others {
 			size = max(size, frameFor(o.MTU))
+		}
+		for i := range vnis {
+			if dev := vnis[i].Device; dev != nil && dev.MTU > maxDeviceMTU {
+				size = max(size, frameFor(int(dev.MTU)), 2*pageFrame)
+			}
 		}
 	}
 	if size > pageFrame {

@@ -48,7 +48,7 @@ func TestChooseFrameSize(t *testing.T) {
 		{0, 100, nil, 4096, "ip link set dev w mtu 1500"},
 	} {
 		g := &Gateway{cfg: &config.Config{Dataplane: config.Dataplane{FrameSize: uint32(c.asked)}}}
-		err := g.chooseFrameSize(netdev.Info{Name: "w", MTU: c.wire}, mtus(c.ports...))
+		err := g.chooseFrameSize(netdev.Info{Name: "w", MTU: c.wire}, mtus(c.ports...), nil)
 		if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
 			t.Errorf("%+v: %v", c, err)
 		}

@@ -36,6 +36,7 @@ type iface struct {
 	carried  bool               // frames before XDP was attached
 	rings    rings              // zero until frames are claimed
 	most     int                // the largest MTU of which its sockets carry every packet
+	told     [2]int             // its and the tunnel's MTU when tellMTU looked last; the builder's
 	first    int                // worker of queue 0, counted on without end
 	tags     vlanTags           // of a port
 	promisc  *netdev.Promisc    // of a port that gw did not make

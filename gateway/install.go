@@ -120,7 +120,15 @@ func (g *Gateway) takeIn(ports []*port) {
 	for _, p := range ports {
 		p.used = true
 		if now, ok := g.steward.links[p.info.Index]; ok {
-			p.up, p.mtu = now.up, now.mtu
+			p.up = now.up
+			if p.pair == nil {
+				p.mtu = now.mtu
+			}
+		}
+		if p.pair != nil {
+			if now, ok := g.steward.links[p.pair.Index]; ok {
+				p.mtu = now.mtu
+			}
 		}
 		p.takeMAC(g.steward.links)
 		g.redraw(p.domain, func(d *dataplane.Domain) {

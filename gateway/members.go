@@ -103,7 +103,7 @@ func (m member) port() *config.Port { return &config.Port{Name: m.name, VLAN: m.
 func (g *Gateway) look(m member, seen infos) error {
 	var err error
 	if m.dev != nil {
-		err = fitDevice(m.dev, g.deviceMTU(m.d.cfg), g.overhead(m.d.cfg))
+		err = g.fitDevice(m.dev, m.d.cfg)
 	} else {
 		var info netdev.Info
 		if info, err = seen.lookup(m.name); err != nil {

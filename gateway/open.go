@@ -11,7 +11,6 @@ import (
 	"vxgw/config"
 	"vxgw/netdev"
 	"vxgw/underlay"
-	"vxgw/vxlan"
 )
 
 // port is a local interface that is bridged.
@@ -23,7 +22,8 @@ type port struct {
 	tpid   config.TPID  // of the trunk's tags
 	number uint32
 	up     bool // up, mtu, isolated and vlan are the steward's; others read the snapshot
-	mtu    int
+	mtu    int  // of a device that of the host's end, which the host receives by
+	set    int  // the MTU that gw has given a device last; the builder's
 	// isolated is kept from other such ports of its domain.
 	isolated bool
 	vlan     config.VLAN   // that of a trunk's port never changes
@@ -56,7 +56,7 @@ func (g *Gateway) openUnderlay() error {
 	if err != nil {
 		return err
 	}
-	if err := g.chooseFrameSize(info, append(slices.Clone(asked), below)); err != nil {
+	if err := g.chooseFrameSize(info, append(slices.Clone(asked), below), g.cfg.VNIs); err != nil {
 		return err
 	}
 	g.link = info
@@ -124,39 +124,11 @@ func (g *Gateway) lookAtPorts() (all []netdev.Info, err error) {
 	return all, nil
 }
 
-// innerOverhead is what the tunnel takes from the underlay's MTU over IPv4, at least.
-const innerOverhead = vxlan.Overhead
-
-// overhead is what the tunnel of v takes from the underlay's MTU: over IPv6 20 bytes
-// more, if any of its VTEPs is of that family.
-func (g *Gateway) overhead(v *config.VNI) int {
-	six := false
-	v.EachRemote(func(n config.Named) bool {
-		six = n.Addr.Is6()
-		return !six
-	})
-	if six || v.Waits() && !g.mirror.Link().Sources.Four.IsValid() {
-		return vxlan.Overhead6
-	}
-	return innerOverhead
-}
-
-// innerMTU is what the tunnel of v carries now, in bytes of inner IP packet.
-func (g *Gateway) innerMTU(v *config.VNI) int { return g.mirror.Link().MTU - g.overhead(v) }
-
-// deviceMTU is what a device made now gets.
-func (g *Gateway) deviceMTU(v *config.VNI) int {
-	if g.frameSize > pageFrame {
-		return min(g.innerMTU(v), mostMTU(g.frameSize))
-	}
-	return min(g.innerMTU(v), maxDeviceMTU)
-}
-
 // openDevice makes the interface by which the host itself is on the overlay, and takes
 // its far end as a port of d. mac is its address, nil for one made up.
 func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr) (p *port, err error) {
-	mtu := g.deviceMTU(d.cfg)
-	if err := fitDevice(dev, mtu, g.overhead(d.cfg)); err != nil {
+	mtu := g.mtuOf(dev, d.cfg)
+	if err := g.fitDevice(dev, d.cfg); err != nil {
 		return nil, err
 	}
 	pair, err := netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, MAC: mac, Addresses: dev.Addresses, Queues: 1})
@@ -175,29 +147,20 @@ func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr
 	if p, err = g.openPort(member{d: d, name: pair.Far}, pair); err != nil {
 		return nil, err
 	}
+	p.mtu, p.set = mtu, mtu
+	g.tellMTU(p, mtu, g.overhead(d.cfg))
 	p.mac.Store(macInt(host.MAC))
 	p.undo = slices.Insert(p.undo, 0, pair.Remove)
 	return p, nil
 }
 
-// fitting finds an interface that can be a port of v. It warns if the tunnel carries less
-// than the interface.
-func (g *Gateway) fitting(name string, v *config.VNI) (info netdev.Info, err error) {
-	mtu := g.innerMTU(v)
+// fitting finds an interface that can be a port.
+func (g *Gateway) fitting(name string) (info netdev.Info, err error) {
 	if info, err = netdev.Lookup(name); err != nil {
 		return info, notThere(err)
 	}
 	if err := errors.Join(fitPort(info), g.carries(info)); err != nil {
 		return info, err
-	}
-	if info.MTU > mtu {
-		cure := fmt.Sprintf("ip link set dev %s mtu %d, and at its other end", name, mtu)
-		if more := info.MTU + g.overhead(v); more <= mostMTU(maxFrame) {
-			cure += fmt.Sprintf("; or give the underlay %d", more)
-		}
-		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger packets are dropped, and their senders told by ICMP",
-			"port", name, "mtu", info.MTU, "tunnel", mtu,
-			"cure", cure)
 	}
 	return info, nil
 }
@@ -205,7 +168,7 @@ func (g *Gateway) fitting(name string, v *config.VNI) (info netdev.Info, err err
 // openPort takes an interface as a port. Workers have it from the next snapshot on after
 // takeIn; the caller closes it with closePort.
 func (g *Gateway) openPort(m member, pair *netdev.Pair) (_ *port, err error) {
-	info, err := g.fitting(m.name, m.d.cfg)
+	info, err := g.fitting(m.name)
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +193,9 @@ func (g *Gateway) openPort(m member, pair *netdev.Pair) (_ *port, err error) {
 		return nil, err
 	}
 	p.onClose(func() error { return g.closePortIface(p.iface) })
+	if pair == nil {
+		g.tellMTU(p, p.mtu, g.overhead(m.d.cfg))
+	}
 	if m.vlan != config.VLANKeep {
 		if err := p.needsTags(); err != nil {
 			return nil, err

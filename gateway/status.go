@@ -78,6 +78,7 @@ func (g *Gateway) Status() control.Status {
 			continue
 		}
 		s.VNIs = append(s.VNIs, g.vni(i, &v, shown))
+		s.VNIs[len(s.VNIs)-1].TunnelMTU = max(link.MTU-g.overhead(v.owners[i].cfg), 0)
 		s.VNIs[len(s.VNIs)-1].Frozen = frozen[d.Index]
 		s.VNIs[len(s.VNIs)-1].Neigh = v.owners[i].neighStats()
 		s.FDB.Frozen += frozen[d.Index]
@@ -268,6 +269,7 @@ func problems(s *control.Status) []string {
 	if err := fitUnderlayMTU(s.Underlay.Name, s.Underlay.MTU, s.Underlay.MaxMTU); err != nil && s.Underlay.MTU > 0 {
 		out = append(out, err.Error())
 	}
+	tunnels := tunnelMTUs(s)
 	for _, p := range s.Ports {
 		name := "port " + p.Name
 		if p.Device != "" {
@@ -283,6 +285,7 @@ func problems(s *control.Status) []string {
 			}
 			out = append(out, fmt.Sprintf("%s of %s is down%s", name, owner(&p), why))
 		}
+		out = append(out, mtuProblems(s, tunnels, name, &p)...)
 	}
 	for _, v := range s.VNIs {
 		if v.Frozen > 0 {

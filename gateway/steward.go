@@ -43,6 +43,8 @@ type steward struct {
 	requeued bool                      // nor are the queues
 	repath   bool                      // nor, perhaps, the ways to remotes
 	vnis     []renumbering             // VNIs that have another index than in the last snapshot
+	refit    bool                      // an MTU is not what the last snapshot had, and the builder is to know
+	wireMTU  int                       // the underlay's, as last seen
 	links    map[int]linkState
 	lists    map[string]*floodList // by their numbers
 	lastList *floodList
@@ -96,6 +98,9 @@ func (g *Gateway) keep() {
 				return
 			}
 			pending, g.steward.repath = true, true
+			if mtu := g.mirror.Link().MTU; mtu != g.steward.wireMTU {
+				g.steward.wireMTU, g.steward.refit = mtu, true
+			}
 		case <-g.plane.Remotes.Fresh():
 			pending, g.steward.repath = true, true
 		case u, ok := <-g.steward.ports:
@@ -125,6 +130,10 @@ func (g *Gateway) keep() {
 		g.publish()
 		g.dismiss()
 		g.answer()
+		if g.steward.refit {
+			g.steward.refit = false
+			g.builder.rouse()
+		}
 		pending = false
 		if g.steward.draining {
 			g.steward.repath = true

@@ -32,7 +32,7 @@ type trunk struct {
 
 // openVLAN takes one VLAN of an interface as a port of d.
 func (g *Gateway) openVLAN(m member) (_ *port, err error) {
-	t, err := g.holdTrunk(m.name, m.d.cfg)
+	t, err := g.holdTrunk(m.name)
 	if err != nil {
 		return nil, err
 	}
@@ -44,16 +44,19 @@ func (g *Gateway) openVLAN(m member) (_ *port, err error) {
 	p.bare.Store(t.info.Up && !t.info.Carrier)
 	g.opened = append(g.opened, p)
 	p.onClose(func() error { return g.releaseTrunk(t) })
+	if t.users == 1 {
+		g.tellMTU(p, p.mtu, g.overhead(m.d.cfg))
+	}
 	return p, nil
 }
 
 // holdTrunk opens an interface as a trunk, or counts one more user of it.
-func (g *Gateway) holdTrunk(name string, v *config.VNI) (_ *trunk, err error) {
+func (g *Gateway) holdTrunk(name string) (_ *trunk, err error) {
 	if t := g.trunks[name]; t != nil {
 		t.users++
 		return t, nil
 	}
-	info, err := g.fitting(name, v)
+	info, err := g.fitting(name)
 	if err != nil {
 		return nil, err
 	}

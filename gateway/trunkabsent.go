@@ -17,7 +17,7 @@ func (g *Gateway) restoreTrunk(name string, absent []*absence) (well bool) {
 		}
 		return true
 	}
-	t, err := g.holdTrunk(name, absent[0].d.cfg)
+	t, err := g.holdTrunk(name)
 	if err != nil {
 		for _, a := range absent {
 			g.explain(a, fmt.Sprintf("port %s: %v", name, err))

@@ -56,6 +56,7 @@ func (g *Gateway) apply(c config.Changes, whole bool) error {
 		}
 	}
 	t.release()
+	t.follow()
 	if g.serving {
 		g.awaitCarrier(g.builder.stop, ifaces(t.opened), carrierPatience)
 	}
@@ -177,14 +178,24 @@ func (t *turn) hold(v *config.VNI) error {
 	return nil
 }
 
-// address adds the addresses that a device gets.
+// address gives a device the addresses that come, and the MTU.
 func (t *turn) address(a alteration) error {
 	p := a.device()
 	if p == nil {
 		return nil
 	}
-	if err := fitDevice(a.to.Device, t.g.deviceMTU(a.to), t.g.overhead(a.to)); err != nil {
+	if err := t.g.fitDevice(a.to.Device, a.to); err != nil {
 		return fmt.Errorf("vni %d: %w", a.to.VNI, err)
+	}
+	if a.from.Device.MTU != a.to.Device.MTU {
+		was, err := p.pair.MTU()
+		if err == nil {
+			err = p.setMTU(t.g.followed(a.to.Device, a.to))
+		}
+		if err != nil {
+			return fmt.Errorf("vni %d: %w", a.to.VNI, err)
+		}
+		t.onError(func() error { return p.setMTU(was) })
 	}
 	for _, addr := range a.to.Device.Addresses {
 		if slices.Contains(a.from.Device.Addresses, addr) {
@@ -196,6 +207,22 @@ func (t *turn) address(a alteration) error {
 		t.onError(func() error { return p.readdress(a.to.Device.Addresses, a.from.Device.Addresses) })
 	}
 	return nil
+}
+
+// follow has devices follow tunnels that take more of a packet now, or less, since their VTEPs are
+// of another family.
+func (t *turn) follow() {
+	for _, a := range t.change {
+		if t.g.overhead(a.from) == t.g.overhead(a.to) {
+			continue
+		}
+		for _, p := range a.d.ports {
+			if p.pair != nil {
+				t.g.follow(p)
+			}
+		}
+		t.g.builder.rouse() // which tells of ports
+	}
 }
 
 // readdress takes addresses away that go. With the first one of a subnet the kernel takes

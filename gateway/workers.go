@@ -160,7 +160,13 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 	}
 	changed := false
 	for _, p := range g.ports {
-		if p == nil || p.info.Index != int(u.Index) {
+		if p == nil {
+			continue
+		}
+		if p.pair != nil && p.pair.Index == int(u.Index) && !gone {
+			return g.hostMTU(p, u.Attrs().MTU)
+		}
+		if p.info.Index != int(u.Index) {
 			continue
 		}
 		if gone && !p.gone.Swap(true) {
@@ -169,15 +175,29 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 		p.bare.Store(u.Flags&unix.IFF_UP != 0 && u.Flags&unix.IFF_LOWER_UP == 0)
 		up := !p.gone.Load() && carries(u.Flags)
 		mtu := u.Attrs().MTU
+		if p.pair != nil {
+			mtu = p.mtu
+		}
 		if up == p.up && mtu == p.mtu {
 			continue
 		}
 		if !changed { // and all the VLANs of a trunk with it
 			g.log.Info("port changed", "port", p.label(), "up", up, "mtu", mtu)
 		}
+		g.steward.refit = g.steward.refit || mtu != p.mtu
 		p.up, p.mtu, changed = up, mtu, true
 	}
 	return changed
+}
+
+// hostMTU takes over a device's MTU from the host's end, and reports whether it is another one.
+func (g *Gateway) hostMTU(p *port, mtu int) bool {
+	if mtu == p.mtu {
+		return false
+	}
+	g.log.Info("port changed", "port", p.label(), "mtu", mtu)
+	p.mtu, g.steward.refit = mtu, true
+	return true
 }
 
 // carries reports whether a port with these flags takes frames: it is up, has a

@@ -19,7 +19,7 @@ const farEnd = "-x"
 
 // PairOptions are the settings of a veth pair.
 type PairOptions struct {
-	MTU       int              // bytes, of both ends; 0 for the kernel's 1500
+	MTU       int              // bytes, of both ends, of the far one 1280 at least; 0 for the kernel's 1500
 	MAC       net.HardwareAddr // of the host's end; nil for one made up
 	Addresses []netip.Prefix   // of the host's end
 	Queues    int              // rx and tx, of both ends, at least 1
@@ -148,6 +148,11 @@ func (p *Pair) create(far net.HardwareAddr, o PairOptions) error {
 		return err
 	}
 	p.Index, p.FarIndex = host.Attrs().Index, other.Attrs().Index
+	if mtu := other.Attrs().MTU; farMTU(mtu) != mtu {
+		if err := netlink.LinkSetMTU(other, farMTU(mtu)); err != nil {
+			return fmt.Errorf("set the MTU of %s to %d: %w", p.Far, farMTU(mtu), err)
+		}
+	}
 	if err := silence(other); err != nil {
 		return err
 	}
@@ -172,7 +177,7 @@ func silence(link netlink.Link) error {
 	const none = 1 // IN6_ADDR_GEN_MODE_NONE of linux/if_link.h
 	err := netlink.LinkSetIP6AddrGenMode(link, none)
 	if errors.Is(err, unix.EAFNOSUPPORT) {
-		return nil // an MTU below IPV6_MIN_MTU: the link has no IPv6
+		return nil // the link has no IPv6
 	}
 	if err != nil {
 		return fmt.Errorf("set %s addrgenmode none: %w", name, err)

@@ -115,16 +115,36 @@ func TestPairAddresses(t *testing.T) {
 	same(t, before)
 }
 
-func TestCreatePairWithoutIPv6(t *testing.T) {
+// The MTU of a pair, below what IPv6 wants too.
+func TestPairMTU(t *testing.T) {
 	t.Parallel()
 	enter(t)
 	before := dump(t)
 	p, err := CreatePair(journal(t), "gw42", PairOptions{MTU: 1230, Queues: 1, Addresses: []netip.Prefix{netip.MustParsePrefix("172.17.1.2/24")}})
 	must(t, err)
-	for _, name := range []string{"gw42", "gw42-x"} {
-		if i := lookup(t, name); !i.Up || i.MTU != 1230 {
-			t.Errorf("%+v", i)
+	both := func(host, far int) {
+		t.Helper()
+		for name, mtu := range map[string]int{"gw42": host, "gw42-x": far} {
+			if i := lookup(t, name); !i.Up || i.MTU != mtu {
+				t.Errorf("%+v, want an MTU of %d", i, mtu)
+			}
 		}
+		if got, err := p.MTU(); err != nil || got != host {
+			t.Errorf("MTU %d, %v, want %d", got, err, host)
+		}
+	}
+	// The far end would come back to IPv6 with a voice of its own.
+	both(1230, 1280)
+	for _, mtu := range []int{1450, 9000, 1280, 68, 1450} {
+		must(t, p.SetMTU(mtu))
+		both(mtu, max(mtu, 1280))
+	}
+	if err := p.SetMTU(1 << 17); err == nil {
+		t.Error("a veth with an MTU of 131,072")
+	}
+	both(1450, 1450)
+	if conf, err := os.ReadFile("/proc/sys/net/ipv6/conf/gw42-x/disable_ipv6"); err == nil && strings.TrimSpace(string(conf)) != "1" {
+		t.Error("the far end has IPv6")
 	}
 	must(t, p.Remove())
 	same(t, before)

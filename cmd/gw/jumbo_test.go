@@ -2,8 +2,6 @@ package main
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -114,8 +112,7 @@ func TestJumboInFragments(t *testing.T) {
 		must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Remote: under1, MTU: wideMTU, Address: over2.String() + "/24"}))
 		c, err := a.BridgePort("veth1", "box", over3.String()+"/24", lab.VethOptions{MTU: wideMTU})
 		must(t, err)
-		file := filepath.Join(t.TempDir(), "gw.yaml")
-		must(t, os.WriteFile(file, []byte("underlay: {iface: ens18}\ndataplane: {"+dataplane+"}\nmetrics: {listen: ''}\nvnis: [{vni: 42, remotes: ["+under2.String()+"], ports: [veth1]}]\n"), 0o600))
+		file := writeFile(t, "underlay: {iface: ens18}\ndataplane: {"+dataplane+"}\nmetrics: {listen: ''}\nvnis: [{vni: 42, remotes: ["+under2.String()+"], ports: [veth1]}]\n")
 		g = start(t, a, "--config", file)
 		far = end{b, "vxlan0", over2, "ens18", under2}
 		editRoutes(t, b, "vxlan0", fragmented)

@@ -64,6 +64,7 @@ func newRun() *cobra.Command {
 	f.Var(&once{text: &flags.Device}, "device", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.BoolVar(&flags.NoDevice, "no-device", false, "make no interface for this host, also where no --port is given")
 	f.StringSliceVar(&flags.Addresses, "address", flags.Addresses, "address with prefix length for that interface; repeatable")
+	f.UintVar(&flags.MTU, "mtu", flags.MTU, "MTU of that interface (default what the underlay's leaves, whatever that is at any time)")
 	tunnel, options = tunnelFlags(f)
 	f.Var(&once{text: &flags.Mode}, "mode", "how to bind: auto, zerocopy, copy or generic")
 	f.UintVar(&flags.Workers, "workers", flags.Workers, "threads that move frames (default half of the CPUs, at most one per queue of the underlay)")

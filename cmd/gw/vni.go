@@ -42,6 +42,7 @@ func newVNIAdd() *cobra.Command {
 	var remotes, ports, addresses []string
 	var group, device string
 	var noDevice bool
+	var mtu uint
 	c := &cobra.Command{Use: "add VNI [flags]", Short: "Add a VNI, or a range of them"}
 	f := c.Flags()
 	f.StringSliceVar(&remotes, "remote", nil, "VTEP that gets a copy of every flooded frame; repeatable")
@@ -50,6 +51,7 @@ func newVNIAdd() *cobra.Command {
 	f.StringVar(&device, "device", "", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
 	f.BoolVar(&noDevice, "no-device", false, "make no interface for this host, also where no --port is given")
 	f.StringSliceVar(&addresses, "address", nil, "address with prefix length for that interface; repeatable")
+	f.UintVar(&mtu, "mtu", 0, "MTU of that interface (default what the underlay's leaves, whatever that is at any time)")
 	f.Bool("learning", true, "learn where addresses are")
 	f.String("ageing", "", "how long an address is remembered unused, such as 300s; 0s for ever")
 	f.Uint32("maxaddress", 0, "most entries, 0 for no limit (default 100000)")
@@ -61,8 +63,8 @@ func newVNIAdd() *cobra.Command {
 		if err != nil {
 			return usageError{fmt.Errorf("vni add: %w", err)}
 		}
-		if noDevice && (device != "" || len(addresses) > 0) {
-			return usageError{errors.New("vni add: --no-device does not go with --device and --address (leave it out)")}
+		if noDevice && (device != "" || len(addresses) > 0 || mtu > 0) {
+			return usageError{errors.New("vni add: --no-device does not go with --device, --address and --mtu (leave it out)")}
 		}
 		v, tunnel := map[string]any{"vni": vni}, map[string]any{}
 		given := func(into map[string]any, name string, value any) {
@@ -90,8 +92,11 @@ func newVNIAdd() *cobra.Command {
 		switch {
 		case noDevice:
 			v["device"] = nil
-		case device != "" || len(addresses) > 0:
+		case device != "" || len(addresses) > 0 || mtu > 0:
 			d := map[string]any{"addresses": addresses}
+			if mtu > 0 {
+				d["mtu"] = mtu
+			}
 			if device != "" {
 				d["name"] = device
 			}
