@@ -48,7 +48,14 @@ type Underlay struct {
 	Tags       string `json:"tags,omitempty"`
 	TagsReason string `json:"tags_reason,omitempty"`
 
-	Injected Injected `json:"injected"`
+	Injected   Injected   `json:"injected"`
+	Complaints Complaints `json:"icmp_too_big_received"`
+}
+
+// Complaints counts what routers said by ICMP of packets with DF that were too big for them.
+type Complaints struct {
+	Believed uint64 `json:"believed"` // and so a way is narrower than was thought
+	Ignored  uint64 `json:"ignored"`  // the packet cannot have been the gateway's
 }
 
 // Injected counts outer packets that XDP left to the kernel although they are the
@@ -227,8 +234,10 @@ type Remote struct {
 	NextHop    string `json:"nexthop,omitempty"`
 	MAC        string `json:"mac,omitempty"`
 	MTU        int    `json:"mtu,omitempty"`
-	Reason     string `json:"reason,omitempty"`
-	Number     int    `json:"number"` // stands for it while it is known, then for another one
+	// MTUExpires is in how many seconds the MTU is forgotten that a router has told, 0 for one that is the route's or the link's.
+	MTUExpires float64 `json:"mtu_expires,omitempty"`
+	Reason     string  `json:"reason,omitempty"`
+	Number     int     `json:"number"` // stands for it while it is known, then for another one
 	Traffic
 }
 

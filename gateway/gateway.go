@@ -77,6 +77,8 @@ type Gateway struct {
 	frameSize                  int            // bytes, of all frames
 	base                       *config.Config // what the configuration in force says beside VNIs; changed under asking
 
+	complaints struct{ believed, ignored atomic.Uint64 } // see heed
+
 	kernelTypes btf.Cache // shared by the programs of ports
 
 	neighBudget *neigh.Budget // bounds what all neighbour tables learn
@@ -174,6 +176,7 @@ func (g *Gateway) steps() []func() error {
 		g.openDomains,
 		g.startWorkers,
 		g.takeLeftovers,
+		g.heedComplaints,
 	}
 }
 

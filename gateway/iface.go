@@ -114,6 +114,9 @@ func (f *iface) attach(mode config.Mode) error {
 			cure = fmt.Sprintf("the driver %s wants for native XDP %s", f.info.Driver, w)
 			told = fmt.Errorf("%w (%s)", err, cure)
 		}
+		if refuses(err) && f.most > mostMTU(pageFrame) && f.info.MTU > plainMTU && wants(f.info) == "" {
+			told = fmt.Errorf("%w (the driver may take no packets longer than a page: ip link set dev %s mtu %d, or --mode generic)", err, f.info.Name, maxDeviceMTU)
+		}
 		if errors.Is(err, unix.ERANGE) {
 			told = fmt.Errorf("%w (or start gw again, with dataplane.framesize: %d)", err, frameFor(f.info.MTU))
 		}

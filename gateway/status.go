@@ -37,7 +37,7 @@ func (g *Gateway) Status() control.Status {
 	link := g.mirror.Link()
 	s.Underlay = control.Underlay{
 		Interface: g.describe(g.wire), DstPort: g.cfg.Underlay.DstPort, MAC: macText(macInt(link.MAC[:])),
-		Injected: g.injected(), VRF: link.VRF,
+		Injected: g.injected(), Complaints: g.heard(), VRF: link.VRF,
 	}
 	if v := g.link.VLAN; v.ID != 0 {
 		s.Underlay.Below, s.Underlay.VLAN = g.wire.info.Name, v.ID
@@ -223,6 +223,9 @@ func (g *Gateway) remotes(v *view) []control.Remote {
 			Number: n, Traffic: control.Traffic(entry(v.ledger.Remotes, n))}
 		if way, ok := g.mirror.Path(to.Addr); ok {
 			r.State, r.Reason, r.MTU = way.State.String(), way.Reason, way.MTU
+			if !way.Until.IsZero() {
+				r.MTUExpires = max(time.Until(way.Until).Seconds(), 0)
+			}
 			if way.NextHop.IsValid() {
 				r.NextHop = way.NextHop.String()
 			}

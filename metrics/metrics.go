@@ -43,6 +43,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	e.gauge(uptime, s.Uptime)
 	e.iface(s.Underlay.Interface, "underlay", "")
 	e.injected(s.Underlay.Name, s.Underlay.Injected)
+	e.counter(complaints, s.Underlay.Complaints.Believed, s.Underlay.Name, "believed")
+	e.counter(complaints, s.Underlay.Complaints.Ignored, s.Underlay.Name, "ignored")
 	e.traffic(&s)
 	for _, p := range s.Ports {
 		e.iface(p.Interface, "port", vniLabel(p.VNI))

@@ -41,6 +41,7 @@ var (
 	sleeps     = describe("worker_sleeps_total", "Times a worker had nothing to do and slept.", "worker")
 	unnumbered = describe("unnumbered_sources_total", "Packets of unknown VTEPs that found the table of remotes full, so that nothing was learned of them.", "worker")
 	answers    = describe("icmp_too_big_sent_total", "Senders told by ICMP or ICMPv6 that their frame was larger than its way carries.", "worker")
+	complaints = describe("icmp_too_big_received_total", "What routers said by ICMP of packets with DF that were too big for them: believed, and so the way to a remote is narrower than was thought, or ignored, since the packet cannot have been the gateway's.", "interface", "result")
 	slowPath   = describe("slow_path_packets_total", "Packets that the kernel sent, or refused to send, while their next hop was unresolved.", "worker", "result")
 
 	portPackets = describe("port_packets_total", "Frames received from (rx) and sent to (tx) the port, a device under the name that the host has for it.", "port", "vni", "direction")

@@ -19,6 +19,7 @@ type todo struct {
 	prefixes []netip.Prefix           // look up the remotes inside
 	watch    map[netip.Addr]struct{}  // addresses watched or unwatched
 	events   map[netip.Addr]neighbour // the newest event of each next hop
+	narrowed map[netip.Addr]narrowing // what Narrow was told
 }
 
 func (t *todo) everything() { t.link, t.routes, t.hops = true, true, true }

@@ -134,6 +134,7 @@ type routeMessage struct {
 	oif     int
 	gateway netip.Addr // the zero Addr on the link; IPv6 where an IPv4 route goes through an IPv6 router
 	mtu     int        // 0: the link's
+	locked  bool       // nobody may tell that the MTU is less
 }
 
 func decodeRoute(b []byte) (m routeMessage, ok bool) {
@@ -159,6 +160,9 @@ func decodeRoute(b []byte) (m routeMessage, ok bool) {
 			for metric, v := range attributes(v) {
 				if metric == unix.RTAX_MTU && len(v) == 4 {
 					m.mtu = int(binary.NativeEndian.Uint32(v))
+				}
+				if metric == unix.RTAX_LOCK && len(v) == 4 {
+					m.locked = binary.NativeEndian.Uint32(v)&(1<<unix.RTAX_MTU) != 0
 				}
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,7 +50,10 @@ type Path struct {
 	NextHop netip.Addr // whose MAC it is: Gateway, or Remote; the zero Addr for a group and without a route
 	DstMAC  [6]byte    // valid while Direct, else zero
 	MTU     int        // largest outer IP packet in bytes: the path's, the route's or the link's; 0 without a route
+	Until   time.Time  // when that is thought no more, where a router has told it; else the zero Time
 	Reason  string     // why it is not Direct, for people; empty when it is
+
+	locked bool // no router is believed about MTU
 }
 
 // route is what the kernel's routing says about one remote.
@@ -57,8 +61,10 @@ type route struct {
 	known   bool // asked at least once
 	kind    uint8
 	gateway netip.Addr
-	mtu     int  // 0: the link's
-	assumed bool // no entry in any table: the kernel takes the remote to be on the link
+	mtu     int       // 0: the link's
+	locked  bool      // nobody may tell that it is less
+	until   time.Time // when it is forgotten; of one that was told
+	assumed bool      // no entry in any table: the kernel takes the remote to be on the link
 	err     string
 }
 
@@ -76,7 +82,7 @@ func (c *conn) lookup(link Link, ifindex int, dst netip.Addr) route {
 	if err != nil {
 		return route{known: true, err: routeError(link, dst, err)}
 	}
-	r := route{known: true, kind: m.kind, gateway: m.gateway, mtu: m.mtu}
+	r := route{known: true, kind: m.kind, gateway: m.gateway, mtu: m.mtu, locked: m.locked}
 	if m.kind == unix.RTN_UNICAST && !m.gateway.IsValid() {
 		_, err := c.route(ifindex, source, dst, true)
 		r.assumed = errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH)
@@ -171,7 +177,10 @@ func pathOf(link Link, remote netip.Addr, r route, n neighbour, trouble string) 
 		p.State, p.Reason = NoRoute, r.refusal(remote)
 		return p
 	}
-	p.Gateway, p.MTU = r.gateway, pathMTU(link, remote, r)
+	p.Gateway, p.MTU, p.locked = r.gateway, pathMTU(link, remote, r), r.locked
+	if p.MTU == r.mtu {
+		p.Until = r.until
+	}
 	switch {
 	case n.usable():
 		p.State, p.DstMAC = Direct, n.mac

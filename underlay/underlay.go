@@ -49,6 +49,8 @@ type Mirror struct {
 	ended   sync.WaitGroup
 	close   func() error // once
 
+	settings settings
+
 	mu      sync.Mutex // guards all below
 	todo    todo
 	uses    wish // families
@@ -98,11 +100,12 @@ func open(cfg Config, plain bool) (*Mirror, error) {
 		return nil, fmt.Errorf("open underlay %s: %w", cfg.Name, err)
 	}
 	m := newMirror(cfg)
-	m.events = events
+	m.events, m.settings = events, openSettings()
 	w := newWorker(m, conn, plain)
 	if err := w.start(); err != nil {
 		_ = events.Close()
 		conn.close()
+		m.settings.close()
 		return nil, fmt.Errorf("open underlay %s: %w", cfg.Name, err)
 	}
 	m.close = sync.OnceValue(func() error { return m.stop(w) })
@@ -219,7 +222,8 @@ func (m *Mirror) stop(w *worker) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.managed = nil
+	m.settings.close()
+	m.settings, m.managed = settings{}, nil
 	return errors.Join(failed...)
 }
 

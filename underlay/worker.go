@@ -12,7 +12,7 @@ const (
 	passGap = 10 * time.Millisecond
 	// passShare bounds the worker's share of a CPU to 1/(1+passShare) when passes are long.
 	passShare = 4
-	// sweepGap is how often every route is looked up without an event: a learned path MTU comes and goes without one.
+	// sweepGap is how often every route is looked up without an event: a path MTU that the kernel has learned comes and goes without one.
 	sweepGap = 10 * time.Second
 	// askGap is the least time between two requests for the same next hop, and until a refused one is repeated.
 	askGap = time.Second
@@ -23,6 +23,8 @@ type remote struct {
 	addr  netip.Addr
 	route route
 	hop   *hop // nil: needs none, or has none
+
+	narrow narrowing // zero: nobody has told that the way is
 }
 
 // worker owns the remotes and next hops and is the only user of the request socket. Everything in it
@@ -37,6 +39,7 @@ type worker struct {
 	hops    map[netip.Addr]*hop
 
 	touched  map[*remote]struct{} // paths to compute in this pass
+	narrow   map[*remote]struct{} // those of which somebody has told that
 	pending  map[*hop]struct{}    // next hops to read and, where wanted, to ask for
 	remarked bool                 // the set of marked hops has changed
 	stats    Stats                // of this pass
@@ -49,7 +52,7 @@ func newWorker(m *Mirror, c *conn, plain bool) *worker {
 	return &worker{
 		m: m, conn: c, plain: plain,
 		remotes: map[netip.Addr]*remote{}, hops: map[netip.Addr]*hop{},
-		touched: map[*remote]struct{}{}, pending: map[*hop]struct{}{},
+		touched: map[*remote]struct{}{}, narrow: map[*remote]struct{}{}, pending: map[*hop]struct{}{},
 		sweep: time.Now().Add(sweepGap),
 	}
 }
@@ -104,6 +107,7 @@ func (w *worker) pass(now time.Time) {
 	if w.link.Up {
 		w.readRoutes(t)
 	}
+	w.heed(t.narrowed, now)
 	w.takeEvents(t.events)
 	w.readHops(t.hops, now)
 	w.publish()
@@ -136,6 +140,9 @@ func (w *worker) readLink(t *todo, now time.Time) {
 	}
 	if link.Sources != w.link.Sources {
 		w.logSource(link)
+		for r := range w.narrow {
+			r.widen(w)
+		}
 	}
 	w.link = link
 	for _, r := range w.remotes {
@@ -191,6 +198,7 @@ func (w *worker) readRoutes(t todo) {
 		w.stats.Routes++
 		found := w.conn.lookup(w.link, w.m.cfg.Ifindex, r.addr)
 		if found != r.route {
+			r.widen(w) // it may be another way; the kernel's own memory goes with the route, too
 			r.route = found
 			w.touched[r] = struct{}{}
 			w.moveTo(r, found.nextHop(r.addr))
@@ -228,7 +236,7 @@ func (w *worker) publish() {
 		if r.hop != nil {
 			n, trouble = r.hop.entry, r.hop.trouble
 		}
-		if p := pathOf(w.link, r.addr, r.route, n, trouble); p != old {
+		if p := pathOf(w.link, r.addr, r.way(), n, trouble); p != old {
 			m.paths[r.addr] = p
 			changed = true
 			m.cfg.Log.Debug("underlay path", "remote", p.Remote, "state", p.State.String(), "via", p.NextHop, "mtu", p.MTU, "reason", p.Reason)

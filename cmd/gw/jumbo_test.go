@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -47,6 +49,26 @@ func converseJumbo(t *testing.T, a, b end) {
 	rightChecksums(t, b.host)
 }
 
+// floodJumbo sends a frame of the full length to everyone.
+func floodJumbo(t *testing.T, from end, to ...end) {
+	t.Helper()
+	src, err := from.host.MAC(from.dev)
+	must(t, err)
+	frame := append(named(net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, src, "to everyone from "+from.dev), bytes.Repeat([]byte{0x5a}, wideMTU+14-60)...)
+	var taps []*lab.Capture
+	for _, e := range to {
+		tap, err := e.host.Capture(e.dev, func(f lab.Frame) bool { return !f.Outgoing && bytes.Equal(f.Data, frame) })
+		must(t, err)
+		taps = append(taps, tap)
+	}
+	must(t, from.host.SendFrame(from.dev, frame))
+	for _, tap := range taps {
+		_, err := tap.Wait(within(t), 1, nil)
+		must(t, err)
+		must(t, tap.Close())
+	}
+}
+
 // The kernel's vxlan device, a container and the host itself exchange frames of 9,000 bytes through gw, by the driver and by
 // the stack.
 func TestJumbo(t *testing.T) {
@@ -80,6 +102,8 @@ func TestJumbo(t *testing.T) {
 			converseJumbo(t, host, far)
 			converseJumbo(t, inBox, far)
 			converseJumbo(t, inBox, host)
+			floodJumbo(t, far, host, inBox)
+			floodJumbo(t, inBox, far, host)
 			checkVerdicts(t, g)
 			s = g.status()
 			for _, q := range slices.Concat(s.Underlay.Queues, s.Ports[0].Queues, s.Ports[1].Queues) {
