@@ -112,7 +112,7 @@ func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string
 	if file == "" {
 		return config.FromFlags(flags)
 	}
-	for _, name := range append(slices.Clip(tunnel), "iface", "vni", "local", "dstport", "remote", "allow", "group", "port", "device", "no-device", "address", "mode", "workers", "poll", "cpus", "metrics", "control") {
+	for _, name := range append(slices.Clip(tunnel), "iface", "vni", "local", "dstport", "remote", "allow", "group", "port", "device", "no-device", "address", "mtu", "mode", "workers", "poll", "cpus", "metrics", "control") {
 		if c.Flags().Changed(name) {
 			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
 		}
