@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/underlay"
@@ -15,12 +17,12 @@ import (
 // Routers say by ICMP that packets with DF are too big for them; of those that leave through a ring the kernel does not know, so
 // that nobody but gw can heed it:
 //
-//	Complaints   a raw socket: ICMP "fragmentation needed" about UDP packets, whoever they are for
+//	Complaints   a raw socket per family: ICMP "fragmentation needed" and ICMPv6 "packet too big" about UDP packets, whoever they are for
 //	plausible    could the packet that is quoted be ours?
 //	Narrow       the way to its remote carries less, for a time
 //
 // From then on what does not fit is answered at its sender (dataplane/toobig.go). An attacker who sees no packets has to know who
-// speaks with whom, and a VNI that sends with DF, and can make ways no narrower than the kernel would let him.
+// speaks with whom, and over IPv4 a VNI that sends with DF, and can make ways no narrower than the kernel would let him.
 
 // complaintPause bounds how many are looked at in a second, which is all they can cost; a router makes one or so per
 // second and remote (icmp_ratelimit).
@@ -28,30 +30,38 @@ const complaintPause = 5 * time.Millisecond
 
 // heedComplaints looks at what routers say from now on.
 func (g *Gateway) heedComplaints() error {
-	in, err := underlay.OpenComplaints(g.link.Name)
-	if err != nil {
-		return err
-	}
-	ended := g.run("complaints", func() error {
-		buf := make([]byte, 2048) // an error quotes 576 bytes at most (RFC 1812 section 4.3.2.3); the longer ones of some are cut, and no loss
-		for {
-			n, err := in.Read(buf)
-			if errors.Is(err, os.ErrClosed) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			g.heed(buf[:n])
-			time.Sleep(complaintPause)
+	for _, six := range []bool{false, true} {
+		in, err := underlay.OpenComplaints(g.link.Name, six)
+		if six && errors.Is(err, unix.EAFNOSUPPORT) {
+			return nil
 		}
-	})
-	g.onClose(func() error {
-		err := in.Close()
-		<-ended
-		return err
-	})
+		if err != nil {
+			return err
+		}
+		ended := g.run("complaints", func() error { return g.heedAll(in) })
+		g.onClose(func() error {
+			err := in.Close()
+			<-ended
+			return err
+		})
+	}
 	return nil
+}
+
+// heedAll looks at what comes until the socket is closed.
+func (g *Gateway) heedAll(in *underlay.Complaints) error {
+	buf := make([]byte, 2048) // an error quotes 576 bytes at most, over IPv6 1,280 (RFC 1812 section 4.3.2.3, RFC 4443 section 3.2); the longer ones of some are cut, and no loss
+	for {
+		n, err := in.Read(buf)
+		if errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		g.heed(buf[:n])
+		time.Sleep(complaintPause)
+	}
 }
 
 // heed narrows the way to a remote where a message may be true.
@@ -102,10 +112,10 @@ func (g *Gateway) implausible(c *vxlan.Complaint, s *dataplane.Snapshot) string 
 	return "no VNI sends with DF and from such ports"
 }
 
-// sends reports whether a tunnel sends packets with DF from the port that c quotes.
+// sends reports whether a tunnel sends packets that routers do not fragment, as none over IPv6 are, from the port that c quotes.
 func sends(t *dataplane.Tunnel, c *vxlan.Complaint) bool {
 	ports := t.Outer.SrcPorts
-	return (t.Outer.DF || t.InheritDF) && c.SrcPort >= ports[0] && c.SrcPort <= ports[1]
+	return (c.Dst.Is6() || t.Outer.DF || t.InheritDF) && c.SrcPort >= ports[0] && c.SrcPort <= ports[1]
 }
 
 // heard is the counts for the status.

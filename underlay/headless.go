@@ -22,8 +22,8 @@ func tellHeader(fd int) error {
 	)
 }
 
-// readHeadless reads one packet, or returns EAGAIN, and puts an IPv6 header in front of it.
-func readHeadless(fd int, buf []byte) (n int, err error) {
+// readHeadless reads one packet of a protocol, or returns EAGAIN, and puts an IPv6 header in front of it.
+func readHeadless(fd int, buf []byte, protocol uint8) (n int, err error) {
 	var beside [128]byte
 	var body []byte
 	if len(buf) > ip6Len {
@@ -35,7 +35,7 @@ func readHeadless(fd int, buf []byte) (n int, err error) {
 	}
 	h := buf[:ip6Len]
 	clear(h)
-	h[0], h[6] = 0x60, unix.IPPROTO_UDP
+	h[0], h[6] = 0x60, protocol
 	binary.BigEndian.PutUint16(h[4:], uint16(n))
 	if a, ok := from.(*unix.SockaddrInet6); ok {
 		copy(h[8:24], a.Addr[:])

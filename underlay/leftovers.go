@@ -89,7 +89,7 @@ func (l *Leftovers) Read(buf []byte) (n int, err error) {
 		return l.file.Read(buf)
 	}
 	failed := l.conn.Read(func(fd uintptr) bool {
-		n, err = readHeadless(int(fd), buf)
+		n, err = readHeadless(int(fd), buf, unix.IPPROTO_UDP)
 		return !errors.Is(err, unix.EAGAIN)
 	})
 	if err = errors.Join(failed, err); err != nil && l.closed.Load() {

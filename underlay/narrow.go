@@ -9,13 +9,15 @@ import (
 )
 
 // A way may be narrower than its links here: a router on it says so by ICMP. The kernel would remember that for packets of a
-// socket of its own (net/ipv4/route.c, __ip_rt_update_pmtu), and a ring is none. So the Mirror remembers it, by the
-// kernel's rules and settings: not below net.ipv4.route.min_pmtu, for net.ipv4.route.mtu_expires seconds, not where the route's MTU
-// is locked, not at all with net.ipv4.ip_no_pmtu_disc. What the kernel has learned otherwise stands in the route.
+// socket of its own (net/ipv4/route.c, __ip_rt_update_pmtu; net/ipv6/route.c, __ip6_rt_update_pmtu), and a ring is none. So the Mirror
+// remembers it, by the kernel's rules and settings. Over IPv4: not below net.ipv4.route.min_pmtu, for
+// net.ipv4.route.mtu_expires seconds, not where the route's MTU is locked, not at all with net.ipv4.ip_no_pmtu_disc. Over IPv6: not if it is
+// below 1,280, which no link has, for net.ipv6.route.mtu_expires seconds. What the kernel has learned otherwise stands in the route.
 
 // What the kernel has where it does not tell (before 5.19 not every setting is there per namespace).
 const (
 	leastMTU   = 512 + 20 + 20
+	leastMTU6  = 1280
 	mtuExpires = 10 * time.Minute
 )
 
@@ -26,19 +28,20 @@ type narrowing struct {
 }
 
 // settings are files of /proc/sys of the network namespace they were opened in.
-type settings struct{ least, expires, off *os.File }
+type settings struct{ least, expires, expires6, off *os.File }
 
 // openSettings opens them; those that are not there have the kernel's defaults.
 func openSettings() (s settings) {
-	const dir = "/proc/sys/net/ipv4/"
-	s.least, _ = os.Open(dir + "route/min_pmtu")
-	s.expires, _ = os.Open(dir + "route/mtu_expires")
-	s.off, _ = os.Open(dir + "ip_no_pmtu_disc")
+	const dir = "/proc/sys/net/"
+	s.least, _ = os.Open(dir + "ipv4/route/min_pmtu")
+	s.expires, _ = os.Open(dir + "ipv4/route/mtu_expires")
+	s.expires6, _ = os.Open(dir + "ipv6/route/mtu_expires")
+	s.off, _ = os.Open(dir + "ipv4/ip_no_pmtu_disc")
 	return s
 }
 
 func (s settings) close() {
-	for _, f := range []*os.File{s.least, s.expires, s.off} {
+	for _, f := range []*os.File{s.least, s.expires, s.expires6, s.off} {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -66,15 +69,24 @@ func (m *Mirror) Narrow(addr netip.Addr, mtu int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, ok := m.paths[addr]
-	if !ok || p.MTU == 0 || p.locked || addr.IsMulticast() || // nobody answers packets to a group
-		setting(m.settings.off, 0) != 0 {
+	if !ok || p.MTU == 0 || p.locked || addr.IsMulticast() { // nobody answers packets to a group
 		return false
 	}
-	mtu = max(mtu, setting(m.settings.least, leastMTU))
+	lasts := m.settings.expires
+	if addr.Is6() {
+		if lasts = m.settings.expires6; mtu < leastMTU6 {
+			return false
+		}
+	} else {
+		if setting(m.settings.off, 0) != 0 {
+			return false
+		}
+		mtu = max(mtu, setting(m.settings.least, leastMTU))
+	}
 	if mtu >= p.MTU && !(mtu == p.MTU && !p.Until.IsZero()) {
 		return false
 	}
-	expires := time.Duration(setting(m.settings.expires, int(mtuExpires/time.Second))) * time.Second
+	expires := time.Duration(setting(lasts, int(mtuExpires/time.Second))) * time.Second
 	m.todo.narrow(addr, narrowing{mtu, time.Now().Add(expires)})
 	signal(m.wake)
 	return mtu < p.MTU

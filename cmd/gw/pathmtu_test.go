@@ -26,6 +26,7 @@ type narrowWay struct {
 	box, far     end
 	g            *vtep // nil where the kernel's device is
 	wire         *lab.Capture
+	mtu, narrow  int // of the box, and what the way carries of its packets
 }
 
 func newNarrowWay(t *testing.T, by, df string) *narrowWay {
@@ -45,7 +46,7 @@ func newNarrowWay(t *testing.T, by, df string) *narrowWay {
 	must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: over2.String() + "/24"}))
 	c, err := a.BridgePort("veth1", "box", over3.String()+"/24", lab.VethOptions{MTU: 1450})
 	must(t, err)
-	w := &narrowWay{node: a, router: r, box: end{c, "veth0", over3, "", netip.Addr{}}, far: end{b, "vxlan0", over2, "ens18", farUnder}}
+	w := &narrowWay{node: a, router: r, box: end{c, "veth0", over3, "", netip.Addr{}}, far: end{b, "vxlan0", over2, "ens18", farUnder}, mtu: 1450, narrow: 1350}
 	w.wire, err = r.Capture("left", nil)
 	must(t, err)
 	if by == byGW {
@@ -62,7 +63,7 @@ func newNarrowWay(t *testing.T, by, df string) *narrowWay {
 func (w *narrowWay) told(t *testing.T) {
 	t.Helper()
 	eventually(t, func() string {
-		res, err := w.box.host.Ping(testContext(t), w.far.addr, lab.PingOptions{Size: 1450 - 28, DontFragment: true, Timeout: answerTime})
+		res, err := w.box.host.Ping(testContext(t), w.far.addr, lab.PingOptions{Size: w.mtu - 28, DontFragment: true, Timeout: answerTime})
 		must(t, err)
 		if len(res.Errors) == 0 {
 			return "the box is not told that its packets are too big"
@@ -72,8 +73,8 @@ func (w *narrowWay) told(t *testing.T) {
 		}
 		return ""
 	})
-	tooLarge(t, [2]end{w.box, w.far}, 1350-28+1)
-	ping(t, w.box, w.far, lab.PingOptions{Size: 1350 - 28, DontFragment: true})
+	tooLarge(t, [2]end{w.box, w.far}, w.narrow-28+1)
+	ping(t, w.box, w.far, lab.PingOptions{Size: w.narrow - 28, DontFragment: true})
 }
 
 // What the router says reaches whoever sent too much, as with the kernel's device, and TCP adapts. Without DF the router
@@ -116,9 +117,9 @@ func TestPathMTU(t *testing.T) {
 func (w *narrowWay) remote(t *testing.T) control.Remote {
 	t.Helper()
 	all := w.g.status().Remotes
-	i := slices.IndexFunc(all, func(r control.Remote) bool { return r.Address == farUnder.String() })
+	i := slices.IndexFunc(all, func(r control.Remote) bool { return r.Address == w.far.under.String() })
 	if i < 0 {
-		t.Fatalf("no remote %s in %+v", farUnder, all)
+		t.Fatalf("no remote %s in %+v", w.far.under, all)
 	}
 	return all[i]
 }
