@@ -18,10 +18,11 @@ var kernelWords = map[string]string{
 	"Underlay.DstPort": "`ip link`: `dstport`",
 	"Underlay.Mode":    "",
 
-	"Dataplane.Workers": "",
-	"Dataplane.Frames":  "",
-	"Dataplane.Poll":    "",
-	"Dataplane.CPUs":    "`/proc/irq/*/smp_affinity`",
+	"Dataplane.Workers":   "",
+	"Dataplane.Frames":    "",
+	"Dataplane.FrameSize": "",
+	"Dataplane.Poll":      "",
+	"Dataplane.CPUs":      "`/proc/irq/*/smp_affinity`",
 
 	"Tunnel.TTL":            "`ip link`: `ttl`",
 	"Tunnel.TOS":            "`ip link`: `tos`; its default is 0",
@@ -57,6 +58,7 @@ var kernelWords = map[string]string{
 	"VNI.Tunnel":           "",
 
 	"Device.Name":      "the device's name",
+	"Device.MTU":       "`ip link`: `mtu`; it does not follow the underlay's",
 	"Device.Addresses": "`ip address add`",
 
 	"Port.Name":     "the port's name",

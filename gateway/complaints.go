@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -86,23 +87,25 @@ func (g *Gateway) implausible(c *vxlan.Complaint, s *dataplane.Snapshot) string 
 	switch {
 	case !slices.Contains(sourceAddrs(s), c.Src):
 		return "the packet is not from the outer source address"
-	case c.DstPort != g.cfg.Underlay.DstPort:
-		return "the packet is to another port"
 	case c.Len > g.mirror.Link().MTU:
 		return "the packet is longer than the underlay carries"
 	}
 	if _, ok := g.mirror.Path(c.Dst); !ok {
 		return "the packet is to nobody that frames go to"
 	}
+	if c.DstPort != g.cfg.Underlay.DstPort && !g.known(c.Dst, func(e dataplane.Endpoint) bool { return e.Port == c.DstPort }) {
+		return "the packet is to another port"
+	}
 	if c.Quoted {
-		i := s.VNIs.Domain(c.VNI)
-		if i == dataplane.NoDomain || int(i) >= len(s.Domains) || s.Domains[i] == nil {
+		if i := s.VNIs.Domain(c.VNI); i != dataplane.NoDomain && int(i) < len(s.Domains) && s.Domains[i] != nil {
+			if !sends(s.Domains[i].Tunnel, c) {
+				return "the packet's VNI sends without DF, or from other ports"
+			}
+			return ""
+		}
+		if !g.known(c.Dst, func(e dataplane.Endpoint) bool { return e.VNI == c.VNI }) {
 			return "the packet is of another VNI"
 		}
-		if !sends(s.Domains[i].Tunnel, c) {
-			return "the packet's VNI sends without DF, or from other ports"
-		}
-		return ""
 	}
 	for _, d := range s.Domains {
 		if d != nil && sends(d.Tunnel, c) {
@@ -110,6 +113,11 @@ func (g *Gateway) implausible(c *vxlan.Complaint, s *dataplane.Snapshot) string 
 		}
 	}
 	return "no VNI sends with DF and from such ports"
+}
+
+// known says whether a destination at addr has something of its own.
+func (g *Gateway) known(addr netip.Addr, has func(dataplane.Endpoint) bool) bool {
+	return slices.ContainsFunc(g.plane.Remotes.Endpoints(), func(e dataplane.Endpoint) bool { return e.Addr == addr && has(e) })
 }
 
 // sends reports whether a tunnel sends packets that routers do not fragment, as none over IPv6 are, from the port that c quotes.

@@ -79,7 +79,7 @@ func (g *Gateway) fitMTUs() {
 			continue
 		}
 		if p.pair != nil {
-			g.follow(p)
+			g.followTunnel(p)
 		}
 		if o := g.overhead(p.domain.cfg); o > tell[p.iface].overhead {
 			tell[p.iface] = least{p, o}
@@ -93,8 +93,8 @@ func (g *Gateway) fitMTUs() {
 	}
 }
 
-// follow has a device follow the tunnel.
-func (g *Gateway) follow(p *port) {
+// followTunnel has a device follow the tunnel.
+func (g *Gateway) followTunnel(p *port) {
 	v := p.domain.cfg
 	if v.Device == nil {
 		return

@@ -218,7 +218,7 @@ func (t *turn) follow() {
 		}
 		for _, p := range a.d.ports {
 			if p.pair != nil {
-				t.g.follow(p)
+				t.g.followTunnel(p)
 			}
 		}
 		t.g.builder.rouse() // which tells of ports
