@@ -67,7 +67,7 @@ func (w *Worker) encapEach(n int) (sent int) {
 		d, number := w.domain(i), int(to.Index())
 		t := d.Tunnel
 		paths := w.snap.Paths[t.Set]
-		if t.InheritDF || t.UDPChecksum || number >= len(paths) || b.values[i] != fdb.Seen(b.from[i], w.now) && !w.nothingNew(i) {
+		if t.looksTwice() || number >= len(paths) || b.values[i] != fdb.Seen(b.from[i], w.now) && !w.nothingNew(i) {
 			continue
 		}
 		path, desc := &paths[number], b.desc[i]
