@@ -37,7 +37,7 @@ func (w *Worker) learn(i int) Verdict {
 		}
 		return undecided
 	}
-	if to := v.Dest(); v.Found() && to.IsRemote() && from.IsRemote() && w.plane.Remotes.sameVTEP(to.Index(), from.Index()) {
+	if to := v.Dest(); v.Found() && w.sameVTEP(to, from) {
 		from = to // an entry that says by which port or VNI to answer stays as it is
 	}
 	switch w.plane.FDB.Learn(b.keys[i], from, w.now) {
@@ -47,6 +47,11 @@ func (w *Worker) learn(i int) Verdict {
 		return MoveFrozen
 	}
 	return undecided
+}
+
+// sameVTEP reports whether two destinations are one VTEP, whatever they say of ports and VNIs.
+func (w *Worker) sameVTEP(a, b fdb.Dest) bool {
+	return a.IsRemote() && b.IsRemote() && w.plane.Remotes.sameVTEP(a.Index(), b.Index())
 }
 
 // nothingNew reports whether there is nothing to learn of row i's source. Not

@@ -44,7 +44,7 @@ func (w *Worker) elsewhere(k fdb.Key, from fdb.Dest) bool {
 	switch {
 	case from == nobody:
 		return true
-	case !v.Found(), v.Dest() == from:
+	case !v.Found(), v.Dest() == from, w.sameVTEP(v.Dest(), from):
 		return false
 	}
 	return v.Kind() != fdb.Learned || w.plane.FDB.Frozen(k, w.now)
