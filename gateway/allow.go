@@ -102,7 +102,7 @@ func (g *Gateway) takeAllowed() {
 
 // mayBeSentTo refuses a destination that may not answer.
 func (g *Gateway) mayBeSentTo(d *domain, dst netip.Addr) error {
-	if a := d.cfg.Allow; a == nil || a.Remotes() || a.Covers(dst) {
+	if a := d.cfg.Allow; a == nil || a.Remotes() || a.Covers(bare(dst)) {
 		return nil
 	}
 	return fmt.Errorf("dst %s may not send to vni %d: allow leaves it out (gw remote allow add %s --vni %d first)", dst, d.cfg.VNI, dst, d.cfg.VNI)

@@ -42,3 +42,15 @@ func TestAllowWithoutXDP(t *testing.T) {
 		t.Error("workers have a list")
 	}
 }
+
+// A network of link-local addresses lets those of the underlay's link be sent to, with and without its name.
+func TestAllowLinkLocal(t *testing.T) {
+	b := newBed(t)
+	must(t, b.g.AddAllowed(control.AllowChange{VNI: 42, Who: "10.0.0.0/24"}))
+	must(t, b.g.AddAllowed(control.AllowChange{VNI: 42, Who: "fe80::/10"}))
+	must(t, b.change("add", "02:00:00:00:00:56", "fe80::56"))
+	must(t, b.change("replace", "02:00:00:00:00:56", "fe80::57%ens18"))
+	if err := b.change("add", "02:00:00:00:00:58", "2001:db8::58"); err == nil || !strings.Contains(err.Error(), "allow leaves it out") {
+		t.Errorf("a VTEP that may not answer: %v", err)
+	}
+}
