@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"time"
 
 	"vxgw/dataplane"
@@ -19,14 +20,15 @@ import (
 const evictEvery = 30 * time.Second
 
 // evict retires the remotes that no FDB entry and no flood list names, now and at the
-// last call. The steward calls it.
+// last call; not the plain number of a VTEP that has another one. The steward calls it.
 func (g *Gateway) evict() {
 	s := &g.steward
-	unused := map[uint32]bool{}
+	unused, sentTo, ends := map[uint32]bool{}, g.sentTo(), g.plane.Remotes.Endpoints()
 	var gone []uint32
 	for _, n := range g.unnamed() {
 		switch {
 		case g.plane.Pending(n) > 0:
+		case sentTo[ends[n].Addr] && ends[n] == (dataplane.Endpoint{Addr: ends[n].Addr}):
 		case s.unused[n]:
 			gone = append(gone, n)
 		default:
@@ -35,6 +37,18 @@ func (g *Gateway) evict() {
 	}
 	s.unused = unused
 	g.retire(gone)
+}
+
+// sentTo has the VTEPs that somebody named with a port or VNI of their own: what they send is counted for their
+// address alone, to which no entry leads then.
+func (g *Gateway) sentTo() map[netip.Addr]bool {
+	all := map[netip.Addr]bool{}
+	for _, to := range g.plane.Remotes.Endpoints() {
+		if to != (dataplane.Endpoint{Addr: to.Addr}) {
+			all[to.Addr] = true
+		}
+	}
+	return all
 }
 
 // dismiss retires those that were named until a change since the last call, so that
