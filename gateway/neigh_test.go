@@ -68,8 +68,8 @@ func TestNeighChanges(t *testing.T) {
 		t.Error("neighbours are suppressed from the start")
 	}
 	refused(with(1))
-	if domain().Neighbours != nil || shown() != "" {
-		t.Errorf("after a refused reload: %v, %s", domain().Neighbours, shown())
+	if domain().Neighbours != nil || shown() != "" || b.g.Status().VNIs[0].Neigh != nil {
+		t.Errorf("after a refused reload: %v, %s, %+v", domain().Neighbours, shown(), b.g.Status().VNIs[0].Neigh)
 	}
 	var queues []*dataplane.Queue
 	for _, q := range b.g.plane.Snapshot().Queues {

@@ -23,7 +23,12 @@ func (t *turn) swap() error {
 			if err := g.alterDomain(a.d, a.from, a.to); err != nil {
 				return false, fmt.Errorf("vni %d: %w", a.to.VNI, err)
 			}
-			done = append(done, func() { _ = g.alterDomain(a.d, a.to, a.from) }) // its remotes have numbers
+			done = append(done, func() {
+				_ = g.alterDomain(a.d, a.to, a.from) // its remotes have numbers
+				if !a.from.NeighSuppress {
+					g.closeNeighbours(a.d)
+				}
+			})
 		}
 		g.takeIn(t.opened)
 		done = append(done, func() { g.takeOut(t.opened) })
