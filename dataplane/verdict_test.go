@@ -198,7 +198,10 @@ func TestEveryVerdict(t *testing.T) {
 // the account of the interface that received it and of the one it should have left by.
 func checkBalance(t *testing.T, r *rig) {
 	t.Helper()
-	received, verdicts := r.worker.Inject.Packets.Load(), uint64(0)
+	received, verdicts := uint64(0), uint64(0)
+	for _, w := range r.workers {
+		received += w.Inject.Packets.Load() + w.Inject6.Packets.Load()
+	}
 	for _, e := range r.ends() {
 		received += e.queue.Stats.RxPackets.Load()
 	}
