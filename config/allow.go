@@ -189,11 +189,16 @@ func (v *VNI) checkAllow(path string) *problem {
 
 // checkNamed refuses the word remotes where there can be none.
 func (v *VNI) checkNamed(path string) *problem {
-	named := slices.ContainsFunc(v.FDB, func(s Static) bool { return s.Dst.IsValid() })
-	if len(v.Allow) == 1 && v.Group.IsValid() && !named {
+	if v.AllowsNobody(len(v.Remotes)) {
 		return wrong(path+".allow", "vni %d: allow: remotes names nobody where a group is flooded to (list addresses or networks)", v.VNI)
 	}
 	return nil
+}
+
+// AllowsNobody says whether v, which floods to so many remotes, lets only remotes send and names none but a group.
+func (v *VNI) AllowsNobody(remotes int) bool {
+	named := slices.ContainsFunc(v.FDB, func(s Static) bool { return s.Dst.IsValid() })
+	return len(v.Allow) == 1 && v.Allow.Remotes() && v.Group.IsValid() && remotes == 0 && !named
 }
 
 // mapped4 is where IPv4 is within IPv6 (RFC 4291 section 2.5.5.2).

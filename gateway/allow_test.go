@@ -54,3 +54,36 @@ func TestAllowLinkLocal(t *testing.T) {
 		t.Errorf("a VTEP that may not answer: %v", err)
 	}
 }
+
+// Beside a group the word remotes is for those that are named. The last of them does not go, since no change of any VNI would be right
+// behind that.
+func TestAllowRemotesBesideGroup(t *testing.T) {
+	b := newBed(t)
+	must(t, b.host.Do(func() error {
+		return b.g.AddVNI([]byte(`{"vni": 44, "group": "224.1.1.4", "remotes": ["10.0.0.7", "10.0.0.8"], "allow": "remotes", "device": null}`))
+	}))
+	listed := func(want string) {
+		t.Helper()
+		for _, v := range b.g.Status().VNIs {
+			if got := strings.Join(v.Remotes, " "); v.VNI == 44 && got != want {
+				t.Errorf("floods to %s, want %s", got, want)
+			}
+		}
+	}
+	all := control.FDBChange{MAC: control.ZeroMAC, Dev: "gw44"}
+	if err := b.g.ChangeFDB("del", all); err == nil || !strings.Contains(err.Error(), "gw remote allow off --vni 44 first") {
+		t.Errorf("all of them: %v", err)
+	}
+	must(t, b.g.DeleteRemote(control.RemoteChange{VNI: 44, Address: netip.MustParseAddr("10.0.0.7")}))
+	listed("10.0.0.8")
+	last := control.RemoteChange{VNI: 44, Address: netip.MustParseAddr("10.0.0.8")}
+	if err := b.g.DeleteRemote(last); err == nil || !strings.Contains(err.Error(), "gw remote allow off --vni 44 first") {
+		t.Errorf("the last: %v", err)
+	}
+	listed("10.0.0.8")
+	must(t, b.g.AddAllowed(control.AllowChange{VNI: 42, Who: "10.0.0.0/24"}))
+	must(t, b.g.AllowAnyone(control.VNIName{VNI: 44}))
+	must(t, b.g.DeleteRemote(last))
+	listed("")
+	must(t, b.g.AllowAnyone(control.VNIName{VNI: 42}))
+}

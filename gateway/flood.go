@@ -41,17 +41,25 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 
 // unflood takes the destination that c names from the flood list, or all.
 func (g *Gateway) unflood(d *domain, c *control.FDBChange) (publish bool, err error) {
-	list := d.plane.FloodRemotes
-	if kept := d.grouped(); !c.Dst.IsValid() && len(list) > kept {
-		g.setFlood(d, slices.Clone(list[:kept]), slices.Clone(d.flood.remotes[:kept]))
-		return true, nil
+	list, kept := d.plane.FloodRemotes, d.grouped()
+	from, to := kept, len(list)
+	if c.Dst.IsValid() {
+		n, known := g.plane.Remotes.FindEndpoint(endpoint(g.dst(d, c)))
+		if i := slices.Index(list, n); known && i >= 0 {
+			from, to = i, i+1
+		} else {
+			from = to
+		}
 	}
-	n, known := g.plane.Remotes.FindEndpoint(endpoint(g.dst(d, c)))
-	if i := slices.Index(list, n); c.Dst.IsValid() && known && i >= 0 {
-		g.setFlood(d, slices.Delete(slices.Clone(list), i, i+1), slices.Delete(slices.Clone(d.flood.remotes), i, i+1))
-		return true, nil
+	if from == to {
+		return false, fmt.Errorf("%w in the flood list of %s (gw fdb show lists those there are)", control.ErrNotFound, d.cfg.DomainName())
 	}
-	return false, fmt.Errorf("%w in the flood list of %s (gw fdb show lists those there are)", control.ErrNotFound, d.cfg.DomainName())
+	if left := len(list) - (to - from) - kept; d.cfg.AllowsNobody(left) {
+		return false, fmt.Errorf("%s is flooded to by the group %s, and nobody but remotes may send to it, of which none would be left (gw remote allow off --vni %d first)",
+			d.cfg.DomainName(), d.cfg.Group, d.cfg.VNI)
+	}
+	g.setFlood(d, slices.Delete(slices.Clone(list), from, to), slices.Delete(slices.Clone(d.flood.remotes), from, to))
+	return true, nil
 }
 
 // grouped is how many destinations of the flood list are a group: 0, or 1, the first.

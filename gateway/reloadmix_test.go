@@ -109,7 +109,7 @@ func TestReloadOfEverything(t *testing.T) {
 	}
 	groupOf := func(v *config.VNI) {
 		everything(v)
-		v.Remotes, v.Group = nil, netip.MustParseAddr("ff05::100")
+		v.Group = netip.MustParseAddr("ff05::100")
 	}
 	settled := func() string { // remotes that nothing names any more have gone
 		b.await("remotes have settled", func() bool {
