@@ -103,7 +103,7 @@ func (b *bed) packetFrom(vtep netip.Addr, inner []byte) []byte {
 	b.t.Helper()
 	link := b.g.mirror.Link()
 	tpl, err := vxlan.NewTemplate(vxlan.TemplateConfig{
-		SrcMAC: [6]byte{2, 0, 0, 0, 0, 99}, DstMAC: link.MAC, Src: vtep, Dst: b.g.sources.Four, DstPort: 4789, TTL: 64,
+		SrcMAC: [6]byte{2, 0, 0, 0, 0, 99}, DstMAC: link.MAC, Src: vtep, Dst: netip.MustParseAddr("10.0.0.1"), DstPort: 4789, TTL: 64,
 	})
 	must(b.t, err)
 	p := make([]byte, vxlan.Overhead+len(inner))
