@@ -98,9 +98,8 @@ func (l *Allow) UnmarshalJSON(text []byte) error {
 // allow decodes a list or one word.
 func (d *decoder) allow(path string, node ast.Node, l *Allow) error {
 	switch n := node.(type) {
-	case *ast.NullNode:
-		*l = nil
-		return nil
+	case *ast.NullNode: // a list whose elements are all commented out, too
+		return d.errorf(node, "%s has no value, so anyone could send (list VTEPs, or leave the key out for anyone)", path)
 	case *ast.SequenceNode:
 		if len(n.Values) == 0 {
 			return d.errorf(node, "%s", errNobody)
@@ -121,10 +120,6 @@ func (d *decoder) allow(path string, node ast.Node, l *Allow) error {
 
 // allow takes either.
 func (r *jsonReader) allow(l *Allow) bool {
-	if r.word("null") {
-		*l = nil
-		return true
-	}
 	if !r.take('[') {
 		*l = make(Allow, 1)
 		s, ok := r.quoted()

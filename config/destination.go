@@ -86,6 +86,9 @@ func (r *Remote) UnmarshalJSON(text []byte) error {
 func (d *decoder) remote(path string, node ast.Node, r *Remote) error {
 	switch node.(type) {
 	case ast.MapNode:
+		if _, ok := unquoted(node); ok {
+			return d.text(path, node, r)
+		}
 		return d.mapping(path, node, reflect.ValueOf((*remoteSettings)(r)).Elem())
 	case *ast.SequenceNode, *ast.BoolNode:
 		return d.errorf(node, "%s is %s, not a remote (give its address, or {dst: 10.65.132.188, port: 8472, vni: 100})", path, kind(node))

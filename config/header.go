@@ -33,7 +33,7 @@ func (r ReservedBits) MarshalText() ([]byte, error) {
 	case ReservedStrict:
 		return []byte("strict"), nil
 	}
-	return fmt.Appendf(nil, "%#018x", uint64(r)), nil
+	return fmt.Appendf(nil, "0x%016x", uint64(r)), nil
 }
 
 // UnmarshalText reads ignore, strict or a mask.

@@ -55,12 +55,35 @@ func (d *decoder) text(path string, node ast.Node, dst encoding.TextUnmarshaler)
 	case *ast.NullNode:
 		return d.errorf(node, "%s has no value (leave the key out for the default)", path)
 	default:
+		if a, ok := unquoted(node); ok {
+			return d.errorf(node, "%s: %s wants quotes between braces (write \"%s\")", path, a, a)
+		}
 		return d.errorf(node, "%s is %s, not a word", path, kind(node))
 	}
 	if err := unmarshal(dst, s); err != nil {
 		return d.errorf(node, "%s: %s", path, err)
 	}
 	return nil
+}
+
+// unquoted is an IPv6 address or network of which YAML has made a mapping: within braces the first colon
+// ends a key.
+func unquoted(node ast.Node) (s string, ok bool) {
+	m, ok := node.(ast.MapNode)
+	if !ok {
+		return "", false
+	}
+	it := m.MapRange()
+	if !it.Next() {
+		return "", false
+	}
+	s = it.Key().String() + ":" + it.Value().String()
+	if it.Next() {
+		return "", false
+	}
+	_, noAddr := netip.ParseAddr(s)
+	_, noPrefix := netip.ParsePrefix(s)
+	return s, noAddr == nil || noPrefix == nil
 }
 
 // unmarshal reads s into dst. For the two types that are not ours it says what

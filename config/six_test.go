@@ -71,6 +71,20 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// A mask is written with all of its 64 bits, as the documentation and the kernel's tools have it.
+func TestReservedBits(t *testing.T) {
+	for text, want := range map[string]string{"ignore": "ignore", "0": "ignore", "strict": "strict", "0xf7ffffff000000ff": "strict", "255": "0x00000000000000ff", "0x77b70000000000ff": "0x77b70000000000ff"} {
+		var r, again ReservedBits
+		if err := r.UnmarshalText([]byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		got, err := r.MarshalText()
+		if err != nil || string(got) != want || again.UnmarshalText(got) != nil || again != r {
+			t.Errorf("%s is written as %s, want %s: %v", text, got, want, err)
+		}
+	}
+}
+
 func TestFlowLabel(t *testing.T) {
 	for text, want := range map[string]FlowLabel{"0": 0, "0x12345": 0x12345, "1048575": 0xfffff, "inherit": FlowLabelInherit, "auto": FlowLabelAuto} {
 		var l FlowLabel
