@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"vxgw/config"
@@ -72,6 +73,20 @@ func sourceAddrs(s *dataplane.Snapshot) (all []netip.Addr) {
 		all = append(all, a.Netip())
 	}
 	return all
+}
+
+// unsent is behind "nothing is sent" where workers lack a source of one family only: " over IPv6"; else "".
+func unsent(locals []string) string {
+	six := func(a string) bool { return strings.Contains(a, ":") }
+	switch {
+	case len(locals) == 0:
+		return ""
+	case !slices.ContainsFunc(locals, six):
+		return " over IPv6"
+	case six(locals[0]): // IPv4 would be the first
+		return " over IPv4"
+	}
+	return ""
 }
 
 // trouble says why nothing can be sent for lack of an outer source address, or "".

@@ -1,38 +1,26 @@
 package gateway
 
 import (
-	"net/netip"
-	"slices"
 	"testing"
 
-	"vxgw/dataplane"
-	"vxgw/vxlan"
+	"vxgw/control"
 )
 
-// TestSourceChanges looks at what workers go by.
-func TestSourceChanges(t *testing.T) {
-	b := newBed(t)
-	b.direct()
-	old := b.g.plane.Snapshot()
-	must(t, b.host.AddAddress("ens18", "10.9.0.1/24"))
-	must(t, b.host.DeleteAddress("ens18", "10.0.0.1/24"))
-	dst := netip.MustParseAddr("10.9.0.2")
-	source := func(s *dataplane.Snapshot) string { return s.Domains[0].Tunnel.Source(dst).String() }
-	want := vxlan.Addr4(0x0a090001)
-	var s *dataplane.Snapshot
-	b.await("the new source is in force", func() bool { s = b.g.plane.Snapshot(); return slices.Equal(s.Locals, []vxlan.Addr{want}) })
-	if source(s) != "10.9.0.1" {
-		t.Errorf("the slow path still sends from %s", source(s))
+// A family without a source of its own must not be said to keep the other one from sending.
+func TestNothingIsSent(t *testing.T) {
+	const why = "ens18 has no global IPv6 address"
+	for _, c := range []struct {
+		locals []string
+		want   string
+	}{
+		{[]string{}, "underlay ens18: nothing is sent: " + why},
+		{[]string{"10.65.132.187"}, "underlay ens18: nothing is sent over IPv6: " + why},
+		{[]string{"2001:db8::1", "fe80::1"}, "underlay ens18: nothing is sent over IPv4: " + why},
+		{[]string{"10.65.132.187", "2001:db8::1"}, "underlay ens18: nothing is sent: " + why},
+	} {
+		s := control.Status{Underlay: control.Underlay{Interface: control.Interface{Name: "ens18", Up: true}, Locals: c.locals, Trouble: why}}
+		if got := problems(&s); len(got) != 1 || got[0] != c.want {
+			t.Errorf("%v: %q, want %q", c.locals, got, c.want)
+		}
 	}
-	if broadcast := vxlan.Addr4(0x0a0900ff); !slices.Contains(s.Martians, want) || !slices.Contains(s.Martians, broadcast) || slices.Contains(s.Martians, old.Locals[0]) {
-		t.Errorf("martians %x", s.Martians)
-	}
-	if source(old) != "10.0.0.1" {
-		t.Error("what workers may still have was changed")
-	}
-	must(t, b.host.DeleteAddress("ens18", "10.9.0.1/24"))
-	b.await("no source", func() bool {
-		s := b.g.plane.Snapshot()
-		return len(s.Locals) == 0 && s.Paths[0][0].State == dataplane.PathNoRoute
-	})
 }

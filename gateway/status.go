@@ -267,7 +267,7 @@ func problems(s *control.Status) []string {
 		out = append(out, fmt.Sprintf("underlay %s is down%s", s.Underlay.Name, noCarrier(s.Underlay.NoCarrier)))
 	}
 	if s.Underlay.Trouble != "" {
-		out = append(out, fmt.Sprintf("underlay %s: nothing is sent: %s", s.Underlay.Name, s.Underlay.Trouble))
+		out = append(out, fmt.Sprintf("underlay %s: nothing is sent%s: %s", s.Underlay.Name, unsent(s.Underlay.Locals), s.Underlay.Trouble))
 	}
 	if err := fitUnderlayMTU(s.Underlay.Name, s.Underlay.MTU, s.Underlay.MaxMTU); err != nil && s.Underlay.MTU > 0 {
 		out = append(out, err.Error())

@@ -107,6 +107,18 @@ func (s Sources) String() string {
 	return strings.Join(text, " ")
 }
 
+// unsent is behind "nothing is sent" where that is true of one family only, since the other has a source:
+// " over IPv6"; else "".
+func (s Sources) unsent() string {
+	switch four, six := s.Four.IsValid(), s.Six.IsValid() || s.Link.IsValid(); {
+	case four && !six:
+		return " over IPv6"
+	case six && !four:
+		return " over IPv4"
+	}
+	return ""
+}
+
 // trouble says why a family in use has no source at all, or "".
 func (s Sources) trouble(want wish) string {
 	var why []string

@@ -156,7 +156,7 @@ func (w *worker) logSource(link Link) {
 		return
 	}
 	if link.NoSource != "" && link.NoSource != w.link.NoSource {
-		w.m.cfg.Log.Warn("no outer source address: nothing is sent", "reason", link.NoSource)
+		w.m.cfg.Log.Warn("no outer source address: nothing is sent"+link.Sources.unsent(), "reason", link.NoSource)
 	}
 	if s := link.Sources.String(); s != "" && s != w.link.Sources.String() {
 		w.m.cfg.Log.Info("outer source address", "iface", link.Name, "local", s)

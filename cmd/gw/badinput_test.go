@@ -215,6 +215,8 @@ func TestBadCommandLine(t *testing.T) {
 		{name: "vni 0", args: []string{"--iface", "ens18", "--vni", "0"}, status: 2, want: []string{"vni 0", "1-16777215"}},
 		{name: "vni 2^24", args: []string{"--iface", "ens18", "--vni", "16777216"}, status: 2, want: []string{"vni 16777216", "1-16777215"}},
 		{name: "vni in words", args: []string{"--iface", "ens18", "--vni", "blue"}, status: 2, want: []string{"blue", "--vni"}},
+		{name: "vni a range", args: []string{"--iface", "ens18", "--vni", "42-44"}, status: 2, want: []string{`"42-44" for "--vni" flag: invalid syntax (gw --help`}},
+		{name: "value of a switch", args: on("--udpcsum", "false"), status: 2, want: []string{`"false" belongs to no flag`, "--udpcsum=false"}},
 		{name: "vni negative", args: []string{"--iface", "ens18", "--vni", "-1"}, status: 2, want: []string{"-1", "--vni"}},
 		{name: "vni twice", args: on("--vni", "42"), status: 2, want: []string{"vni 42 is given twice"}},
 		{name: "two vnis and a port", args: on("--vni", "43", "--port", "veth1"), status: 2, want: []string{"one --vni", "--config"}},

@@ -74,16 +74,33 @@ gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw stat
 	}
 	root.Flags().AddFlagSet(run.Flags())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (%s --help lists the flags)", err, c.CommandPath())}
+		text := err.Error()
+		if what, why, found := strings.Cut(text, ": strconv."); found { // Go's own words for it
+			text = what + why[strings.LastIndex(why, ":"):]
+		}
+		return usageError{fmt.Errorf("%s (%s --help lists the flags)", text, c.CommandPath())}
 	})
 	root.AddCommand(run, newStatus(), newStats(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newConfig(), newReference(), newMan(), newVersion())
 	return root
+}
+
+// strayBool refuses true and false as arguments: most likely they were meant for the flag in front of them.
+func strayBool(args []string) error {
+	for _, a := range args {
+		if a == "true" || a == "false" {
+			return fmt.Errorf("%q belongs to no flag (one that is true or false has its value behind =, as in --udpcsum=%s)", a, a)
+		}
+	}
+	return nil
 }
 
 // noArgs refuses arguments behind the flags, a mistyped command among them.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
+	}
+	if err := strayBool(args); err != nil {
+		return usageError{err}
 	}
 	var names []string
 	for _, sub := range c.Commands() {

@@ -106,6 +106,7 @@ func TestVerbs(t *testing.T) {
 		{"vni set 45 --ttl 9", 1, []string{"vni set: there is no vni 45"}},
 		{"vni set 43", 2, []string{"set what?"}},
 		{"vni set", 2, []string{"which VNI?"}},
+		{"vni set 42 --udpcsum false", 2, []string{`"false" belongs to no flag`, "--udpcsum=false"}},
 		{"vni set 43 --udpcsum=off", 2, []string{"--udpcsum=\"off\" is not true or false"}},
 		{"vni set 43 --udpcsumrx no", 1, []string{"udpcsumrx: \"no\" is unknown (give verify, ignore)"}},
 		{"vni set 43 --reserved-bits 0x800000000000000", 1, []string{"reserved_bits", "which hold the flags and the VNI"}},

@@ -244,6 +244,9 @@ func onOff(on bool) string {
 
 // vniArg reads the only argument.
 func vniArg(args []string) (uint32, error) {
+	if err := strayBool(args); err != nil {
+		return 0, err
+	}
 	if len(args) != 1 {
 		return 0, errors.New("which VNI? (one number, 1-16777215)")
 	}
