@@ -64,7 +64,7 @@ func TestMixedFramesSurviveLinkFlaps(t *testing.T) {
 		if rnd.IntN(3) == 0 {
 			p = b.packet6(dst6, inner(), rnd.IntN(2) == 0)
 		}
-		at := len(p) // of the VXLAN header
+		var at int // of the VXLAN header
 		switch {
 		case p[12] == 0x08:
 			at = 42
