@@ -95,13 +95,23 @@ func (g *Gateway) pickCPUs() ([]int, error) {
 	if g.plane.Poll == dataplane.PollBusy { // it polls, and is not interrupted
 		return picked, nil
 	}
-	for _, i := range at.Interrupts {
-		if n := slices.IndexFunc(picked, func(cpu int) bool { return slices.Equal(i.CPUs, []int{cpu}) }); n >= 0 {
-			g.log.Warn("a worker shares its CPU with interrupts of the underlay", "worker", n, "cpu", picked[n], "interrupt", i.Name,
-				"cure", fmt.Sprintf("echo OTHER > /proc/irq/%d/smp_affinity_list, or --cpus, or --poll busy", i.Number))
+	for n, cpu := range picked {
+		if names, cure := shared(cpu, at.Interrupts); names != "" {
+			g.log.Warn("a worker shares its CPU with interrupts of the underlay", "worker", n, "cpu", cpu, "interrupts", names, "cure", cure)
 		}
 	}
 	return picked, nil
+}
+
+// shared names the interrupts that a CPU alone serves, and says how to have others serve them.
+func shared(cpu int, all []netdev.Interrupt) (names, cure string) {
+	var called, files []string
+	for _, i := range all {
+		if slices.Equal(i.CPUs, []int{cpu}) {
+			called, files = append(called, i.Name), append(files, fmt.Sprintf("/proc/irq/%d/smp_affinity_list", i.Number))
+		}
+	}
+	return strings.Join(called, " "), fmt.Sprintf("echo OTHER | tee %s; or --cpus, or --poll busy", strings.Join(files, " "))
 }
 
 // place picks n of cpus, of which there are enough. Gateways on interfaces with other numbers

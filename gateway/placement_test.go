@@ -84,3 +84,14 @@ func TestCountWorkers(t *testing.T) {
 		}
 	}
 }
+
+func TestSharedCPU(t *testing.T) {
+	t.Parallel()
+	all := []netdev.Interrupt{{Number: 24, Name: "ens18", CPUs: []int{1}}, {Number: 25, Name: "ens18-rx-0", CPUs: []int{0}}, {Number: 26, Name: "ens18-rx-1", CPUs: []int{1}}, {Number: 27, Name: "ens18-tx", CPUs: []int{0, 1}}}
+	if names, cure := shared(1, all); names != "ens18 ens18-rx-1" || !strings.Contains(cure, "tee /proc/irq/24/smp_affinity_list /proc/irq/26/smp_affinity_list;") {
+		t.Errorf("%q, cure %q", names, cure)
+	}
+	if names, _ := shared(2, all); names != "" {
+		t.Errorf("%q at a CPU that serves none", names)
+	}
+}
