@@ -176,8 +176,8 @@ func TestChurn(t *testing.T) {
 			others = min(others, l.others.Load())
 		}
 	}
-	if others == 0 || turns < 10 {
-		t.Errorf("too little came and went: %d turns, at least %d frames", turns, others)
+	if others == 0 {
+		t.Errorf("nothing of the others came in %d turns", turns)
 	}
 	t.Logf("%d turns; %d frames out and %d in of the steady VNI; %d out of the others", turns, out.Load(), in.Load(), wire.others.Load())
 	if n := b.g.domainNumbers.used; n > 2*churned {
@@ -186,12 +186,15 @@ func TestChurn(t *testing.T) {
 	b.close() // counts the frames
 }
 
+// leastTurns is how often what comes and goes does so on a machine that is busy, however long that takes.
+const leastTurns = 10
+
 // churn adds and removes VNIs for some time, one way or another, and returns how often.
 func (b *bed) churn(long time.Duration) (turns int) {
 	b.t.Helper()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var has [churned]int // 0 nothing, 1 a VNI without port, 2 one with its port
-	for end := time.Now().Add(long); time.Now().Before(end); turns++ {
+	for end := time.Now().Add(long); turns < leastTurns || time.Now().Before(end); turns++ {
 		if rnd.IntN(4) == 0 { // several at once
 			must(b.t, b.reload(func(cfg *config.Config) {
 				cfg.VNIs = cfg.VNIs[:1]
