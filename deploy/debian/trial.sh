@@ -20,7 +20,7 @@ mount -t tmpfs tmpfs "$root/tmp"
 cp "$package" "$root/tmp/gw.deb"
 rm -rf "$root/etc/gw"
 inside() { chroot "$root" "$@"; }
-files() { inside find / -xdev \( -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \) -prune -o -name '*gw*' -print | sort; }
+files() { inside find /etc /usr /lib /opt /run /var -xdev \( -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \) -prune -o -name '*gw*' -print | sort; }
 
 before=$(files)
 inside dpkg --install /tmp/gw.deb >&2
