@@ -34,6 +34,13 @@ func TestFrags(t *testing.T) {
 		}
 		return u, errors.Join(u.AddAddr(testLocal), u.AddVNI(42))
 	}
+	vlan := func(frags bool, _ int) (program, error) {
+		u, err := LoadUnderlay(UnderlayConfig{Port: testPort, Queues: 1, MaxVNIs: 1, Frags: frags, VLAN: testVLAN})
+		if err != nil {
+			return nil, err
+		}
+		return u, errors.Join(u.AddAddr(testLocal), u.AddVNI(42))
+	}
 	port := func(frags bool, _ int) (program, error) {
 		return LoadPort(PortConfig{Queues: 1, Frags: frags})
 	}
@@ -43,7 +50,7 @@ func TestFrags(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		load func(frags bool, ifindex int) (program, error)
-	}{{"underlay", underlay}, {"port", port}, {"porttags", tags}} {
+	}{{"underlay", underlay}, {"vlan", vlan}, {"port", port}, {"porttags", tags}} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.name == "porttags" {
 				needTags(t)
@@ -73,6 +80,9 @@ func TestFrags(t *testing.T) {
 			}
 			const frames = 10
 			long := append(good(), make([]byte, 9000-60)...)
+			if tt.name == "vlan" {
+				long = tagged(long, testVLAN.Type, testVLAN.ID)
+			}
 			send(t, "b", long, frames)
 			for patience := 5000; ; patience-- {
 				c, err := p.Counters()

@@ -72,9 +72,10 @@ func (d *domain) grouped() int {
 
 // setFlood gives d another flood list from the next snapshot on.
 func (g *Gateway) setFlood(d *domain, numbers []uint32, remotes []config.Remote) {
-	list := g.share(numbers, remotes)
+	list, before := g.share(numbers, remotes), g.overhead(d.current())
 	g.steward.unnamed.add(d.plane.FloodRemotes...)
 	g.redraw(d, func(p *dataplane.Domain) { p.FloodRemotes = list.numbers })
 	g.alter(func() { d.flood = list })
+	g.steward.refit = g.steward.refit || g.overhead(d.current()) != before
 	g.steward.reallow(d.cfg.VNI, d)
 }

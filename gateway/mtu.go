@@ -31,6 +31,23 @@ func (g *Gateway) overhead(v *config.VNI) int {
 	return innerOverhead
 }
 
+// current is the configuration of d with what it floods to now, which gw remote may have changed. Who calls it holds asking, or is the
+// steward.
+func (d *domain) current() *config.VNI {
+	v := *d.cfg
+	if d.flood != nil { // else it is about to be taken in
+		v.Remotes = d.flood.remotes
+	}
+	return &v
+}
+
+// current is that of d for who runs beside the steward.
+func (g *Gateway) current(d *domain) *config.VNI {
+	g.asking.RLock()
+	defer g.asking.RUnlock()
+	return d.current()
+}
+
 // innerMTU is what the tunnel of v carries now, in bytes of inner IP packet.
 func (g *Gateway) innerMTU(v *config.VNI) int { return g.mirror.Link().MTU - g.overhead(v) }
 
@@ -81,7 +98,7 @@ func (g *Gateway) fitMTUs() {
 		if p.pair != nil {
 			g.followTunnel(p)
 		}
-		if o := g.overhead(p.domain.cfg); o > tell[p.iface].overhead {
+		if o := g.overhead(g.current(p.domain)); o > tell[p.iface].overhead {
 			tell[p.iface] = least{p, o}
 		}
 	}
@@ -95,7 +112,7 @@ func (g *Gateway) fitMTUs() {
 
 // followTunnel has a device follow the tunnel.
 func (g *Gateway) followTunnel(p *port) {
-	v := p.domain.cfg
+	v := g.current(p.domain)
 	if v.Device == nil {
 		return
 	}

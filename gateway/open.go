@@ -127,8 +127,9 @@ func (g *Gateway) lookAtPorts() (all []netdev.Info, err error) {
 // openDevice makes the interface by which the host itself is on the overlay, and takes
 // its far end as a port of d. mac is its address, nil for one made up.
 func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr) (p *port, err error) {
-	mtu := g.mtuOf(dev, d.cfg)
-	if err := g.fitDevice(dev, d.cfg); err != nil {
+	v := g.current(d)
+	mtu := g.mtuOf(dev, v)
+	if err := g.fitDevice(dev, v); err != nil {
 		return nil, err
 	}
 	pair, err := netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, MAC: mac, Addresses: dev.Addresses, Queues: 1})
@@ -148,7 +149,7 @@ func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr
 		return nil, err
 	}
 	p.mtu, p.set = mtu, mtu
-	g.tellMTU(p, mtu, g.overhead(d.cfg))
+	g.tellMTU(p, mtu, g.overhead(v))
 	p.mac.Store(macInt(host.MAC))
 	p.undo = slices.Insert(p.undo, 0, pair.Remove)
 	return p, nil

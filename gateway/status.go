@@ -78,7 +78,7 @@ func (g *Gateway) Status() control.Status {
 			continue
 		}
 		s.VNIs = append(s.VNIs, g.vni(i, &v, shown))
-		s.VNIs[len(s.VNIs)-1].TunnelMTU = max(link.MTU-g.overhead(v.owners[i].cfg), 0)
+		s.VNIs[len(s.VNIs)-1].TunnelMTU = max(link.MTU-g.overhead(v.owners[i].current()), 0)
 		s.VNIs[len(s.VNIs)-1].Frozen = frozen[d.Index]
 		s.VNIs[len(s.VNIs)-1].Neigh = v.owners[i].neighStats()
 		s.FDB.Frozen += frozen[d.Index]

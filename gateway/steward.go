@@ -43,7 +43,7 @@ type steward struct {
 	requeued bool                      // nor are the queues
 	repath   bool                      // nor, perhaps, the ways to remotes
 	vnis     []renumbering             // VNIs that have another index than in the last snapshot
-	refit    bool                      // an MTU is not what the last snapshot had, and the builder is to know
+	refit    bool                      // an MTU, or what a tunnel takes of it, is not what the last snapshot had, and the builder is to know
 	wireMTU  int                       // the underlay's, as last seen
 	links    map[int]linkState
 	lists    map[string]*floodList // by their numbers

@@ -213,15 +213,14 @@ func (t *turn) address(a alteration) error {
 // of another family.
 func (t *turn) follow() {
 	for _, a := range t.change {
-		if t.g.overhead(a.from) == t.g.overhead(a.to) {
-			continue
-		}
 		for _, p := range a.d.ports {
 			if p.pair != nil {
 				t.g.followTunnel(p)
 			}
 		}
-		t.g.builder.rouse() // which tells of ports
+		if t.g.overhead(a.from) != t.g.overhead(a.to) {
+			t.g.builder.rouse() // which tells of ports
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"vxgw/control"
 	"vxgw/internal/lab"
 )
@@ -144,6 +146,13 @@ func TestForgedPathMTU6(t *testing.T) {
 		w.g.forged6(t, w, message)
 	}
 	w.stays(t, 1500, "forged")
+	must(t, w.node.Do(func() error { // nor does the kernel believe them for the sake of gw's sockets
+		routes, err := netlink.RouteGet(far6.AsSlice())
+		if err == nil && (len(routes) != 1 || routes[0].MTU != 0) {
+			t.Errorf("routes %v", routes)
+		}
+		return err
+	}))
 	if s := w.g.status().Underlay.Complaints; s.Believed != 0 || s.Ignored != ignored {
 		t.Errorf("complaints %+v", s)
 	}
