@@ -1,11 +1,6 @@
 package bench
 
-import (
-	"encoding/binary"
-	"net/netip"
-
-	"vxgw/vxlan"
-)
+import "net/netip"
 
 // The traffic of every measurement: IPv4 UDP in Ethernet, from stations behind
 // the port to stations behind the remote or the other way, with random stations and
@@ -83,28 +78,10 @@ const (
 	innerTTL = 64
 )
 
-// putInner writes an inner frame of innerLen bytes. What tells flows apart is the
-// UDP source port.
+// putInner writes an inner frame of innerLen bytes, without mark and time. What tells flows
+// apart is the UDP source port.
 func putInner(f []byte, dst, src uint64, sport uint16) {
-	f = f[:innerLen]
-	clear(f)
-	putMAC(f, dst)
-	putMAC(f[6:], src)
-	binary.BigEndian.PutUint16(f[12:], 0x0800)
-	ip, udp := f[ipAt:udpAt], f[udpAt:]
-	ip[0], ip[8], ip[9] = 0x45, innerTTL, 17
-	binary.BigEndian.PutUint16(ip[2:], innerLen-ipAt)
-	copy(ip[12:], []byte{172, 17, 1, 2, 172, 17, 1, 3})
-	binary.BigEndian.PutUint16(ip[10:], ^vxlan.Fold(vxlan.Sum(ip, 0)))
-	binary.BigEndian.PutUint16(udp[0:], sport)
-	binary.BigEndian.PutUint16(udp[2:], 9) // discard
-	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
-	pseudo := vxlan.Sum(ip[12:], uint64(len(udp))+17)
-	sum := ^vxlan.Fold(vxlan.Sum(udp, pseudo))
-	if sum == 0 {
-		sum = 0xffff // RFC 768: zero means none
-	}
-	binary.BigEndian.PutUint16(udp[6:], sum)
+	putFrame(f[:innerLen], dst, src, sport, 0, 0)
 }
 
 func putMAC(b []byte, mac uint64) {
