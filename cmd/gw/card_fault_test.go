@@ -27,6 +27,10 @@ import (
 // port, on node1 and the guest.
 type faultCards struct{ under, far, port, guest string }
 
+// portMTU is that of the port, and of the guest: the tunnel carries as much when the underlay has the smallest MTU of
+// these tests.
+const portMTU = 1400
+
 // faultKinds are the cards by their kind. An igb has two queues, a virtio one.
 var faultKinds = map[string]faultCards{
 	"igb":    {"igb0", "igb1", "igb2", "igb3"},
@@ -67,7 +71,8 @@ func newFaultBed(t *testing.T, kind string, c faultCards) *faultBed {
 	must(t, b.guest.AwaitCarrier("ens19"))
 	must(t, b.h.AddAddress("ens18", under1.String()+"/24"))
 	must(t, b.peer.AddAddress("ens18", under2.String()+"/24"))
-	must(t, b.guest.SetMTU("ens19", 1450))
+	must(t, b.h.SetMTU("ens19", portMTU))
+	must(t, b.guest.SetMTU("ens19", portMTU))
 	must(t, b.guest.AddAddress("ens19", guestAddress+"/24"))
 	must(t, b.peer.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: peerAddress + "/24"}))
 	return b

@@ -82,6 +82,7 @@ func (b *faultBed) portUnbound(s slot) {
 	pings(t, b.h, peerAddress)
 	checkZeroCopy(t, b.g, "ens18")
 	s.comeBack(t, b.cards.port, b.h, "ens19")
+	must(t, b.h.SetMTU("ens19", portMTU))
 	b.wentOn(all, "the port's card is back")
 	all.stop(t)
 	// What the port that is gone received has a verdict, and is not in the status any more.

@@ -36,9 +36,7 @@ func TestUnderlay6ComesBack(t *testing.T) {
 		t.Helper()
 		begin := time.Now()
 		answers(t, h, over2.String())
-		if took := time.Since(begin); took > goesOn {
-			t.Errorf("%s: traffic goes on after %v", what, took)
-		}
+		soon(t, what, time.Since(begin), goesOn)
 		g.awaitHealth()
 		resolve(t, right, left) // by the group
 	}
