@@ -118,11 +118,11 @@ func (b *bed) jail() error {
 }
 
 // generator prepares to send a schedule in a direction.
-func (b *bed) generator(d Direction, schedule []entry, size int, mark uint32) (*generator, error) {
+func (b *bed) generator(d Direction, schedule []entry, m Traffic, mark uint32) (*generator, error) {
 	if d == Encap {
-		return newGenerator(b.near, nearLink, d, schedule, size, mark)
+		return newGenerator(b.near, nearLink, d, schedule, m, mark)
 	}
-	return newGenerator(b.far, wireLink, d, schedule, size, mark)
+	return newGenerator(b.far, wireLink, d, schedule, m, mark)
 }
 
 // sink counts what comes through in a direction. A contender without tunnel changes nothing.

@@ -25,8 +25,8 @@ type Cell struct {
 	pairs    []versus
 	search   []string // contenders of which the highest rate without loss is looked for
 	latency  []string // and those whose latency is measured, at half of the lowest such rate
-	syscalls bool
-	shared   bool // all entrants are one gw that runs on
+	base     bool     // system calls are counted, and what a contender takes at rest
+	shared   bool     // all entrants are one gw that runs on
 	place    place
 	quick    bool
 }
@@ -70,7 +70,10 @@ const (
 	ofLossless  = "lossless"  // the highest rate with at most 0.1 % loss
 	ofCPU       = "per cpu"   // packets per second of CPU time, saturated
 	ofP99       = "p99"       // latency
-	ofSyscalls  = "syscalls"  // of gw, per packet: no ratio
+	ofLone      = "lone"      // median latency of frames that come to a contender at rest
+	ofSyscalls  = "syscalls"  // of gw, per packet
+	ofIdle      = "idle"      // part of a CPU that gw takes at rest
+	ofOverload  = "overload"  // of gw, saturated over lossless
 )
 
 // rates is a goal that holds for both rates.
@@ -91,6 +94,7 @@ func everybody(m Traffic) (all []entrant, pairs []versus) {
 	}
 	kernel := vtepPair("S2", 1.3, 2.0)
 	kernel.goals[ofP99] = goalOf{id: "S10", must: 1.0, aim: 0.7, below: true}
+	kernel.goals[ofLone] = goalOf{id: "first", must: 1.0, aim: 0.7, below: true}
 	return all, []versus{
 		kernel,
 		{"gw", "null", rates("S1", 0.95, 0.97)},
@@ -108,7 +112,7 @@ func baseCell(w way, jailed bool) Cell {
 	if jailed {
 		c.search, c.latency = []string{"kernel", "gw"}, []string{"kernel", "gw"}
 	}
-	c.syscalls = jailed && w == encapOnly
+	c.base = jailed && w == encapOnly
 	if !jailed && w == encapOnly { // busy polling wants a CPU that nothing else needs, which is no jail
 		c.entrants = append(c.entrants, entrant{name: "gw-busy", contender: "gw-busy", traffic: m})
 		c.pairs = append(c.pairs, versus{"gw-busy", "kernel", nil})
@@ -166,6 +170,9 @@ func vteps(m Traffic) []entrant {
 	return []entrant{{name: "kernel", contender: "kernel", traffic: m}, {name: "gw", contender: "gw", traffic: m}}
 }
 
+// trunkVNIs is as many as a trunk has VLANs.
+const trunkVNIs = 4094
+
 // scaleCells compare gw with itself, one process that runs on: it knows all stations, remotes
 // and VNIs either way, and what differs is the traffic.
 func scaleCells() (all []Cell) {
@@ -175,6 +182,8 @@ func scaleCells() (all []Cell) {
 	popular.Zipf = true
 	spread := Traffic{MACs: 2_000, Size: innerLen, Remotes: 1_000}
 	self := func(name string, t Traffic) entrant { return entrant{name: name, contender: "gw", traffic: t} }
+	first := Traffic{MACs: 2, Size: innerLen, Remotes: 1, VNIs: 1}
+	each := Traffic{MACs: 2 * trunkVNIs, Size: innerLen, Remotes: 1_000, VNIs: trunkVNIs}
 	for _, w := range []way{encapOnly, decapOnly} {
 		macs := Cell{
 			ID: id(w, "1m-macs", true), What: "1,000,000 random MAC addresses, or 2", Way: w, Traffic: million,
@@ -191,6 +200,11 @@ func scaleCells() (all []Cell) {
 			entrants: []entrant{self("1-remote", few), self("1000-remotes", spread)},
 			pairs:    []versus{{"1000-remotes", "1-remote", rates("S7", 0.95, 0.98)}},
 			place:    place{vnis: 4096, remotes: 1000},
+		}, Cell{
+			ID: id(w, "4094-vnis", true), What: "4,094 VNIs, which are the VLANs of a trunk, and 1,000 remotes, or one each", Way: w, Traffic: each,
+			entrants: []entrant{self("1-vni", first), self("4094-vnis", each)},
+			pairs:    []versus{{"4094-vnis", "1-vni", rates("S7", 0.95, 0.98)}},
+			place:    place{vnis: trunkVNIs, trunk: true},
 		})
 	}
 	resting, moves := self("resting", few), self("moving", few)

@@ -1,9 +1,6 @@
 package bench
 
-import (
-	"cmp"
-	"fmt"
-)
+import "fmt"
 
 // Comparison is the ratio of two contenders. Each round in which both had their turn gives
 // one ratio.
@@ -36,7 +33,7 @@ func (c Comparison) String() string {
 	if c.ID != "" {
 		goal = fmt.Sprintf("; %s must %v, aim %v: %s", c.ID, c.Must, c.Aim, metWords[c.Met])
 	}
-	return fmt.Sprintf("%-20s %-9s %5.2f, %.1f %% interval %.2f to %.2f, %d pairs, %d thrown away for steal%s",
+	return fmt.Sprintf("%-20s %-9s %5.3g, %.1f %% interval %.3g to %.3g, %d pairs, %d thrown away for steal%s",
 		c.Name, c.Of, c.Ratio, 100*c.Level, c.Low, c.High, len(c.Ratios), c.Thrown, goal)
 }
 
@@ -56,6 +53,12 @@ var measures = []struct {
 		}
 		return t.Latency.P99
 	}},
+	{ofLone, func(t Turn) float64 {
+		if t.Lone == nil {
+			return 0
+		}
+		return t.Lone.P50
+	}},
 }
 
 // maxSteal is the steal above which a pair of turns does not count.
@@ -74,10 +77,10 @@ func compareCell(c Cell, rounds []map[string]Turn) []Comparison {
 			}
 		}
 	}
-	if c.syscalls {
-		if s, any := syscallGoal(rounds); any {
-			s.Cell = c.ID
-			all = append(all, s)
+	if c.base {
+		for _, o := range compareOwn(rounds) {
+			o.Cell = c.ID
+			all = append(all, o)
 		}
 	}
 	return all
@@ -134,7 +137,7 @@ func (c *Comparison) moved(of Cell, p versus, rounds []map[string]Turn) {
 
 // judge fills in the median, its interval and whether the goal is met.
 func (c *Comparison) judge() {
-	c.Ratio = round3(median(c.Ratios))
+	c.Ratio = round4(median(c.Ratios))
 	var ok bool
 	if c.Low, c.High, c.Level, ok = interval(c.Ratios); !ok {
 		c.Trouble = fmt.Sprintf("%d pairs are left of %d, too few for an interval (steal above %.0f %%: the machine is too busy)",
@@ -156,26 +159,4 @@ func (c *Comparison) judge() {
 	default:
 		c.Met = "no"
 	}
-}
-
-// syscallGoal is how many system calls gw makes for a packet, which is no ratio to anybody.
-func syscallGoal(rounds []map[string]Turn) (c Comparison, any bool) {
-	c = Comparison{Name: "gw", Of: ofSyscalls, ID: "S11", Must: round3(1.0 / 64), Aim: round3(1.0 / 192), Below: true}
-	for _, round := range rounds {
-		t, ok := round["gw"]
-		if !ok || t.Syscalls == nil {
-			continue
-		}
-		if t.Steal > maxSteal {
-			c.Thrown++
-			continue
-		}
-		c.Ratios = append(c.Ratios, round4(t.Syscalls["all"]))
-	}
-	if len(c.Ratios)+c.Thrown == 0 {
-		return c, false
-	}
-	c.judge()
-	c.Ratio = cmp.Or(round4(median(c.Ratios)), c.Ratio)
-	return c, true
 }

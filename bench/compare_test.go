@@ -63,6 +63,19 @@ func TestCompareBelow(t *testing.T) {
 	if c := found(t, all, "gw", ofSyscalls); c.Ratio != 0.0039 || c.Met != "aim" || c.ID != "S11" {
 		t.Errorf("system calls: %+v", c)
 	}
+	resting := rounds(7)
+	for _, r := range resting {
+		idle, t := 0.004, r["gw"]
+		t.Idle, t.Lossless = &idle, t.Rate*2
+		r["gw"] = t
+	}
+	own := compareCell(baseCell(encapOnly, true), resting)
+	if c := found(t, own, "gw", ofIdle); c.Ratio != 0.004 || c.Met != "must" {
+		t.Errorf("at rest: %+v", c)
+	}
+	if c := found(t, own, "gw", ofOverload); c.Ratio != 0.5 || c.Met != "no" {
+		t.Errorf("a rate that falls to a half: %+v", c)
+	}
 	slow := rounds(7)
 	for _, r := range slow {
 		r["gw"].Latency.P99 = 80

@@ -40,7 +40,8 @@ type place struct {
 	cpus    []int  // that its threads may use
 	way     way
 	macs    int // that it will learn
-	vnis    int // that it has, of which one has the port
+	vnis    int // that it has, of which one has the port, or each a VLAN of it
+	trunk   bool
 	remotes int // how many there are
 }
 
@@ -103,12 +104,21 @@ func exitOffset(d Direction, tunnel bool) int {
 }
 
 // check fails unless b is what has to come through in a direction.
-func (c contender) check(b []byte, d Direction, mark uint32) error {
+func (c contender) check(f lab.Frame, d Direction, m Traffic, mark uint32) error {
 	if exitOffset(d, c.tunnel) > 0 {
-		return checkTunnelled(b, d, mark)
+		return checkTunnelled(f.Data, d, m, mark)
 	}
 	from, to := d.sides()
-	return checkSent(b, from, to, mark)
+	if err := checkSent(f.Data, from, to, mark); err != nil {
+		return err
+	}
+	if m.VNIs == 0 {
+		return nil
+	}
+	if want := m.vlanOf(numberOf(macWord(f.Data[6:]))); !f.Tagged || f.VLAN != want {
+		return fmt.Errorf("VLAN %d instead of %d", f.VLAN, want)
+	}
+	return nil
 }
 
 // startOn starts a program whose threads may use those CPUs only.

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/lab"
+	"vxgw/vxlan"
 )
 
 // testProgram is this program, which is a forwarder when it is run as one.
@@ -42,7 +45,11 @@ func buildGateway(t *testing.T) string {
 // newScene is a cell with both directions and two stations.
 func newScene(t *testing.T, b *bed, program string) *scene {
 	t.Helper()
-	c := baseCell(bothWays, b.jailed)
+	return sceneOf(t, b, program, baseCell(bothWays, b.jailed))
+}
+
+func sceneOf(t *testing.T, b *bed, program string, c Cell) *scene {
+	t.Helper()
 	r := &runner{program: program, dir: t.TempDir(), all: contenders(program), say: t.Logf, result: &EndToEnd{},
 		span: span{rounds: 7, window: 100 * time.Millisecond, short: 20 * time.Millisecond}}
 	s := &scene{runner: r, cell: &c, bed: b, gens: map[Direction]map[Traffic]*generator{}, prime: map[Direction]*generator{}, side: map[sideTraffic]*generator{}, gone: map[string]int{}}
@@ -98,6 +105,54 @@ func TestContenders(t *testing.T) {
 	}
 }
 
+// TestTrunkContender has the stations of several VLANs, and of remotes, send both ways, and
+// gw at rest in between.
+func TestTrunkContender(t *testing.T) {
+	b := newTestBed(t, false)
+	c := baseCell(bothWays, false)
+	c.Traffic = Traffic{MACs: 2 * 24, Size: innerLen, Remotes: 5, VNIs: 8}
+	c.entrants, c.place = []entrant{{name: "gw", contender: "gw", traffic: c.Traffic}}, place{vnis: 8, trunk: true}
+	c.base, c.latency = true, []string{"gw"}
+	s := sceneOf(t, b, buildGateway(t), c)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	r, err := s.start(ctx, s.contender("gw")) // and verify
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn, err := s.measure(r, s.contender("gw"), c.entrants[0], 0)
+	if err != nil || turn.Rate == 0 || turn.Lone == nil || turn.Lone.Frames == 0 || turn.Lone.P50 == 0 || turn.Idle == nil || len(turn.Syscalls) == 0 {
+		t.Errorf("%+v, %v", turn, err)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWrongVNI wants frames in other VNIs and VLANs than their station's told from right ones.
+func TestWrongVNI(t *testing.T) {
+	m := Traffic{MACs: 8, Size: innerLen, Remotes: 1, VNIs: 4}
+	frame := make([]byte, innerLen)
+	putFrame(frame, nearSide.mac(2), farSide.mac(2), 7, measured, 0)
+	for vlan, tagged := range map[uint16]bool{3: true, 4: true, 0: false} {
+		err := (contender{tunnel: true}).check(lab.Frame{Data: frame, Tagged: tagged, VLAN: vlan}, Decap, m, measured)
+		if (err == nil) != (vlan == 3) {
+			t.Errorf("VLAN %d of a station of VLAN 3: %v", vlan, err)
+		}
+	}
+	for number := uint32(vni); number < vni+4; number++ {
+		p := make([]byte, vxlan.Overhead+innerLen)
+		putFrame(p[vxlan.Overhead:], farSide.mac(2), nearSide.mac(2), 7, measured, 0)
+		if err := (outerHeaders{}).put(p, 0, number); err != nil {
+			t.Fatal(err)
+		}
+		copy(p[26:34], append(underlayAddr.AsSlice(), remoteAddr.AsSlice()...)) // the other way, which the checksum does not mind
+		if err := checkTunnelled(p, Encap, m, measured); (err == nil) != (number == vni+2) {
+			t.Errorf("VNI %d of a station of VNI %d: %v", number, vni+2, err)
+		}
+	}
+}
+
 // TestWrongFrames wants garbage told from frames: what is not checked is not measured.
 func TestWrongFrames(t *testing.T) {
 	frame := make([]byte, innerLen)
@@ -116,7 +171,7 @@ func TestWrongFrames(t *testing.T) {
 	if err := checkSent(frame, farSide, nearSide, measured); err == nil {
 		t.Error("the wrong way, and nobody noticed")
 	}
-	if err := (contender{tunnel: true}).check(frame, Encap, measured); err == nil {
+	if err := (contender{tunnel: true}).check(lab.Frame{Data: frame}, Encap, Traffic{}, measured); err == nil {
 		t.Error("no outer headers, and nobody noticed")
 	}
 }

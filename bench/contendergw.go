@@ -45,13 +45,17 @@ func gateway(program, poll string) starter {
 	}
 }
 
-// gatewayConfig is gw's file: one VNI with the port and any number without, all of them
-// with all remotes.
+// gatewayConfig is gw's file: one VNI with the port and any number without, or all with
+// a VLAN of it; all of them with all remotes.
 func gatewayConfig(p place, poll string) string {
 	var f strings.Builder
 	fmt.Fprintf(&f, "underlay: {iface: %s}\ndataplane: {workers: 1, cpus: '%d', poll: %s}\nmetrics: {listen: ''}\ncontrol: {path: %s/gw.sock}\nremotes:\n", wireLink, p.cpus[0], poll, p.dir)
 	for i := range max(p.remotes, 1) {
 		fmt.Fprintf(&f, "  - %s\n", remoteOf(i))
+	}
+	if p.trunk {
+		fmt.Fprintf(&f, "vnis:\n  - {vni: %d-%d, ports: [{name: %s, vlan: %d-%d}], device: null}\n", vni, vni+p.vnis-1, portLink, firstVLAN, firstVLAN+p.vnis-1)
+		return f.String()
 	}
 	fmt.Fprintf(&f, "vnis:\n  - {vni: %d, ports: [%s], device: null, maxaddress: %d}\n", vni, portLink, max(100_000, 2*p.macs))
 	for i := 1; i < p.vnis; i++ {

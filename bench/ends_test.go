@@ -20,7 +20,7 @@ func TestGenerator(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := Traffic{MACs: 200, Remotes: 100} // of all sizes
-		g, err := b.generator(at.d, newSchedule(at.d, m), m.largest(), measured)
+		g, err := b.generator(at.d, newSchedule(at.d, m), m, measured)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestGenerator(t *testing.T) {
 		cancel()
 		sizes := map[int]int{}
 		for _, f := range frames {
-			if err := c.check(f.Data, at.d, measured); err != nil {
+			if err := c.check(f, at.d, m, measured); err != nil {
 				t.Fatalf("%v: %v", at.d, err)
 			}
 			sizes[len(f.Data)]++
@@ -127,7 +127,8 @@ func TestSink(t *testing.T) {
 
 func newTestGeneratorOf(t *testing.T, b *bed, mark uint32) *generator {
 	t.Helper()
-	g, err := b.generator(Encap, newSchedule(Encap, Traffic{MACs: 2, Size: innerLen, Remotes: 1}), innerLen, mark)
+	m := Traffic{MACs: 2, Size: innerLen, Remotes: 1}
+	g, err := b.generator(Encap, newSchedule(Encap, m), m, mark)
 	if err != nil {
 		t.Fatal(err)
 	}

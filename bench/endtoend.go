@@ -19,7 +19,7 @@ import (
 //	cell    links, generators, their rate alone
 //	round   one turn of each
 //	turn    start, make the stations known, check what comes through;
-//	        saturated, lossless, latency, system calls; stop
+//	        saturated, lossless, latency, at rest, system calls; stop
 
 // Turn is one measurement of one contender.
 type Turn struct {
@@ -37,6 +37,8 @@ type Turn struct {
 
 	Moves    float64            `json:"moves_per_second,omitempty"` // that the contender counted meanwhile
 	Latency  *Latency           `json:"latency,omitempty"`
+	Lone     *Latency           `json:"lone,omitempty"`     // of frames that come to a contender at rest
+	Idle     *float64           `json:"idle_cpu,omitempty"` // part of a CPU that its process takes then
 	Syscalls map[string]float64 `json:"syscalls_per_packet,omitempty"`
 }
 
@@ -259,6 +261,12 @@ func (s *scene) took(t Turn) {
 	}
 	if t.Latency != nil {
 		line += fmt.Sprintf(", p50 %.1f p99 %.1f us", t.Latency.P50, t.Latency.P99)
+	}
+	if t.Idle != nil {
+		line += fmt.Sprintf(", at rest %.3f %% of a CPU", 100**t.Idle)
+	}
+	if t.Lone != nil {
+		line += fmt.Sprintf(", lone frames p50 %.1f us", t.Lone.P50)
 	}
 	if n, ok := t.Syscalls["all"]; ok {
 		line += fmt.Sprintf(", %.2g system calls a packet", n)

@@ -72,7 +72,7 @@ func newPlace(t *testing.T, b *bed, w way) place {
 func newTestGenerator(t *testing.T, b *bed, d Direction, size int) *generator {
 	t.Helper()
 	m := Traffic{MACs: 2, Size: size, Remotes: 1}
-	g, err := b.generator(d, newSchedule(d, m), m.largest(), measured)
+	g, err := b.generator(d, newSchedule(d, m), m, measured)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func carry(t *testing.T, b *bed, rings string, g *generator, d Direction) {
 	const bursts, burst = 30, 256
 	h, link := b.exit(d)
 	c := contender{Peer: Peer{Name: rings}}
-	seen, err := h.Capture(link, func(f lab.Frame) bool { return c.check(f.Data, d, measured) == nil })
+	seen, err := h.Capture(link, func(f lab.Frame) bool { return c.check(f, d, Traffic{}, measured) == nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,23 +57,23 @@ type pace struct {
 	limit uint64  // frames in all; 0: no end
 }
 
-// newGenerator prepares to send a schedule, whose length is a power of two and whose
-// largest frame is as long as size says, out of a link.
-func newGenerator(h *lab.Host, linkName string, d Direction, schedule []entry, size int, mark uint32) (_ *generator, err error) {
+// newGenerator prepares to send a schedule of a kind of traffic, whose length is a power of
+// two, out of a link.
+func newGenerator(h *lab.Host, linkName string, d Direction, schedule []entry, m Traffic, mark uint32) (_ *generator, err error) {
 	l, err := h.Link(linkName)
 	if err != nil {
 		return nil, err
 	}
 	g := &generator{host: h, link: linkName, cpu: generatorCPU()}
 	var s sums
-	if g.frame, s, err = basePacket(d, size, mark); err != nil {
+	if g.frame, s, err = basePacket(d, m, mark); err != nil {
 		return nil, err
 	}
-	g.inner = len(g.frame) - size
+	g.inner = len(g.frame) - m.largest() - m.tag(d)
 	from, to := d.sides()
 	err = loadEnd(&g.objs, map[string]any{
-		"ifindex": uint32(l.Attrs().Index), "outer": uint32(g.inner), "last": uint32(len(schedule) - 1),
-		"full": uint32(size), "src_side": swapped(from), "dst_side": swapped(to), "scatter": uint32(scatter), "mark": mark,
+		"ifindex": uint32(l.Attrs().Index), "outer": uint32(g.inner), "tag": uint32(m.tag(d)), "last": uint32(len(schedule) - 1),
+		"full": uint32(m.largest()), "src_side": swapped(from), "dst_side": swapped(to), "scatter": uint32(scatter), "mark": mark,
 		"ip_sum": s.ip, "udp_sum": s.udp, "outer_sum": s.outer,
 	}, len(schedule))
 	if err != nil {

@@ -56,15 +56,19 @@ type sums struct{ ip, udp, outer uint32 }
 
 // basePacket is a packet of a direction as long as its longest, with what traffic.c
 // leaves as it is, and the sums of that.
-func basePacket(d Direction, size int, mark uint32) ([]byte, sums, error) {
+func basePacket(d Direction, m Traffic, mark uint32) ([]byte, sums, error) {
 	var s sums
 	outer := 0
 	if d == Decap {
 		outer = vxlan.Overhead
 	}
-	p := make([]byte, outer+size)
-	inner := p[outer:]
+	size := m.largest()
+	p := make([]byte, outer+m.tag(d)+size)
+	inner := p[outer+m.tag(d):]
 	putFrame(inner, 0, 0, 0, mark, 0)
+	if m.tag(d) > 0 {
+		binary.BigEndian.PutUint16(p[12:], 0x8100)
+	}
 	words := func(b []byte) (sum uint32) {
 		for ; len(b) > 1; b = b[2:] {
 			sum += uint32(binary.NativeEndian.Uint16(b))
@@ -123,8 +127,8 @@ func checkSent(b []byte, from, to side, mark uint32) error {
 }
 
 // checkTunnelled fails unless b is a VXLAN packet from one VTEP to another with a frame
-// as checkSent wants it inside.
-func checkTunnelled(b []byte, d Direction, mark uint32) error {
+// as checkSent wants it inside, in the VNI of its station.
+func checkTunnelled(b []byte, d Direction, m Traffic, mark uint32) error {
 	var o vxlan.Outer
 	if f := vxlan.ParseOuter(b, &o); f != vxlan.OK {
 		return fmt.Errorf("outer headers: %v", f)
@@ -134,8 +138,10 @@ func checkTunnelled(b []byte, d Direction, mark uint32) error {
 		us, them = them, us
 	}
 	switch {
-	case o.VNI != vni:
-		return fmt.Errorf("VNI %d instead of %d", o.VNI, vni)
+	case o.Len < o.HeaderLen+12:
+		return fmt.Errorf("inner frame of %d bytes", o.Len-o.HeaderLen)
+	case o.VNI != m.vniOf(numberOf(macWord(b[o.HeaderLen+6:]))):
+		return fmt.Errorf("VNI %d, and not that of %#012x", o.VNI, macWord(b[o.HeaderLen+6:]))
 	case o.DstPort != vxlan.Port:
 		return fmt.Errorf("UDP port %d instead of %d", o.DstPort, vxlan.Port)
 	case us != underlayAddr || them != remoteAddr && !netip.MustParsePrefix(remotesNet).Contains(them):

@@ -16,7 +16,25 @@ type Traffic struct {
 	Size    int  `json:"size"`    // of the inner frames, in bytes; 0: a mix of three (IMIX)
 	Remotes int  `json:"remotes"` // that far stations are behind
 	Zipf    bool `json:"zipf,omitempty"`
+	// VNIs that stations are in, one of each side after the other. Their frames have the tag of
+	// a VLAN on the port's side. 0: one VNI, and no tags.
+	VNIs int `json:"vnis,omitempty"`
 }
+
+// tag is the length of the VLAN tag of inner frames that are sent in a direction.
+func (m Traffic) tag(d Direction) int {
+	if d == Encap && m.VNIs > 0 {
+		return 4
+	}
+	return 0
+}
+
+// vniOf and vlanOf are those of a station.
+func (m Traffic) vniOf(station uint32) uint32  { return vni + station%uint32(max(m.VNIs, 1)) }
+func (m Traffic) vlanOf(station uint32) uint16 { return uint16(firstVLAN + m.vniOf(station) - vni) }
+
+// firstVLAN is that of the first VNI.
+const firstVLAN = 1
 
 // imix is the mix of sizes of the "simple IMIX", with the largest as long as an underlay
 // of 1500 bytes takes it.
@@ -58,8 +76,11 @@ func newSchedule(d Direction, m Traffic) []entry {
 		station = func() uint32 { return z.draw(random.Float64()) }
 	}
 	all := make([]entry, n)
+	vnis := uint32(max(m.VNIs, 1))
 	for i := range all {
-		all[i] = newEntry(d, m, station(), station(), uint16(random.Uint32()), drawSize(m, random))
+		src, dst := station(), station()
+		dst += src%vnis - dst%vnis // in the same VNI
+		all[i] = newEntry(d, m, src, dst, uint16(random.Uint32()), drawSize(m, random))
 	}
 	return all
 }
@@ -81,6 +102,9 @@ const (
 	movingMACs  = 1 << 12
 )
 
+// resident is what their frames are like.
+var resident = Traffic{Size: innerLen, Remotes: 1}
+
 // moveSchedule has far stations speak, each time from another remote than the last time
 // if they move, and from the same if not.
 func moveSchedule(moves bool) []entry {
@@ -90,7 +114,7 @@ func moveSchedule(moves bool) []entry {
 		if moves {
 			remote = i / movingMACs
 		}
-		all[i] = newEntry(Decap, Traffic{Remotes: 1}, firstMoving+uint32(i%movingMACs), 0, uint16(i), innerLen)
+		all[i] = newEntry(Decap, resident, firstMoving+uint32(i%movingMACs), 0, uint16(i), innerLen)
 		all[i].Outer = outerSource(remote)
 	}
 	return all
@@ -99,8 +123,12 @@ func moveSchedule(moves bool) []entry {
 func newEntry(d Direction, m Traffic, src, dst uint32, flow uint16, size int) entry {
 	e := entry{Src: src, Dst: dst, Flow: flow, Size: uint16(size)}
 	var header [4]byte
-	binary.BigEndian.PutUint32(header[:], vni<<8)
+	binary.BigEndian.PutUint32(header[:], m.vniOf(src)<<8)
 	e.VNI = binary.NativeEndian.Uint32(header[:])
+	if m.tag(d) > 0 {
+		binary.BigEndian.PutUint16(header[:], m.vlanOf(src))
+		e.VNI = uint32(binary.NativeEndian.Uint16(header[:]))
+	}
 	if d == Decap {
 		e.Outer = outerSource(int(src) % max(m.Remotes, 1))
 	}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"encoding/binary"
 	"math"
 	"testing"
 )
@@ -61,6 +62,32 @@ func TestRemotes(t *testing.T) {
 	}
 	if len(used) != 1_000 || len(behind) != 1_000 {
 		t.Errorf("%d remotes, %d stations", len(used), len(behind))
+	}
+}
+
+// TestVNIs wants both stations of a frame in the VNI that it is sent in, and every VNI used.
+func TestVNIs(t *testing.T) {
+	m := Traffic{MACs: 2 * 3 * 40, Size: innerLen, Remotes: 7, VNIs: 40}
+	for _, d := range []Direction{Encap, Decap} {
+		used := map[uint32]bool{}
+		for _, e := range newSchedule(d, m) {
+			if e.Src%40 != e.Dst%40 || e.Src >= 120 || e.Dst >= 120 {
+				t.Fatalf("%v: station %d sends to %d", d, e.Src, e.Dst)
+			}
+			var b [4]byte
+			binary.NativeEndian.PutUint32(b[:], e.VNI)
+			number := binary.BigEndian.Uint32(b[:])>>8 - vni
+			if d == Encap {
+				number = uint32(binary.BigEndian.Uint16(b[:])) - firstVLAN
+			}
+			if number != e.Src%40 {
+				t.Fatalf("%v: station %d in VNI %d", d, e.Src, number)
+			}
+			used[number] = true
+		}
+		if len(used) != 40 {
+			t.Errorf("%v: %d VNIs", d, len(used))
+		}
 	}
 }
 

@@ -57,6 +57,7 @@ struct bpf_pidns_info {
 /* Offsets, also in packets.go. */
 enum {
 	OVERHEAD = 50, /* Ethernet, IPv4, UDP, VXLAN */
+	TAG = 4,
 	INNER_MIN = 64,
 	IP_LEN = 14 + 2,
 	IP_CSUM = 14 + 10,
@@ -72,7 +73,7 @@ enum {
 /* One frame of the schedule. Written by newSchedule in schedule.go. */
 struct entry {
 	__u32 src, dst; /* stations */
-	__u32 vni;      /* in network order, shifted as in the header */
+	__u32 vni;      /* in network order, shifted as in the header; of frames with a tag, the tag's last two bytes */
 	__be32 outer;   /* source address of the outer header */
 	__u16 flow;     /* source port of the inner frame */
 	__u16 size;     /* of the inner frame */
@@ -88,6 +89,7 @@ struct {
 /* Set before loading. */
 volatile const __u32 ifindex;
 volatile const __u32 outer;    /* OVERHEAD where frames are tunnelled, or 0 */
+volatile const __u32 tag;      /* TAG where inner frames have a VLAN tag, or 0 */
 volatile const __u32 last;     /* entries of the schedule, less one */
 volatile const __u32 full;     /* size of the largest inner frame */
 volatile const __u16 src_side; /* upper 16 bits of stations' addresses, in network order */
@@ -151,6 +153,10 @@ static __always_inline void put_inner(void *f, const struct entry *e)
 	PUT32(f + 2, bpf_htonl(e->dst * scatter));
 	PUT16(f + 6, src_side);
 	PUT32(f + 8, bpf_htonl(e->src * scatter));
+	if (tag) {
+		PUT16(f + 14, e->vni);
+		f += TAG;
+	}
 	PUT16(f + IP_LEN, ip_len);
 	PUT16(f + IP_CSUM, ~fold((__u64)ip_sum + ip_len));
 	PUT16(f + UDP, e->flow);
@@ -187,7 +193,7 @@ int generate(struct xdp_md *ctx)
 	if (interval && wait())
 		return XDP_DROP;
 	e = bpf_map_lookup_elem(&schedule, &at);
-	if (!e || data + outer + INNER_MIN > end)
+	if (!e || data + outer + tag + INNER_MIN > end)
 		return XDP_ABORTED;
 	if (outer)
 		put_outer(data, e);

@@ -45,6 +45,7 @@ const (
 	trafficProgVarSent      = "sent"
 	trafficProgVarSrcSide   = "src_side"
 	trafficProgVarStamp     = "stamp"
+	trafficProgVarTag       = "tag"
 	trafficProgVarTgid      = "tgid"
 	trafficProgVarUdpSum    = "udp_sum"
 )
@@ -132,6 +133,7 @@ type trafficProgVariableSpecs struct {
 	Sent     *ebpf.VariableSpec `ebpf:"sent"`
 	SrcSide  *ebpf.VariableSpec `ebpf:"src_side"`
 	Stamp    *ebpf.VariableSpec `ebpf:"stamp"`
+	Tag      *ebpf.VariableSpec `ebpf:"tag"`
 	Tgid     *ebpf.VariableSpec `ebpf:"tgid"`
 	UdpSum   *ebpf.VariableSpec `ebpf:"udp_sum"`
 }
@@ -196,6 +198,7 @@ type trafficProgVariables struct {
 	Sent     *ebpf.Variable `ebpf:"sent"`
 	SrcSide  *ebpf.Variable `ebpf:"src_side"`
 	Stamp    *ebpf.Variable `ebpf:"stamp"`
+	Tag      *ebpf.Variable `ebpf:"tag"`
 	Tgid     *ebpf.Variable `ebpf:"tgid"`
 	UdpSum   *ebpf.Variable `ebpf:"udp_sum"`
 }

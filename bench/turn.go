@@ -15,9 +15,11 @@ import (
 // prepare makes the generators of a cell, and measures them alone.
 func (s *scene) prepare() (err error) {
 	c := s.cell
+	small := c.Traffic
+	small.Size = innerLen
 	for _, d := range []Direction{Encap, Decap} {
-		all, _ := primeSchedule(d, c.Traffic)
-		if s.prime[d], err = s.bed.generator(d, all, innerLen, primed); err != nil {
+		all, _ := primeSchedule(d, small)
+		if s.prime[d], err = s.bed.generator(d, all, small, primed); err != nil {
 			return err
 		}
 	}
@@ -25,12 +27,12 @@ func (s *scene) prepare() (err error) {
 		s.gens[d] = map[Traffic]*generator{}
 		for _, e := range c.entrants {
 			if s.gens[d][e.traffic] == nil {
-				if s.gens[d][e.traffic], err = s.bed.generator(d, newSchedule(d, e.traffic), e.traffic.largest(), measured); err != nil {
+				if s.gens[d][e.traffic], err = s.bed.generator(d, newSchedule(d, e.traffic), e.traffic, measured); err != nil {
 					return err
 				}
 			}
 			if e.side != noSide && s.side[e.side] == nil {
-				if s.side[e.side], err = s.bed.generator(Decap, moveSchedule(e.side == movingSide), innerLen, moving); err != nil {
+				if s.side[e.side], err = s.bed.generator(Decap, moveSchedule(e.side == movingSide), resident, moving); err != nil {
 					return err
 				}
 			}
@@ -182,7 +184,7 @@ func (s *scene) speak(g *generator, k *sink, n uint64) error {
 func (s *scene) verify(ctx context.Context, c *contender) error {
 	for _, d := range s.cell.Way.directions() {
 		h, link := s.bed.exit(d)
-		if err := verifyAt(ctx, h, link, c, d, s.gens[d][s.cell.Traffic]); err != nil {
+		if err := verifyAt(ctx, h, link, c, d, s.cell.Traffic, s.gens[d][s.cell.Traffic]); err != nil {
 			return fmt.Errorf("%v: %w", d, err)
 		}
 	}
@@ -200,7 +202,7 @@ func marked(offset int, mark uint32) func(lab.Frame) bool {
 	}
 }
 
-func verifyAt(ctx context.Context, h *lab.Host, link string, c *contender, d Direction, g *generator) error {
+func verifyAt(ctx context.Context, h *lab.Host, link string, c *contender, d Direction, m Traffic, g *generator) error {
 	seen, err := h.Capture(link, marked(exitOffset(d, c.tunnel), measured))
 	if err != nil {
 		return err
@@ -216,7 +218,7 @@ func verifyAt(ctx context.Context, h *lab.Host, link string, c *contender, d Dir
 		return fmt.Errorf("wait for %d packets at the sink: %w", verifyFrames, err)
 	}
 	for _, f := range frames {
-		if err := c.check(f.Data, d, measured); err != nil {
+		if err := c.check(f, d, m, measured); err != nil {
 			return fmt.Errorf("what arrives at the sink is wrong: %w", err)
 		}
 	}
@@ -273,7 +275,12 @@ func (s *scene) measure(r *running, c *contender, e entrant, number int) (t Turn
 		t.Latency = timed.took.latency(timed.offered())
 		t.Steal = max(t.Steal, timed.use.steal)
 	}
-	if s.cell.syscalls && r.process != 0 {
+	if s.cell.base && slices.Contains(s.cell.latency, e.name) {
+		if err := s.rest(r, flows, &t); err != nil {
+			return t, err
+		}
+	}
+	if s.cell.base && r.process != 0 {
 		t.Syscalls, err = s.syscalls(r.process, flows)
 	}
 	return t, err
