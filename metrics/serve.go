@@ -20,6 +20,9 @@ func Listen(addr string, s Source) (*Server, error) {
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("listen for metrics on %s: the address is in use, perhaps by another gw (choose another with --metrics ADDRESS:PORT, or --metrics '' for none)", addr)
 	}
+	if errors.Is(err, unix.EADDRNOTAVAIL) {
+		return nil, fmt.Errorf("listen for metrics on %s: this host has no such address (ip link set lo up, where it is a loopback address; or choose another with --metrics ADDRESS:PORT, or --metrics '' for none)", addr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen for metrics on %s: %w (choose another with --metrics ADDRESS:PORT, or --metrics '' for none)", addr, err)
 	}
