@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// pages are the README and everything below docs.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob("../../docs/*.md")
+	must(t, err)
+	all := map[string]string{}
+	for _, path := range append(paths, "../../README.md") {
+		text, err := os.ReadFile(path)
+		must(t, err)
+		all[filepath.Base(path)] = string(text)
+	}
+	return all
+}
+
+// TestDocCommands wants every command line of gw's on the pages to be one that gw understands: its
+// command is there, and so are its flags, with values of the right kind.
+func TestDocCommands(t *testing.T) {
+	found := 0
+	for name, text := range pages(t) {
+		for _, line := range commandLines(text) {
+			found++
+			if err := understand(line); err != nil {
+				t.Errorf("%s: gw %s: %v", name, strings.Join(line, " "), err)
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("only %d commands on all pages", found)
+	}
+}
+
+// TestDocCommandsFails wants wrong ones told from right ones.
+func TestDocCommandsFails(t *testing.T) {
+	for _, line := range []string{"fdb shwo", "--ifcae ens18", "vni add 43 --no-such", "status --wait soon", "nosuch"} {
+		if err := understand(strings.Fields(line)); err == nil {
+			t.Errorf("gw %s: nothing wrong with it", line)
+		}
+	}
+	page := "    gw status -j   # all\n    ip a; gw fdb show | grep x\ntext gw no\n    curl gw.example\n    sudo gw stats 2>log &\n    gw fdb add MAC [flags]\n"
+	if got := commandLines(page); len(got) != 3 || strings.Join(got[0], " ") != "status -j" || strings.Join(got[1], " ") != "fdb show" || strings.Join(got[2], " ") != "stats" {
+		t.Errorf("%q", got)
+	}
+}
+
+var (
+	gwCommand = regexp.MustCompile(`(?:^|[;&|]\s*|\bsudo |\bexec \S+ |[a-z]\d?# )(?:\./)?gw( |$)`)
+	shellEnd  = regexp.MustCompile(`\s(\d?>|<|\||&|;|#)|;|\)|   `) // or what help texts say of an example
+)
+
+// commandLines are the arguments of each gw in the indented lines of a page.
+func commandLines(page string) (all [][]string) {
+	prompts := len(sessions(page)) > 0
+	for line := range strings.Lines(page) {
+		code, indented := strings.CutPrefix(strings.TrimRight(line, "\n"), "    ")
+		if !indented {
+			continue
+		}
+		at := gwCommand.FindStringIndex(code)
+		if at == nil || strings.HasSuffix(code, "[flags]") || prompts && !prompted.MatchString(line) { // a usage, and what is printed
+			continue
+		}
+		args := code[at[1]:]
+		if end := shellEnd.FindStringIndex(args); end != nil {
+			args = args[:end[0]]
+		}
+		all = append(all, shellWords(args))
+	}
+	return all
+}
+
+// shellWords splits at blanks that are not quoted.
+func shellWords(line string) (all []string) {
+	var word strings.Builder
+	quote, any := rune(0), false
+	for _, r := range line + " " {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote, any = r, true
+		case quote == 0 && r == ' ':
+			if any || word.Len() > 0 {
+				all = append(all, word.String())
+			}
+			word.Reset()
+			any = false
+		default:
+			word.WriteRune(r)
+		}
+	}
+	return all
+}
+
+// understand finds the command of a line and reads its flags, without running it.
+func understand(args []string) error {
+	root := newRoot()
+	c, rest, err := root.Find(args)
+	if err != nil {
+		return err
+	}
+	if c == root {
+		if len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+			return usageError{errNoCommand(rest[0])}
+		}
+	}
+	if err := c.ParseFlags(rest); errors.Is(err, pflag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if c.DisableFlagParsing {
+		return nil
+	}
+	if c.HasSubCommands() && c != root && len(c.Flags().Args()) > 0 {
+		return usageError{errNoCommand(c.Flags().Arg(0))}
+	}
+	if c.Args != nil {
+		return c.Args(c, c.Flags().Args())
+	}
+	return nil
+}
+
+type errNoCommand string
+
+func (e errNoCommand) Error() string { return string(e) + " is no command" }
+
+// TestKernelCompat wants every option that this machine's ip and bridge know of on the page.
+func TestKernelCompat(t *testing.T) {
+	page := pages(t)["kernel-compat.md"]
+	option := regexp.MustCompile(`\[?(?:\[no\])?\b([a-z][a-z0-9_]{2,})\b`)
+	for _, help := range [][]string{{"ip", "link", "help", "vxlan"}, {"bridge", "link", "help"}, {"bridge", "fdb", "help"}} {
+		out, _ := exec.Command(help[0], help[1:]...).CombinedOutput() // help is a failure to them
+		usage, _, _ := strings.Cut(string(out), "Where:")
+		if !strings.Contains(usage, "Usage:") {
+			t.Skipf("no %s here (apt-get install iproute2)", help[0])
+		}
+		for _, m := range option.FindAllStringSubmatch(usage, -1) {
+			switch m[1] {
+			case "vxlan", "bridge", "link", "set", "dev", "off", "show", "any", "set_dev", "unset", "inherit", "auto", "vepa", "veb", "fdb", "nobackup_port", "nopermanent", "nostatic", "nodynamic":
+				continue // words of the grammar, and values
+			}
+			if !strings.Contains(page, m[1]) {
+				t.Errorf("%s: %s is not on the page", strings.Join(help, " "), m[1])
+			}
+		}
+	}
+}
