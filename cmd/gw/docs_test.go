@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,48 @@ func TestDocCommands(t *testing.T) {
 	if found < 100 {
 		t.Errorf("only %d commands on all pages", found)
 	}
+}
+
+// TestDocLinks wants what pages link to within the project to be there, headings too.
+func TestDocLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	all := pages(t)
+	for name, text := range all {
+		dir := "../../docs"
+		if name == "README.md" {
+			dir = "../.."
+		}
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			path, heading, _ := strings.Cut(m[1], "#")
+			target := text
+			if path != "" {
+				b, err := os.ReadFile(filepath.Join(dir, path))
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					continue
+				}
+				target = string(b)
+			}
+			if heading != "" && !slices.Contains(anchors(target), heading) {
+				t.Errorf("%s: %s has no heading for it", name, m[1])
+			}
+		}
+	}
+}
+
+// anchors are what links call the headings of a page.
+func anchors(page string) (all []string) {
+	dropped := regexp.MustCompile("[^a-z0-9 _-]")
+	for line := range strings.Lines(page) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			name := dropped.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			all = append(all, strings.ReplaceAll(name, " ", "-"))
+		}
+	}
+	return all
 }
 
 // TestDocCommandsFails wants wrong ones told from right ones.
