@@ -56,19 +56,26 @@ func explainForeign(err error, ifindex int, ifname string) error {
 		}
 		return err
 	}
-	xdp := l.Attrs().Xdp
-	foreign := fmt.Sprintf("XDP program %d", xdp.ProgId)
-	if name := programName(xdp.ProgId); name != "" {
-		foreign += fmt.Sprintf(" (%s)", name)
+	foreign, cure := Attached(l)
+	return fmt.Errorf("%s is on %s already: %w (%s)", foreign, ifname, err, cure)
+}
+
+// Attached names the XDP program on an interface, which has one, and what takes it off. The program's own name is
+// there for CAP_SYS_ADMIN only.
+func Attached(l netlink.Link) (program, cure string) {
+	a := l.Attrs()
+	program = fmt.Sprintf("XDP program %d", a.Xdp.ProgId)
+	if name := programName(a.Xdp.ProgId); name != "" {
+		program += fmt.Sprintf(" (%s)", name)
 	}
-	cure := "ip link set dev " + ifname + " xdp off"
-	if xdp.AttachMode == nl.XDP_ATTACHED_SKB {
-		cure = "ip link set dev " + ifname + " xdpgeneric off"
+	cure = "ip link set dev " + a.Name + " xdp off"
+	if a.Xdp.AttachMode == nl.XDP_ATTACHED_SKB {
+		cure = "ip link set dev " + a.Name + " xdpgeneric off"
 	}
-	if id, ok := xdpLink(ifindex, xdp.ProgId); ok {
+	if id, ok := xdpLink(a.Index, a.Xdp.ProgId); ok {
 		cure = fmt.Sprintf("stop its owner, or: bpftool link detach id %d", id)
 	}
-	return fmt.Errorf("%s is on %s already: %w (%s)", foreign, ifname, err, cure)
+	return program, cure
 }
 
 // steeredUpper returns the name of an interface on top of another that has an XDP

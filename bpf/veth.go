@@ -43,24 +43,34 @@ type veth struct {
 }
 
 // peerOf looks at the other end of a veth pair, in whichever network namespace.
-func peerOf(l netlink.Link) (veth, error) {
-	look := func() (peer veth, err error) {
+func peerOf(l netlink.Link) (peer veth, err error) {
+	err = AtPeer(l, func(end netlink.Link) error {
+		ch, err := ethtool.GetChannels(end.Attrs().Name)
+		peer = veth{end.Attrs().Name, ch.Tx}
+		return err
+	})
+	return peer, err
+}
+
+// AtPeer has look see the other end of a veth pair, on a thread in its network namespace. That one is
+// found among those that have a name or a process that this one may see; else the error is os.ErrNotExist.
+func AtPeer(l netlink.Link, look func(end netlink.Link) error) error {
+	there := func() error {
 		end, err := netlink.LinkByIndex(l.Attrs().ParentIndex)
 		if err != nil {
-			return veth{}, err
+			return err
 		}
-		ch, err := ethtool.GetChannels(end.Attrs().Name)
-		return veth{end.Attrs().Name, ch.Tx}, err
+		return look(end)
 	}
 	if l.Attrs().NetNsID < 0 {
-		return look()
+		return there()
 	}
 	ns, err := namespace(l.Attrs().NetNsID)
 	if err != nil {
-		return veth{}, err
+		return err
 	}
 	defer ns.Close()
-	return inside(ns, look)
+	return inside(ns, there)
 }
 
 // namespace finds the network namespace that ours knows by an id: the kernel
@@ -87,7 +97,7 @@ func namespace(id int) (netns.NsHandle, error) {
 
 // inside runs look in a network namespace, on a thread of its own. A thread that
 // can't come back ends with its goroutine, because it stays locked.
-func inside(ns netns.NsHandle, look func() (veth, error)) (peer veth, err error) {
+func inside(ns netns.NsHandle, look func() error) (err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -100,11 +110,11 @@ func inside(ns netns.NsHandle, look func() (veth, error)) (peer veth, err error)
 		if err = netns.Set(ns); err != nil {
 			return
 		}
-		peer, err = look()
+		err = look()
 		if netns.Set(back) == nil {
 			runtime.UnlockOSThread()
 		}
 	}()
 	<-done
-	return peer, err
+	return err
 }

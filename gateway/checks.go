@@ -25,26 +25,31 @@ var capabilities = []struct {
 	{unix.CAP_PERFMON, "CAP_PERFMON"},     // pointer arithmetic in programs (kernel/bpf/verifier.c, bypass_spec_v1)
 }
 
-// checkPrivilege fails when the process may not do what a gateway does.
-func checkPrivilege() error {
+// MissingCapabilities names those that this process would need for a gateway and lacks.
+func MissingCapabilities() (missing []string, err error) {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&head, &data[0]); err != nil {
-		return fmt.Errorf("ask for the process's capabilities: %w", err)
+		return nil, fmt.Errorf("ask for the process's capabilities: %w", err)
 	}
 	has := func(bit uint) bool { return data[bit/32].Effective&(1<<(bit%32)) != 0 }
-	var missing []string
 	for _, c := range capabilities {
 		bpf := c.bit == unix.CAP_BPF || c.bit == unix.CAP_PERFMON
 		if !has(c.bit) && !(bpf && has(unix.CAP_SYS_ADMIN)) {
 			missing = append(missing, c.name)
 		}
 	}
-	if len(missing) > 0 {
-		return fmt.Errorf("no privilege: user %d lacks %s (run as root, or grant them: systemd AmbientCapabilities, or setcap)",
+	return missing, nil
+}
+
+// checkPrivilege fails when the process may not do what a gateway does.
+func checkPrivilege() error {
+	missing, err := MissingCapabilities()
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("no privilege: user %d lacks %s (run as root, or grant them: systemd AmbientCapabilities, or setcap)",
 			os.Geteuid(), strings.Join(missing, ", "))
 	}
-	return nil
+	return err
 }
 
 // checkRemotes makes sure that no remote is this very gateway, which only shows

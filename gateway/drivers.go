@@ -22,34 +22,50 @@ type driver struct {
 	native string
 	// short is below how many packets its receive ring overruns as bursts come.
 	short uint32
+	// mtu is the largest MTU with native XDP, 0 for none known; lro says that there is none with
+	// LRO on, half that half of the queues must be spare.
+	mtu       int
+	lro, half bool
+	// quiet says that binding a socket zero-copy without an XDP program leaves the queues alone: the driver looks for the
+	// program first, or does nothing but map the memory.
+	quiet bool
 }
 
 // drivers are known by the names of ethtool -i.
 var drivers = map[string]driver{
 	// igb_alloc_rx_buffers_zc in drivers/net/ethernet/intel/igb/igb_xsk.c leaves the length of
 	// the next descriptor as it was when it gets fewer frames than it wants before the ring's end.
-	"igb": {dry: true, short: 1024},
+	"igb": {dry: true, short: 1024, quiet: true}, // igb_xsk_pool_enable: if igb_xdp_is_enabled
 	// igc_xdp_set_prog in drivers/net/ethernet/intel/igc/igc_xdp.c.
-	"igc": {short: 1024, native: "an MTU of at most 1500: ip link set dev DEV mtu 1500"},
+	"igc": {short: 1024, mtu: 1500, quiet: true, native: "an MTU of at most 1500: ip link set dev DEV mtu 1500"},
 	// virtnet_xsk_pool_enable in drivers/net/virtio_net.c: without a DMA device it is EINVAL;
 	// virtnet_xdp_set, there: the host must not merge what is received, or let it be switched off.
 	"virtio_net": {
 		why:    "most likely the virtual machine's device was made without iommu_platform=on",
 		cure:   "have it made with iommu_platform=on (QEMU: -device virtio-net-pci,disable-legacy=on,iommu_platform=on; libvirt: <driver iommu='on'/>)",
+		mtu:    3506,
 		native: "a host that lets it switch offloads off (ctrl_guest_offloads=on), and an MTU of at most 3506",
 	},
 	// ena_xdp_set in drivers/net/ethernet/amazon/ena/ena_xdp.c.
-	"ena": {native: "at most half of its queues, and an MTU of at most 3498: ethtool -L DEV combined N, ip link set dev DEV mtu 3498"},
+	"ena": {mtu: 3498, half: true, native: "at most half of its queues, and an MTU of at most 3498: ethtool -L DEV combined N, ip link set dev DEV mtu 3498"},
 	// verify_xdp_configuration in drivers/net/ethernet/google/gve/gve_main.c.
-	"gve": {native: "as many tx as rx queues and at most half of them, and an MTU of at most 2032: ethtool -L DEV rx N tx N"},
+	"gve": {mtu: 2032, half: true, native: "as many tx as rx queues and at most half of them, and an MTU of at most 2032: ethtool -L DEV rx N tx N"},
 	// netvsc_xdp_set in drivers/net/hyperv/netvsc_bpf.c.
-	"hv_netvsc": {native: "no LRO, and an MTU of at most 3506: ethtool -K DEV lro off"},
+	"hv_netvsc": {mtu: 3506, lro: true, native: "no LRO, and an MTU of at most 3506: ethtool -K DEV lro off"},
 	// bnxt_xdp_set in drivers/net/ethernet/broadcom/bnxt/bnxt_xdp.c.
-	"bnxt_en": {native: "combined queues, no header-data split, and an MTU of at most 3502: ethtool -L DEV combined N, ethtool -G DEV tcp-data-split off"},
+	"bnxt_en": {mtu: 3502, native: "combined queues, no header-data split, and an MTU of at most 3502: ethtool -L DEV combined N, ethtool -G DEV tcp-data-split off"},
 	// mlx5e_xdp_allowed in drivers/net/ethernet/mellanox/mlx5/core/en_main.c.
-	"mlx5_core": {native: "no LRO, and an MTU of at most 3498: ethtool -K DEV lro off"},
+	"mlx5_core": {mtu: 3498, lro: true, quiet: true, native: "no LRO, and an MTU of at most 3498: ethtool -K DEV lro off"},
 	// ixgbe_xdp_setup in drivers/net/ethernet/intel/ixgbe/ixgbe_main.c.
-	"ixgbe": {native: "no DCB, in older kernels no virtual functions, an MTU of at most 3050, and a machine of at most 128 CPUs"},
+	"ixgbe": {mtu: 3050, quiet: true, native: "no DCB, in older kernels no virtual functions, an MTU of at most 3050, and a machine of at most 128 CPUs"},
+	// i40e_xdp_setup in drivers/net/ethernet/intel/i40e/i40e_main.c, i40e_xsk_pool_enable in i40e_xsk.c.
+	"i40e": {mtu: 3046, quiet: true, native: "an MTU of at most 3046: ip link set dev DEV mtu 3046"},
+	// ice_xsk_pool_setup in drivers/net/ethernet/intel/ice/ice_xsk.c: if ice_is_xdp_ena_vsi.
+	"ice": {quiet: true},
+	// stmmac_xdp_set_prog in drivers/net/ethernet/stmicro/stmmac/stmmac_xdp.c.
+	"stmmac": {mtu: 1500, quiet: true, native: "an MTU of at most 1500: ip link set dev DEV mtu 1500"},
+	// mana_xdp_set in drivers/net/ethernet/microsoft/mana/mana_bpf.c.
+	"mana": {mtu: 3506, native: "an MTU of at most 3506: ip link set dev DEV mtu 3506"},
 }
 
 // wants says what the driver of an interface wants for native XDP, "" if that is not known.
