@@ -2,7 +2,7 @@
 // VXLAN tunnels over AF_XDP.
 //
 // Exit status: 0 stopped as asked, 1 failed while running, 2 bad usage or
-// configuration.
+// configuration. That of gw doctor says what it found.
 package main
 
 import (
@@ -26,6 +26,9 @@ func execute(args []string) int {
 	err := root.Execute()
 	if err == nil {
 		return 0
+	}
+	if found := foundError(0); errors.As(err, &found) { // it has been said what
+		return int(found)
 	}
 	fmt.Fprintln(os.Stderr, "gw:", oneLine(err))
 	return exitStatus(err)
@@ -80,7 +83,7 @@ gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw stat
 		}
 		return usageError{fmt.Errorf("%s (%s --help lists the flags)", text, c.CommandPath())}
 	})
-	root.AddCommand(run, newStatus(), newStats(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newConfig(), newReference(), newMan(), newVersion())
+	root.AddCommand(run, newStatus(), newStats(), newDoctor(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newConfig(), newReference(), newMan(), newVersion())
 	return root
 }
 

@@ -35,6 +35,7 @@ var imports = map[string][]string{
 
 	"gateway": {"dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev"},
 	"metrics": {"control", "dataplane"},
+	"doctor":  {"gateway", "bpf", "config", "control", "netdev", "ring", "internal/ethtool"},
 
 	"internal/ethtool": {},
 
@@ -46,7 +47,7 @@ var imports = map[string][]string{
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":         {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
 
-	"cmd/gw": {"gateway", "metrics", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
+	"cmd/gw": {"gateway", "metrics", "doctor", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
 }
 
 // maxLines is how long a file may be that people wrote.

@@ -1,0 +1,139 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"vxgw/config"
+	"vxgw/control"
+	"vxgw/netdev"
+	"vxgw/ring"
+)
+
+// The mode that would bind is asked, with as little as the answer takes:
+//
+//	a running gateway   has bound: its status says how
+//	no zero-copy        is offered, or wanted: a socket in copy mode, of which the driver hears nothing
+//	a quiet driver      looks for an XDP program before it touches a queue: a socket as it is to be
+//	any other           would stop a queue for a moment: what it offers is told, unless --probe
+//	--probe             a program that passes everything, natively, which resets many NICs; then the socket
+//
+// One queue is asked, the last, for as long as it takes.
+
+func (f *facts) bind(i *iface) fact[bound] {
+	if f.owns(i.name) {
+		return f.asRunning(i.name)
+	}
+	b := bound{how: "a socket on a queue was answered", asked: true}
+	switch {
+	case i.fit != nil:
+		return known(b, errNone)
+	case f.late():
+		return known(b, errLate)
+	case !i.info.Up:
+		return known(b, errors.New("it is down, and nothing binds then"))
+	case i.info.XDPProgID != 0 && f.Probe:
+		return known(b, errors.New("an XDP program of others is there"))
+	}
+	want := f.Config.Underlay.Mode
+	offered := i.features.err == nil && i.features.value.Known
+	if offered && i.features.value.XDP&netdev.XDPBasic == 0 {
+		b.native = fmt.Errorf("the driver %s has no native XDP", first(i.info.Driver, i.info.Kind))
+	}
+	if want == config.ModeGeneric {
+		b.native = errors.New("generic mode is asked for")
+	}
+	if f.Probe && b.native == nil {
+		detach, err := attachPassing(i.info.Index)
+		if err != nil {
+			b.native = err
+		} else {
+			defer detach()
+			b.how = "a socket on a queue was answered, with an XDP program in the driver"
+		}
+	}
+	mode := ring.Auto
+	switch {
+	case want == config.ModeCopy, b.native != nil, offered && !i.features.value.ZeroCopy():
+		mode = ring.Copy
+	case !f.Probe && !i.notes.QuietBinding && i.info.Driver != "veth":
+		if !offered {
+			return known(b, fmt.Errorf("the kernel does not tell what the driver %s has, and asking stops its queues for a moment: gw doctor --probe --iface %s", i.info.Driver, i.name))
+		}
+		b.mode, b.asked = "zerocopy", false
+		return known(b, nil)
+	}
+	got, err := bindOne(i, mode)
+	if err != nil {
+		return known(b, err)
+	}
+	b.mode = "copy"
+	if got.ZeroCopy {
+		b.mode = "zerocopy"
+	}
+	if got.Refused != 0 {
+		b.refused = got.Refused
+	}
+	return known(b, nil)
+}
+
+// attachPassing puts a program that passes everything into the driver.
+func attachPassing(ifindex int) (detach func(), err error) {
+	prog, err := ebpf.NewProgram(passing())
+	if err != nil {
+		return nil, err
+	}
+	l, err := link.AttachXDP(link.XDPOptions{Program: prog, Interface: ifindex, Flags: link.XDPDriverMode})
+	if err != nil {
+		prog.Close()
+		return nil, err
+	}
+	return func() { l.Close(); prog.Close() }, nil
+}
+
+// bindOne binds a socket to the last queue, with the smallest memory, and lets it go.
+func bindOne(i *iface, mode ring.Mode) (got ring.Binding, err error) {
+	const frames, size, depth = 128, 4096, 64
+	m, err := ring.NewMemory(frames, size)
+	if err != nil {
+		return got, err
+	}
+	defer m.Close()
+	pool := ring.NewDepot(m).NewPool()
+	defer pool.Drain()
+	d, err := m.Open(ring.DeviceConfig{Ifindex: i.info.Index, Name: i.name, Mode: mode, RxSize: depth, TxSize: depth, FillSize: depth, CompletionSize: depth})
+	if err != nil {
+		return got, err
+	}
+	defer d.Close()
+	s, err := d.Bind(i.info.RxQueues-1, pool)
+	if err != nil {
+		return got, err
+	}
+	got = s.Bound()
+	return got, s.Close(pool)
+}
+
+// asRunning is how the running gateway has bound an interface.
+func (f *facts) asRunning(name string) fact[bound] {
+	b := bound{how: "the running gw has bound it", asked: true}
+	of := f.Running.Underlay.Interface
+	for _, p := range f.Running.Ports {
+		if p.Name == name {
+			of = p.Interface
+		}
+	}
+	for _, q := range of.Queues {
+		b.mode = q.Mode
+	}
+	if of.XDP == "generic" {
+		b.native = errors.New(first(of.Fallback, "so it was asked to"))
+	}
+	if of.FallbackCode == control.FallbackRefused || of.FallbackCode == control.FallbackFewFrames {
+		b.refused = errors.New(of.Fallback)
+	}
+	return known(b, nil)
+}
