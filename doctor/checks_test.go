@@ -187,6 +187,18 @@ func TestSpoiled(t *testing.T) {
 	}
 }
 
+// A driver that switches off by itself what joins packets is not complained of, unless it has not done so.
+func TestPartsByItself(t *testing.T) {
+	f := healthy()
+	f.underlay.notes.Parts = true
+	f.underlay.offloads.value["rx-gro-hw"] = true
+	if r := judge(f); r.Worst() != OK {
+		t.Errorf("%+v", r.Findings)
+	}
+	f.Running = &control.Status{Memory: control.Memory{Pages: "transparent"}}
+	judge(f).finds(t, "underlay.offloads", "ens18", Warning, "rx-gro-hw off")
+}
+
 // In generic mode everything that comes before the stack's XDP counts.
 func TestGeneric(t *testing.T) {
 	f := healthy()

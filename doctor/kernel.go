@@ -67,7 +67,7 @@ func kernelSockets(f *facts, n *notes) {
 func kernelPrograms(f *facts, n *notes) {
 	switch err := f.kernel.bpf; {
 	case errors.Is(err, unix.EPERM):
-		n.unseen("run it as root", "whether an XDP program loads: %v", err)
+		n.unseen("run it as root", "whether an XDP program loads: that takes CAP_BPF and CAP_NET_ADMIN")
 	case err != nil:
 		n.fail("boot a kernel with CONFIG_BPF_SYSCALL; in a container, let its seccomp profile have bpf(2)", "the kernel loads no XDP program: %v", err)
 	default:

@@ -17,7 +17,7 @@ var portChecks = []Check{
 	{"port.mode", "The mode that would bind, as underlay.mode.", "as there", "xsk_bind in net/xdp/xsk.c", portBound},
 	{"port.tags", "VLAN tags that travel beside the frames where XDP cannot see them: before Linux 6.8, and in generic mode.", "`ethtool -K PEER txvlan off tx-vlan-stag-hw-insert off`", "docs/kernels.md, docs/vlan.md", portTags},
 	{"port.offloads", "Segmentation offloads of whoever sends to a port where XDP runs in the stack, and GRO and LRO of the port: frames above the MTU are lost. Checksums that a veth's other end leaves to a NIC are completed by `gw`.",
-		"`ethtool -K PEER tso off gso off tx-udp-segmentation off`, `ethtool -K PORT gro off lro off`", "docs/operations.md, gateway/journal.go", portOffloads},
+		"`ethtool -K PEER tso off gso off tx-udp-segmentation off`, `ethtool -K PORT gro off`", "docs/operations.md, gateway/journal.go", portOffloads},
 }
 
 func portLink(f *facts, n *notes) {
@@ -146,15 +146,15 @@ var segmenting = []struct{ feature, word string }{
 func portOffloads(f *facts, n *notes) {
 	f.eachPort(n, func(p *iface, n *notes) {
 		if !f.generic(p) || p.info.IsVeth && f.Config.Underlay.Mode != config.ModeGeneric && p.bound.value.native == nil {
-			if on := p.offloads; on.err == nil && on.value["rx-lro"] {
-				n.warn("ethtool -K "+p.name+" lro off", "it joins packets (lro), and what is longer than the MTU is lost")
+			if words, names := f.joins(p, p.offloads.value); len(words) > 0 {
+				n.warn("ethtool -K "+p.name+" "+strings.Join(words, " "), "it joins packets (%s), and what is longer than the MTU is lost", strings.Join(names, ", "))
 				return
 			}
 			n.ok("XDP in the driver sees frames as they were sent; checksums left to a NIC are completed")
 			return
 		}
-		if on := p.offloads; !p.info.IsVeth && on.err == nil && (on.value["rx-gro"] || on.value["rx-lro"]) {
-			n.warn("ethtool -K "+p.name+" gro off lro off", "XDP in the stack gets what GRO has joined, and what is longer than the MTU is lost")
+		if on := p.offloads; !p.info.IsVeth && on.err == nil && on.value["rx-gro"] {
+			n.warn("ethtool -K "+p.name+" gro off", "XDP in the stack gets what GRO has joined, and what is longer than the MTU is lost")
 			return
 		}
 		other, ok := seen(n, p.peer, "the offloads of its other end")

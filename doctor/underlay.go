@@ -24,7 +24,7 @@ var underlayChecks = []Check{
 		"what the driver wants: docs/operations.md#drivers", "xsk_bind in net/xdp/xsk.c", underlayMode},
 	{"underlay.driver", "What the driver is known for: what it wants for native XDP and does not say when it refuses (MTU, LRO, spare queues), and short receive rings, which bursts overrun.",
 		"`ip link set dev DEV mtu N`, `ethtool -K DEV lro off`, `ethtool -L`, `ethtool -G DEV rx N`", "gateway/drivers.go, docs/operations.md#drivers", driverTraps},
-	{"underlay.offloads", "Offloads that join packets before XDP sees them (LRO, hardware GRO; in generic mode GRO, too), and those that take VLAN tags out of them where the underlay is a VLAN.",
+	{"underlay.offloads", "Offloads that join packets before XDP sees them: LRO and hardware GRO in the driver, which some drivers switch off when XDP comes, and with which others refuse it; in generic mode GRO. And those that take VLAN tags out of them where the underlay is a VLAN.",
 		"`ethtool -K DEV lro off rx-gro-hw off`", "docs/operations.md, net/ethtool/common.c", underlayOffloads},
 }
 
@@ -222,8 +222,10 @@ func traps(f *facts, i *iface, n *notes) {
 	if d.MaxMTU > 0 && i.info.MTU > d.MaxMTU && f.Config.Underlay.Mode != config.ModeGeneric && !f.sg(i) {
 		n.warn(fmt.Sprintf("ip link set dev %s mtu %d", i.name, d.MaxMTU), "the driver %s has native XDP up to an MTU of %d, and this is %d", i.info.Driver, d.MaxMTU, i.info.MTU)
 	}
-	if on := i.offloads; d.NoLRO && on.err == nil && on.value["rx-lro"] {
-		n.warn("ethtool -K "+i.name+" lro off", "the driver %s has no native XDP with LRO on", i.info.Driver)
+	for _, j := range joining {
+		if on := i.offloads; d.NoLRO && on.err == nil && on.value[j.feature] {
+			n.warn("ethtool -K "+i.name+" "+j.word+" off", "the driver %s has no native XDP with %s on", i.info.Driver, j.word)
+		}
 	}
 	if c := i.channels; d.HalfQueues && c.err == nil {
 		if use, most := max(c.value.Combined, c.value.Rx), max(c.value.MaxCombined, c.value.MaxRx); use > most/2 && most > 1 {
@@ -253,6 +255,20 @@ func half(name string, combined bool, n uint32) string {
 // joining are the features that make one packet of several before XDP sees them.
 var joining = []struct{ feature, word string }{{"rx-lro", "lro"}, {"rx-gro-hw", "rx-gro-hw"}}
 
+// joins are those of an interface that stay on when XDP comes: in generic mode the kernel switches them off (generic_xdp_install
+// in net/core/dev.c). What a driver is known for is said by traps.
+func (f *facts) joins(i *iface, on map[string]bool) (words, names []string) {
+	if f.Running == nil && (f.generic(i) || i.notes.Parts) {
+		return nil, nil
+	}
+	for _, j := range joining {
+		if on[j.feature] && !i.notes.NoLRO {
+			words, names = append(words, j.word+" off"), append(names, j.word)
+		}
+	}
+	return words, names
+}
+
 func underlayOffloads(f *facts, n *notes) {
 	w := f.wire
 	if !w.there() {
@@ -263,12 +279,7 @@ func underlayOffloads(f *facts, n *notes) {
 	if !ok {
 		return
 	}
-	var words, names []string
-	for _, j := range joining {
-		if on[j.feature] && !(j.feature == "rx-lro" && w.notes.NoLRO) { // underlay.driver has said it
-			words, names = append(words, j.word+" off"), append(names, j.word)
-		}
-	}
+	words, names := f.joins(w, on)
 	if f.generic(w) && on["rx-gro"] && !w.info.IsVeth {
 		words, names = append(words, "gro off"), append(names, "gro")
 	}

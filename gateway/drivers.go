@@ -26,6 +26,8 @@ type driver struct {
 	// LRO on, half that half of the queues must be spare.
 	mtu       int
 	lro, half bool
+	// parts says that it switches LRO and hardware GRO off by itself when XDP comes.
+	parts bool
 	// quiet says that binding a socket zero-copy without an XDP program leaves the queues alone: the driver looks for the
 	// program first, or does nothing but map the memory.
 	quiet bool
@@ -44,6 +46,7 @@ var drivers = map[string]driver{
 		why:    "most likely the virtual machine's device was made without iommu_platform=on",
 		cure:   "have it made with iommu_platform=on (QEMU: -device virtio-net-pci,disable-legacy=on,iommu_platform=on; libvirt: <driver iommu='on'/>)",
 		mtu:    3506,
+		parts:  true,
 		native: "a host that lets it switch offloads off (ctrl_guest_offloads=on), and an MTU of at most 3506",
 	},
 	// ena_xdp_set in drivers/net/ethernet/amazon/ena/ena_xdp.c.
@@ -53,11 +56,11 @@ var drivers = map[string]driver{
 	// netvsc_xdp_set in drivers/net/hyperv/netvsc_bpf.c.
 	"hv_netvsc": {mtu: 3506, lro: true, native: "no LRO, and an MTU of at most 3506: ethtool -K DEV lro off"},
 	// bnxt_xdp_set in drivers/net/ethernet/broadcom/bnxt/bnxt_xdp.c.
-	"bnxt_en": {mtu: 3502, native: "combined queues, no header-data split, and an MTU of at most 3502: ethtool -L DEV combined N, ethtool -G DEV tcp-data-split off"},
+	"bnxt_en": {mtu: 3502, parts: true, native: "combined queues, no header-data split, and an MTU of at most 3502: ethtool -L DEV combined N, ethtool -G DEV tcp-data-split off"},
 	// mlx5e_xdp_allowed in drivers/net/ethernet/mellanox/mlx5/core/en_main.c.
 	"mlx5_core": {mtu: 3498, lro: true, quiet: true, native: "no LRO, and an MTU of at most 3498: ethtool -K DEV lro off"},
 	// ixgbe_xdp_setup in drivers/net/ethernet/intel/ixgbe/ixgbe_main.c.
-	"ixgbe": {mtu: 3050, quiet: true, native: "no DCB, in older kernels no virtual functions, an MTU of at most 3050, and a machine of at most 128 CPUs"},
+	"ixgbe": {mtu: 3050, quiet: true, parts: true, native: "no DCB, in older kernels no virtual functions, an MTU of at most 3050, and a machine of at most 128 CPUs"},
 	// i40e_xdp_setup in drivers/net/ethernet/intel/i40e/i40e_main.c, i40e_xsk_pool_enable in i40e_xsk.c.
 	"i40e": {mtu: 3046, quiet: true, native: "an MTU of at most 3046: ip link set dev DEV mtu 3046"},
 	// ice_xsk_pool_setup in drivers/net/ethernet/intel/ice/ice_xsk.c: if ice_is_xdp_ena_vsi.

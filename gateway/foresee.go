@@ -21,6 +21,7 @@ type DriverNotes struct {
 	RunsDry      bool   // it errs when the fill ring has run dry; rings are such that it never does
 	WhyRefused   string // what it means when it refuses zero-copy, and what helps
 	RefusedCure  string
+	Parts        bool // it switches LRO and hardware GRO off by itself when XDP comes
 	QuietBinding bool // binding zero-copy without a program leaves the queues alone
 }
 
@@ -28,7 +29,7 @@ type DriverNotes struct {
 func NotesOn(info netdev.Info) DriverNotes {
 	d := drivers[info.Driver]
 	n := DriverNotes{Wants: wants(info), MaxMTU: d.mtu, NoLRO: d.lro, HalfQueues: d.half, ShortRing: d.short, RunsDry: d.dry,
-		WhyRefused: d.why, RefusedCure: d.cure, QuietBinding: d.quiet}
+		WhyRefused: d.why, RefusedCure: d.cure, Parts: d.parts, QuietBinding: d.quiet}
 	if info.IsVeth {
 		n.MaxMTU = maxDeviceMTU
 	}
