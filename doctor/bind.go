@@ -44,7 +44,7 @@ func (f *facts) bind(i *iface) fact[bound] {
 		b.native = fmt.Errorf("the driver %s has no native XDP", first(i.info.Driver, i.info.Kind))
 	}
 	if want == config.ModeGeneric {
-		b.native = errors.New("generic mode is asked for")
+		b.native, b.meant = errors.New("generic mode is asked for"), true
 	}
 	if f.Probe && b.native == nil {
 		detach, err := attachPassing(i.info.Index)
@@ -130,7 +130,7 @@ func (f *facts) asRunning(name string) fact[bound] {
 		b.mode = q.Mode
 	}
 	if of.XDP == "generic" {
-		b.native = errors.New(first(of.Fallback, "so it was asked to"))
+		b.native, b.meant = errors.New(first(of.Fallback, "generic mode was asked for")), of.FallbackCode == ""
 	}
 	if of.FallbackCode == control.FallbackRefused || of.FallbackCode == control.FallbackFewFrames {
 		b.refused = errors.New(of.Fallback)

@@ -203,8 +203,8 @@ func TestPartsByItself(t *testing.T) {
 func TestGeneric(t *testing.T) {
 	f := healthy()
 	f.Config.Underlay.Mode = config.ModeGeneric
-	f.underlay.bound.value.native = errors.New("asked for")
-	f.ports[0].bound.value.native = errors.New("asked for")
+	f.underlay.bound.value.native, f.underlay.bound.value.meant = errors.New("asked for"), true
+	f.ports[0].bound.value.native, f.ports[0].bound.value.meant = errors.New("asked for"), true
 	r := judge(f)
 	for id, cure := range map[string]string{
 		"underlay.offloads": "ethtool -K ens18 gro off",

@@ -123,6 +123,7 @@ type peer struct {
 type bound struct {
 	mode    string // zerocopy or copy
 	refused error  // zero-copy was, if it was
+	meant   bool   // XDP runs in the stack because that was asked for
 	native  error  // why XDP cannot run in the driver, where that was tried
 	how     string // how it was asked
 	asked   bool   // false: what the driver offers

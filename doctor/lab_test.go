@@ -3,10 +3,13 @@ package doctor
 import (
 	"net"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 
+	"vxgw/config"
+	"vxgw/gateway"
 	"vxgw/internal/lab"
 	"vxgw/netdev"
 	"vxgw/ring"
@@ -166,6 +169,21 @@ func TestQueueTaken(t *testing.T) {
 	r := b.examine()
 	r.finds(t, "underlay.mode", "ens18", Error, "ss --xdp")
 	r.alone(t, "underlay.mode")
+}
+
+// Where time has run out, the rest is not asked, and so it is said.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, lab.VethOptions{}, lab.VethOptions{})
+	must(t, b.host.Do(func() error {
+		cfg := config.Default()
+		f := &facts{Options: Options{Config: &cfg}, deadline: time.Now().Add(-time.Second)}
+		i := f.lookAt("veth1", gateway.FitPort)
+		if i.err != nil || i.bound.err != errLate || i.peer.err != errLate {
+			t.Errorf("%v, bound %v, peer %v", i.err, i.bound.err, i.peer.err)
+		}
+		return nil
+	}))
 }
 
 // With Probe a program is attached for as long as it takes, and no longer; without it none is.

@@ -140,6 +140,16 @@ func (f *facts) foresee() {
 		}
 	}
 	f.plan = known(gateway.Foresee(f.Config, w.info, ports))
+	if s := f.Running; s != nil && f.plan.err == nil {
+		p := &f.plan.value
+		p.Workers, p.CPUs, p.Frames, p.FrameSize = len(s.Workers), nil, s.Memory.Frames, s.Memory.FrameSize
+		for _, w := range s.Workers {
+			p.CPUs = append(p.CPUs, w.CPU)
+		}
+		if f.Config.Dataplane.Poll != config.PollBusy {
+			p.Shared = gateway.Sharing(p.CPUs, p.Placement)
+		}
+	}
 }
 
 func (f *facts) lookAtLeft() (l leftFacts) {
@@ -156,7 +166,7 @@ func (f *facts) lookAtLeft() (l leftFacts) {
 	}
 	l.held, _ = netdev.Held(f.Paths.Lock) // unreadable: nobody's
 	l.changes = known(netdev.Left(state))
-	if c, err := net.Dial("unix", f.Paths.Socket); err == nil {
+	if c, err := net.DialTimeout("unix", f.Paths.Socket, patience); err == nil {
 		c.Close()
 	} else {
 		l.socket = errors.Is(err, unix.ECONNREFUSED)

@@ -118,7 +118,7 @@ func spreadInterrupts(f *facts, n *notes) {
 	}
 	before := len(n.report.Findings)
 	for _, s := range p.Shared {
-		n.warn(strings.Replace(s.Cure, "OTHER", f.spare(s.CPU), 1), "a worker would be on CPU %d, which serves %s", s.CPU, s.Interrupts)
+		n.warn(strings.Replace(s.Cure, "OTHER", f.spare(s.CPU), 1), "a worker %s on CPU %d, which serves %s", f.will("is", "be"), s.CPU, s.Interrupts)
 	}
 	if len(all) > 1 && f.kernel.cpus > 1 && !slices.ContainsFunc(all, func(i interrupt) bool { return !slices.Equal(i.CPUs, all[0].CPUs) }) && len(all[0].CPUs) == 1 {
 		var files []string
@@ -150,10 +150,10 @@ func spreadNode(f *facts, n *notes) {
 	p := f.plan.value
 	far := slices.DeleteFunc(slices.Clone(p.CPUs), func(cpu int) bool { return slices.Contains(p.Placement.Node, cpu) })
 	if len(far) > 0 {
-		n.warn("--cpus "+ints(p.Placement.Node), "workers would be on CPUs %s, far from the NIC's memory", ints(far))
+		n.warn("--cpus "+ints(p.Placement.Node), "workers %s on CPUs %s, far from the NIC's memory", f.will("are", "be"), ints(far))
 		return
 	}
-	n.ok("workers would be near to it, on CPUs %s", ints(p.CPUs))
+	n.ok("workers %s near to it, on CPUs %s", f.will("are", "be"), ints(p.CPUs))
 }
 
 func ints(list []int) string {

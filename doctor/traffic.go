@@ -77,7 +77,7 @@ func reversePath(f *facts, n *notes) {
 		n.ok("packets are not dropped for the way that they came (rp_filter is %d)", max(all, own))
 		return
 	}
-	loose := "sysctl -w net.ipv4.conf." + u.name + ".rp_filter=2"
+	loose := "sysctl -w " + dots("net/ipv4/conf/"+u.name+"/rp_filter") + "=2"
 	var others []string
 	for _, r := range f.remotes {
 		by := u.reverse[r]
@@ -129,7 +129,7 @@ func groupMembership(f *facts, n *notes) {
 	}
 	for _, of := range []string{"all", u.name} {
 		if v := f.host.sysctls["ipv4/conf/"+of+"/force_igmp_version"]; v.err == nil && v.value == 1 {
-			n.warn("sysctl -w net.ipv4.conf."+of+".force_igmp_version=0", "it is forced to IGMPv1, which leaves no group: switches go on sending for minutes")
+			n.warn("sysctl -w "+dots("net/ipv4/conf/"+of+"/force_igmp_version")+"=0", "it is forced to IGMPv1, which leaves no group: switches go on sending for minutes")
 		}
 	}
 	if b, ok := u.bridge.value, u.bridge.err == nil; ok && b.snoops && !b.asks {

@@ -181,10 +181,10 @@ func mode(f *facts, i *iface, n *notes) {
 	probe := "gw doctor --probe --iface " + i.name
 	offers := i.features.err == nil && i.features.value.ZeroCopy()
 	switch {
-	case b.native != nil && f.Config.Underlay.Mode == config.ModeGeneric:
+	case b.native != nil && b.meant:
 		n.ok("generic mode, as asked")
 	case b.native != nil:
-		n.warn(first(i.notes.Wants, "--mode generic says that this is meant"), "XDP would run in the stack, not in the driver: %v", b.native)
+		n.warn(first(i.notes.Wants, "--mode generic says that this is meant"), "XDP %s in the stack, not in the driver: %v", f.will("runs", "run"), b.native)
 	case b.refused != nil && offers:
 		why := ""
 		if i.notes.WhyRefused != "" {
@@ -197,6 +197,14 @@ func mode(f *facts, i *iface, n *notes) {
 	default:
 		n.ok("%s, as %s", b.text(), b.how)
 	}
+}
+
+// will is what a gateway does that runs, or would do.
+func (f *facts) will(does, do string) string {
+	if f.Running != nil {
+		return does
+	}
+	return "would " + do
 }
 
 func (b bound) text() string {

@@ -94,13 +94,13 @@ func Foresee(cfg *config.Config, wire netdev.Info, ports []netdev.Info) (p Plan,
 	}
 	p.CPUs = place(cpus, g.workers, p.Placement, siblings, wire.Index)
 	if polls[cfg.Dataplane.Poll] != dataplane.PollBusy {
-		p.Shared = sharedCPUs(p.CPUs, p.Placement)
+		p.Shared = Sharing(p.CPUs, p.Placement)
 	}
 	return p, nil
 }
 
-// sharedCPUs are those of cpus that serve interrupts.
-func sharedCPUs(cpus []int, at netdev.Placement) (all []SharedCPU) {
+// Sharing are those of cpus, which workers have or would have, that serve interrupts alone.
+func Sharing(cpus []int, at netdev.Placement) (all []SharedCPU) {
 	for _, cpu := range cpus {
 		if names, cure := shared(cpu, at.Interrupts); names != "" {
 			all = append(all, SharedCPU{cpu, names, cure})

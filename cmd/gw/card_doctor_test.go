@@ -64,15 +64,28 @@ func TestCardDoctor(t *testing.T) {
 		h := newCardSegment(t, "vio9", "vio10").hosts[0]
 		found(t, diagnose(t, h, nil, append(args, "--probe")...), "underlay.mode", doctor.Warning, "iommu_platform=on")
 	})
+	t.Run("a VLAN", func(t *testing.T) { // whose program would be on the card
+		h := newTrio(t, "igb").hosts[0]
+		must(t, h.VLAN("ens18", "ens18.100", 100))
+		must(t, h.AddAddress("ens18.100", under3.String()+"/25"))
+		must(t, h.SetSysctl("net/ipv4/conf/ens18.100/rp_filter", "1"))
+		r := diagnose(t, h, nil, "--iface", "ens18.100", "--vni", "42")
+		for id, subject := range map[string]string{"underlay.link": "ens18.100", "underlay.mtu": "ens18.100", "underlay.mode": "ens18", "spread.queues": "ens18"} {
+			if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return f.ID == id && f.Subject == subject && f.Level == doctor.OK }) {
+				t.Errorf("%s says nothing of %s: %+v", id, subject, r.Findings)
+			}
+		}
+		found(t, r, "traffic.rp_filter", doctor.Warning, "sysctl -w net/ipv4/conf/ens18.100/rp_filter=2")
+	})
 	t.Run("a bridge that snoops", func(t *testing.T) {
 		h := newHost(t, newLab(t), "node1")
-		must(t, h.Bridge("br0"))
-		must(t, h.AddAddress("br0", under1.String()+"/24"))
 		must(t, h.Do(func() error {
-			l, err := netlink.LinkByName("br0")
-			must(t, err)
-			return netlink.BridgeSetMcastSnoop(l, true)
+			a, snoop := netlink.NewLinkAttrs(), true
+			a.Name = "br0"
+			return netlink.LinkAdd(&netlink.Bridge{LinkAttrs: a, MulticastSnooping: &snoop})
 		}))
+		must(t, h.SetUp("br0"))
+		must(t, h.AddAddress("br0", under1.String()+"/24"))
 		r := diagnose(t, h, nil, "--iface", "br0", "--vni", "42", "--group", group.String())
 		found(t, r, "traffic.igmp", doctor.Warning, "ip link set dev br0 type bridge mcast_querier 1")
 	})

@@ -82,6 +82,9 @@ func printStatus(out io.Writer, s control.Status) error {
 		fmt.Fprintf(w, "PROBLEM: %s\n", p)
 	}
 	sayMore(w, len(s.Problems)-mostProblems, "problems")
+	if len(s.Problems) > 0 {
+		fmt.Fprintln(w, "gw doctor looks for what else of this machine is in the way.")
+	}
 	fmt.Fprintf(w, "\nINTERFACE\tROLE\tSTATE\tXDP\tMODE\tQUEUES\tMTU\tRX\tTX\n")
 	role := "underlay " + endPoints(&s.Underlay)
 	if s.Underlay.Below != "" {
