@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -35,13 +36,13 @@ func (f *facts) bind(i *iface) fact[bound] {
 		return known(b, errLate)
 	case !i.info.Up:
 		return known(b, errors.New("it is down, and nothing binds then"))
-	case i.info.XDPProgID != 0 && f.Probe:
-		return known(b, errors.New("an XDP program of others is there"))
+	case i.info.XDPProgID != 0: // with one even a quiet driver would stop the queue
+		return known(b, errors.New("an XDP program of others is there, whose packets must not suffer"))
 	}
 	want := f.Config.Underlay.Mode
 	offered := i.features.err == nil && i.features.value.Known
 	if offered && i.features.value.XDP&netdev.XDPBasic == 0 {
-		b.native = fmt.Errorf("the driver %s has no native XDP", first(i.info.Driver, i.info.Kind))
+		b.native = fmt.Errorf("the driver %s has no native XDP", cmp.Or(i.info.Driver, i.info.Kind))
 	}
 	if want == config.ModeGeneric {
 		b.native, b.meant = errors.New("generic mode is asked for"), true
@@ -130,7 +131,7 @@ func (f *facts) asRunning(name string) fact[bound] {
 		b.mode = q.Mode
 	}
 	if of.XDP == "generic" {
-		b.native, b.meant = errors.New(first(of.Fallback, "generic mode was asked for")), of.FallbackCode == ""
+		b.native, b.meant = errors.New(cmp.Or(of.Fallback, "generic mode was asked for")), of.FallbackCode == ""
 	}
 	if of.FallbackCode == control.FallbackRefused || of.FallbackCode == control.FallbackFewFrames {
 		b.refused = errors.New(of.Fallback)

@@ -9,7 +9,6 @@
 package doctor
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -171,6 +170,3 @@ func seen[T any](n *notes, f fact[T], what string) (T, bool) {
 	}
 	return f.value, f.err == nil
 }
-
-// first returns a when there is one, else b.
-func first(a, b string) string { return cmp.Or(a, b) }

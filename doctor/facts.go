@@ -116,7 +116,6 @@ type peer struct {
 	txQueues  int
 	mtu       int
 	offloads  map[string]bool
-	up        bool
 }
 
 // bound is what the kernel said to a socket.

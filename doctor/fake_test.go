@@ -42,7 +42,7 @@ func healthy() *facts {
 		channels: fact[ethtool.Channels]{value: ethtool.Channels{MaxRx: 1, MaxTx: 1, Rx: 1, Tx: 1}},
 		offloads: fact[map[string]bool]{value: map[string]bool{"rx-gro": true}},
 		table:    fact[[]uint32]{err: errNone},
-		peer: fact[peer]{value: peer{name: "eth0", elsewhere: true, txQueues: 1, mtu: 1500, up: true, offloads: map[string]bool{
+		peer: fact[peer]{value: peer{name: "eth0", elsewhere: true, txQueues: 1, mtu: 1500, offloads: map[string]bool{
 			"tx-vlan-hw-insert": true, "tx-tcp-segmentation": true, "tx-generic-segmentation": true, "tx-udp-segmentation": true}}},
 		bound: fact[bound]{value: bound{mode: "copy", how: "a socket was answered", asked: true}},
 	}

@@ -81,7 +81,7 @@ func peerOf(link netlink.Link) fact[peer] {
 	p.elsewhere = link.Attrs().NetNsID >= 0
 	err := bpf.AtPeer(link, func(end netlink.Link) error {
 		a := end.Attrs()
-		p.name, p.mtu, p.up = a.Name, a.MTU, a.RawFlags&unix.IFF_UP != 0
+		p.name, p.mtu = a.Name, a.MTU
 		c, err := ethtool.GetChannels(a.Name)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -33,7 +34,7 @@ func portLink(f *facts, n *notes) {
 		case !p.info.Carrier:
 			n.warn("set its other end up", "it has no carrier")
 		default:
-			n.ok("it is up (%s, driver %s)", p.info.Kind, first(p.info.Driver, "none"))
+			n.ok("it is up (%s, driver %s)", p.info.Kind, cmp.Or(p.info.Driver, "none"))
 		}
 	}
 }
@@ -68,7 +69,7 @@ func portMTU(f *facts, n *notes) {
 
 func portProgram(f *facts, n *notes) {
 	for _, p := range f.ports {
-		noProgram(p, n)
+		f.noProgram(p, n)
 	}
 }
 

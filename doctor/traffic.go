@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -85,7 +86,7 @@ func reversePath(f *facts, n *notes) {
 			continue
 		}
 		if by.value != u.name {
-			others = append(others, fmt.Sprintf("%s (by %s)", r, first(by.value, "nothing")))
+			others = append(others, fmt.Sprintf("%s (by %s)", r, cmp.Or(by.value, "nothing")))
 		}
 	}
 	switch {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -45,7 +46,7 @@ func underlayLink(f *facts, n *notes) {
 	case !i.info.Carrier:
 		n.fail("plug it in: ethtool "+i.name+" tells of the link", "it has no carrier")
 	default:
-		n.ok("it is up (%s, driver %s)", i.info.Kind, first(i.info.Driver, "none"))
+		n.ok("it is up (%s, driver %s)", i.info.Kind, cmp.Or(i.info.Driver, "none"))
 	}
 }
 
@@ -72,7 +73,7 @@ func underlayAddress(f *facts, n *notes) {
 	case f.misses(addrs, true):
 		n.fail("ip address add ADDRESS/LEN dev "+f.underlay.name, "it has no IPv6 address, and remotes or groups have")
 	default:
-		n.ok("its address is %s", first(addrText(local), addrs[0].String()))
+		n.ok("its address is %s", cmp.Or(addrText(local), addrs[0].String()))
 	}
 }
 
@@ -145,16 +146,20 @@ func foreignProgram(f *facts, n *notes) {
 		all = append(all, f.wire)
 	}
 	for _, i := range all {
-		noProgram(i, n)
+		f.noProgram(i, n)
 	}
 }
 
 // noProgram wants no XDP program of others on an interface.
-func noProgram(i *iface, n *notes) {
+func (f *facts) noProgram(i *iface, n *notes) {
 	if !i.there() {
 		return
 	}
 	n = n.of(i.name)
+	if i.program != "" && f.left.held && f.Running == nil {
+		n.unseen("gw status --control PATH", "whose %s is: a gw holds the underlay, and does not answer", i.program)
+		return
+	}
 	if i.program != "" {
 		n.fail(i.remove, "%s is attached, and an interface has one at a time", i.program)
 		return
@@ -184,13 +189,13 @@ func mode(f *facts, i *iface, n *notes) {
 	case b.native != nil && b.meant:
 		n.ok("generic mode, as asked")
 	case b.native != nil:
-		n.warn(first(i.notes.Wants, "--mode generic says that this is meant"), "XDP %s in the stack, not in the driver: %v", f.will("runs", "run"), b.native)
+		n.warn(cmp.Or(i.notes.Wants, "--mode generic says that this is meant"), "XDP %s in the stack, not in the driver: %v", f.will("runs", "run"), b.native)
 	case b.refused != nil && offers:
 		why := ""
 		if i.notes.WhyRefused != "" {
 			why = ": " + i.notes.WhyRefused
 		}
-		n.warn(first(i.notes.RefusedCure, "dmesg may tell why; --mode copy says that this is meant"), "%s; the driver %s offers zero-copy and refused it: %v%s", b.text(), i.info.Driver, b.refused, why)
+		n.warn(cmp.Or(i.notes.RefusedCure, "dmesg may tell why; --mode copy says that this is meant"), "%s; the driver %s offers zero-copy and refused it: %v%s", b.text(), i.info.Driver, b.refused, why)
 	case !b.asked:
 		n.ok("%s is what the driver %s offers", b.text(), i.info.Driver)
 		n.unseen(probe, "whether zero-copy binds: asking %s stops its queues for a moment", i.info.Driver)
@@ -244,7 +249,7 @@ func traps(f *facts, i *iface, n *notes) {
 		n.warn(fmt.Sprintf("before gw starts: ethtool -G %s rx %d", i.name, min(d.ShortRing, r.MaxRx)), "its receive ring holds %d packets, which bursts overrun", r.Rx)
 	}
 	if len(n.report.Findings) == before {
-		n.ok("nothing that the driver %s is known for is in the way", first(i.info.Driver, i.info.Kind))
+		n.ok("nothing that the driver %s is known for is in the way", cmp.Or(i.info.Driver, i.info.Kind))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -130,6 +131,23 @@ func TestDoctorAndGateway(t *testing.T) {
 	found(t, r, "gateway.running", doctor.OK, "no gw runs")
 	output(t, h, "cleanup", "--iface", "ens18")
 	found(t, diagnose(t, h, nil, "--iface", "ens18"), "gateway.leftovers", doctor.OK, "")
+}
+
+// One whose socket is elsewhere is not taken for a stranger, and asked where it is said to be.
+func TestDoctorOfSocketElsewhere(t *testing.T) {
+	t.Parallel()
+	h := newPatient(t)
+	path := filepath.Join(t.TempDir(), "gw.sock")
+	g := start(t, h, on("--remote", under2.String(), "--port", "veth1", "--control", path)...)
+	r := diagnose(t, h, nil, "--iface", "ens18", "--port", "veth1")
+	found(t, r, "gateway.running", doctor.Warning, "does not answer")
+	if ids := complaints(r); slices.Contains(ids, "underlay.xdp") || slices.Contains(ids, "port.xdp") || slices.Contains(ids, "gateway.leftovers") {
+		t.Errorf("%v", ids)
+	}
+	r = diagnose(t, h, nil, "--control", path)
+	found(t, r, "underlay.mode", doctor.OK, "the running gw has bound it")
+	found(t, r, "underlay.xdp", doctor.OK, "")
+	g.stop()
 }
 
 // The user that it runs as is the one that is looked at: what it lacks is an error, and what it cannot see is no finding.
