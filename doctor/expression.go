@@ -161,7 +161,7 @@ func copyKnown(regs *partly, at int, from *partly, offset, n int) {
 		return
 	}
 	forget(regs, at, n)
-	for i := range n {
+	for i := range min(n, len(regs.known)) {
 		if offset+i >= len(from.known) || at+i >= len(regs.known) || !from.known[offset+i] {
 			continue
 		}

@@ -123,6 +123,7 @@ func TestTextRules(t *testing.T) {
 // What the kernel, or somebody in its place, sends is read without a fault.
 func FuzzRuleset(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 0, 8, 0, 1, 0, 'f', 0, 0, 0, 8, 0, 3, 0, 'i', 'n', 0, 0})
+	f.Add([]byte("0000\x05\x00000")) // an attribute that ends between words
 	p := (&packet{in: true, iface: "ens18", proto: protoUDP, port: 4789}).build()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) < 4 {
@@ -149,6 +150,10 @@ func TestChainsThatLeadBack(t *testing.T) {
 	s := parseTables("*filter\n:INPUT DROP [0:0]\n:a - [0:0]\n-A INPUT -j a\n-A a -j a\nCOMMIT\n")
 	p := (&packet{in: true, iface: "ens18", proto: protoUDP, port: 4789}).build()
 	if o := s.judge(p); o.fate != dropped {
+		t.Errorf("%+v", o)
+	}
+	many := "*filter\n:INPUT ACCEPT [0:0]\n:a - [0:0]\n-A INPUT -j a\n" + strings.Repeat("-A a -j a\n", 20) + "-A a -j DROP\n"
+	if o := parseTables(many).judge(p); o.fate == passes { // 20 to the power of 16 ways
 		t.Errorf("%+v", o)
 	}
 	if !slices.ContainsFunc(s.chains, func(c *chain) bool { return c.name == "a" && !c.base }) {

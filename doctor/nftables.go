@@ -75,28 +75,28 @@ func dump(what int, family byte, attrs ...*nl.RtAttr) (all []message, err error)
 	return all, nil
 }
 
-// nested reads attributes by their number; what is no list of them is none.
+// attributes calls each with every attribute of a list, its number without flags; what is cut off ends it.
+func attributes(b []byte, each func(number uint16, value []byte)) {
+	for len(b) >= unix.SizeofNlAttr {
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < unix.SizeofNlAttr || n > len(b) {
+			return
+		}
+		each(binary.NativeEndian.Uint16(b[2:])&nl.NLA_TYPE_MASK, b[unix.SizeofNlAttr:n])
+		b = b[min((n+3)&^3, len(b)):]
+	}
+}
+
+// nested reads attributes by their number.
 func nested(b []byte) map[uint16][]byte {
-	list, err := nl.ParseRouteAttr(b)
-	if err != nil {
-		return nil
-	}
-	all := make(map[uint16][]byte, len(list))
-	for _, a := range list {
-		all[a.Attr.Type&nl.NLA_TYPE_MASK] = a.Value
-	}
+	all := map[uint16][]byte{}
+	attributes(b, func(number uint16, value []byte) { all[number] = value })
 	return all
 }
 
-// elements of a list, which all have one number.
+// listed reads those of a list, which all have one number.
 func listed(b []byte) (all [][]byte) {
-	list, err := nl.ParseRouteAttr(b)
-	if err != nil {
-		return nil
-	}
-	for _, a := range list {
-		all = append(all, a.Value)
-	}
+	attributes(b, func(_ uint16, value []byte) { all = append(all, value) })
 	return all
 }
 

@@ -104,7 +104,8 @@ func (s *ruleset) at(h hook, p *packet) []*chain {
 
 // walk is the way through a base chain to its end.
 func (s *ruleset) walk(c *chain, p *packet, h hook) outcome {
-	w := walker{set: s, packet: p, hook: h}
+	left := mostRules
+	w := walker{set: s, packet: p, hook: h, left: &left}
 	switch v := w.chain(c, 0); {
 	case v == goesOn && c.drops && !w.mayPass:
 		return outcome{dropped, c, -1}
@@ -143,6 +144,7 @@ type walker struct {
 	set     *ruleset
 	packet  *packet
 	hook    hook
+	left    *int    // how many rules may still be looked at
 	mayPass bool    // a rule that may match would accept it
 	doubted outcome // a rule that may match would drop it
 	last    outcome
@@ -155,6 +157,9 @@ func (w *walker) doubt(o outcome) outcome {
 	return w.doubted
 }
 
+// mostRules bounds the rules of one way: chains that lead into one another again and again are many ways.
+const mostRules = 100_000
+
 // deepest is how far chains lead into one another (NFT_JUMP_STACK_SIZE).
 const deepest = 16
 
@@ -164,6 +169,10 @@ func (w *walker) chain(c *chain, depth int) verdict {
 		return goesOn
 	}
 	for i, r := range c.rules {
+		if *w.left--; *w.left < 0 {
+			w.mayPass = true // for all that is known
+			return goesOn
+		}
 		v, sure, jump, stay := w.rule(c, r)
 		switch {
 		case jump != nil && !sure:
@@ -192,7 +201,7 @@ func (w *walker) chain(c *chain, depth int) verdict {
 
 // maybe walks a chain that packets may be led to.
 func (w *walker) maybe(c *chain, depth int) {
-	other := walker{set: w.set, packet: w.packet, hook: w.hook}
+	other := walker{set: w.set, packet: w.packet, hook: w.hook, left: w.left}
 	v := other.chain(c, depth+1)
 	w.mayPass = w.mayPass || v == accepts || other.mayPass
 	if v == drops {
