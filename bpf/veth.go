@@ -44,7 +44,7 @@ type veth struct {
 
 // peerOf looks at the other end of a veth pair, in whichever network namespace.
 func peerOf(l netlink.Link) (peer veth, err error) {
-	err = AtPeer(l, func(end netlink.Link) error {
+	err = AtPeer(l, func(end netlink.Link, _ string) error {
 		ch, err := ethtool.GetChannels(end.Attrs().Name)
 		peer = veth{end.Attrs().Name, ch.Tx}
 		return err
@@ -52,34 +52,36 @@ func peerOf(l netlink.Link) (peer veth, err error) {
 	return peer, err
 }
 
-// AtPeer has look see the other end of a veth pair, on a thread in its network namespace. That one is
-// found among those that have a name or a process that this one may see; else the error is os.ErrNotExist.
-func AtPeer(l netlink.Link, look func(end netlink.Link) error) error {
+// AtPeer has look see the other end of a veth pair, on a thread in its network namespace, of which path is a file: empty for
+// the caller's own. It is found among those that have a name or a process that this one may see; else the error is os.ErrNotExist.
+func AtPeer(l netlink.Link, look func(end netlink.Link, path string) error) error {
+	path := ""
 	there := func() error {
 		end, err := netlink.LinkByIndex(l.Attrs().ParentIndex)
 		if err != nil {
 			return err
 		}
-		return look(end)
+		return look(end, path)
 	}
 	if l.Attrs().NetNsID < 0 {
 		return there()
 	}
-	ns, err := namespace(l.Attrs().NetNsID)
+	ns, where, err := namespace(l.Attrs().NetNsID)
 	if err != nil {
 		return err
 	}
+	path = where
 	defer ns.Close()
 	return inside(ns, there)
 }
 
-// namespace finds the network namespace that ours knows by an id: the kernel
+// namespace finds the network namespace that ours knows by an id, and its file: the kernel
 // can't open one by its id, so look at the named ones, then at each process's.
-func namespace(id int) (netns.NsHandle, error) {
+func namespace(id int) (ns netns.NsHandle, path string, err error) {
 	for _, pattern := range []string{"/run/netns/*", "/proc/[0-9]*/ns/net"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
-			return netns.None(), err
+			return netns.None(), "", err
 		}
 		for _, path := range paths {
 			ns, err := netns.GetFromPath(path)
@@ -87,12 +89,12 @@ func namespace(id int) (netns.NsHandle, error) {
 				continue // ended meanwhile, or not ours to see
 			}
 			if got, err := netlink.GetNetNsIdByFd(int(ns)); err == nil && got == id {
-				return ns, nil
+				return ns, path, nil
 			}
 			ns.Close()
 		}
 	}
-	return netns.None(), fmt.Errorf("network namespace %d: %w", id, os.ErrNotExist)
+	return netns.None(), "", fmt.Errorf("network namespace %d: %w", id, os.ErrNotExist)
 }
 
 // inside runs look in a network namespace, on a thread of its own. A thread that

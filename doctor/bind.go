@@ -41,7 +41,7 @@ func (f *facts) bind(i *iface) fact[bound] {
 	}
 	want := f.Config.Underlay.Mode
 	offered := i.features.err == nil && i.features.value.Known
-	if offered && i.features.value.XDP&netdev.XDPBasic == 0 {
+	if offered && i.features.value.XDP&netdev.XDPBasic == 0 && !i.info.IsVeth { // which lacks it for its queues alone: vethQueues says so
 		b.native = fmt.Errorf("the driver %s has no native XDP", cmp.Or(i.info.Driver, i.info.Kind))
 	}
 	if want == config.ModeGeneric {
@@ -50,7 +50,7 @@ func (f *facts) bind(i *iface) fact[bound] {
 	if f.Probe && b.native == nil {
 		detach, err := attachPassing(i.info.Index)
 		if err != nil {
-			b.native = err
+			b.native, b.fatal = err, !errors.Is(err, errors.ErrUnsupported) // as gateway/iface.go has it
 		} else {
 			defer detach()
 			b.how = "a socket on a queue was answered, with an XDP program in the driver"

@@ -133,11 +133,14 @@ var spoiled = []struct {
 	{"a port that is down", func(f *facts) { f.ports[0].info.Up = false }, "port.link", Warning, "ip link set dev veth1 up"},
 	{"a port without carrier", func(f *facts) { f.ports[0].info.Carrier = false }, "port.link", Warning, "other end"},
 	{"a port whose MTU is large", func(f *facts) { f.underlay.info.MTU = 1500 }, "port.mtu", Warning, "ip link set dev veth1 mtu 1450"},
-	{"a peer whose MTU is larger", func(f *facts) { f.ports[0].peer.value.mtu = 9000 }, "port.mtu", Warning, "ip link set dev eth0 mtu 1500"},
+	{"a peer whose MTU is larger", func(f *facts) { f.ports[0].peer.value.mtu = 3000 }, "port.mtu", Warning, "ip link set dev eth0 mtu 1500"},
 	{"a program on a port", func(f *facts) {
 		f.ports[0].program, f.ports[0].remove = "XDP program 9", "ip link set dev veth1 xdp off"
 	}, "port.xdp", Error, "veth1 xdp off"},
 	{"a peer with more queues", func(f *facts) { f.ports[0].peer.value.txQueues = 4 }, "port.queues", Error, "ethtool -L eth0 tx 1"},
+	{"a peer's MTU that XDP does not take", func(f *facts) {
+		f.underlay.info.MTU, f.ports[0].info.MTU, f.ports[0].peer.value.mtu = 9050, 9000, 9000
+	}, "port.driver", Error, "ip link set dev eth0 mtu 3506"},
 	{"a port's ring", func(f *facts) {
 		f.ports[0].notes.ShortRing, f.ports[0].rings = 1024, netdev.Rings{Rx: 256, MaxRx: 4096}
 	}, "port.driver", Warning, "ethtool -G veth1 rx 1024"},
@@ -197,6 +200,19 @@ func TestPartsByItself(t *testing.T) {
 	}
 	f.Running = &control.Status{Memory: control.Memory{Pages: "transparent"}}
 	judge(f).finds(t, "underlay.offloads", "ens18", Warning, "rx-gro-hw off")
+}
+
+// A command for another network namespace is one that can be typed.
+func TestAtPeer(t *testing.T) {
+	for path, want := range map[string]string{
+		"":                "ethtool -L eth0 tx 1",
+		"/run/netns/box":  "ip netns exec box ethtool -L eth0 tx 1",
+		"/proc/77/ns/net": "nsenter -t 77 -n ethtool -L eth0 tx 1",
+	} {
+		if got := (peer{path: path}).at("ethtool -L eth0 tx 1"); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
 }
 
 // In generic mode everything that comes before the stack's XDP counts.

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"vxgw/gateway"
@@ -112,7 +114,8 @@ type iface struct {
 // peer is the other end of a veth pair.
 type peer struct {
 	name      string
-	elsewhere bool // in another network namespace
+	elsewhere bool   // in another network namespace
+	path      string // a file of that
 	txQueues  int
 	mtu       int
 	offloads  map[string]bool
@@ -123,6 +126,7 @@ type bound struct {
 	mode    string // zerocopy or copy
 	refused error  // zero-copy was, if it was
 	meant   bool   // XDP runs in the stack because that was asked for
+	fatal   bool   // native is an error with which gw ends, and does without nothing
 	native  error  // why XDP cannot run in the driver, where that was tried
 	how     string // how it was asked
 	asked   bool   // false: what the driver offers
@@ -135,10 +139,14 @@ type bridge struct {
 	asks   bool // is a querier itself
 }
 
-// at puts in where to type a command that is for a peer.
+// at is a command that is for where a peer is.
 func (p peer) at(command string) string {
-	if p.elsewhere {
-		return "in the network namespace of " + p.name + ": " + command
+	var pid int
+	if name, ok := strings.CutPrefix(p.path, "/run/netns/"); ok {
+		return "ip netns exec " + name + " " + command
+	}
+	if n, _ := fmt.Sscanf(p.path, "/proc/%d/", &pid); n == 1 {
+		return fmt.Sprintf("nsenter -t %d -n %s", pid, command)
 	}
 	return command
 }

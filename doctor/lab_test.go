@@ -99,8 +99,7 @@ func TestProvoked(t *testing.T) {
 		}, id: "traffic.igmp", subject: "ens18", level: Warning, words: "force_igmp_version=0"},
 		{name: "a group", spoil: func(t *testing.T, b *bed) { b.flags.Remotes, b.flags.Group = nil, "224.1.1.1" },
 			id: "traffic.igmp", subject: "ens18", level: OK, words: "1 group can be joined (IGMPv3)"},
-		{name: "a port with fewer queues", port: lab.VethOptions{BQueues: 2}, id: "port.queues", subject: "veth1", level: Error, words: "ethtool -L veth0 tx 1",
-			also: []string{"port.mode", "port.tags", "port.offloads"}},
+		{name: "a port with fewer queues", port: lab.VethOptions{BQueues: 2}, id: "port.queues", subject: "veth1", level: Error, words: "-box ethtool -L veth0 tx 1"},
 		{name: "generic", spoil: func(t *testing.T, b *bed) { b.flags.Mode = "generic" },
 			id: "port.offloads", subject: "veth1", level: Warning, words: "ethtool -K veth0 tso off gso off tx-udp-segmentation off", also: []string{"port.tags"}},
 		{name: "generic, and tags beside frames", spoil: func(t *testing.T, b *bed) {
@@ -205,5 +204,6 @@ func TestProbe(t *testing.T) {
 
 	must(t, b.far.SetMTU("ens18", 9000)) // with which a veth refuses what does not take packets in parts
 	r = b.examine()
-	r.finds(t, "underlay.mode", "ens18", Warning, "XDP would run in the stack")
+	r.finds(t, "underlay.mode", "ens18", Error, "native XDP is refused")
+	r.finds(t, "underlay.driver", "ens18", Error, "ip link set dev ens18 mtu 3506")
 }

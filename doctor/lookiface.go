@@ -79,8 +79,9 @@ func peerOf(link netlink.Link) fact[peer] {
 		return known(p, errNone)
 	}
 	p.elsewhere = link.Attrs().NetNsID >= 0
-	err := bpf.AtPeer(link, func(end netlink.Link) error {
+	err := bpf.AtPeer(link, func(end netlink.Link, path string) error {
 		a := end.Attrs()
+		p.path = path
 		p.name, p.mtu = a.Name, a.MTU
 		c, err := ethtool.GetChannels(a.Name)
 		if err != nil {

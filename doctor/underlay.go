@@ -188,6 +188,8 @@ func mode(f *facts, i *iface, n *notes) {
 	switch {
 	case b.native != nil && b.meant:
 		n.ok("generic mode, as asked")
+	case b.native != nil && b.fatal:
+		n.fail(cmp.Or(i.notes.Wants, "--mode generic does without"), "native XDP is refused, and gw does not start: %v", b.native)
 	case b.native != nil:
 		n.warn(cmp.Or(i.notes.Wants, "--mode generic says that this is meant"), "XDP %s in the stack, not in the driver: %v", f.will("runs", "run"), b.native)
 	case b.refused != nil && offers:
@@ -232,7 +234,11 @@ func traps(f *facts, i *iface, n *notes) {
 	n = n.of(i.name)
 	before := len(n.report.Findings)
 	d := i.notes
-	if d.MaxMTU > 0 && i.info.MTU > d.MaxMTU && f.Config.Underlay.Mode != config.ModeGeneric && !f.sg(i) {
+	native := f.Config.Underlay.Mode != config.ModeGeneric && !f.sg(i) && d.MaxMTU > 0
+	switch other, ok := i.peer.value, i.peer.err == nil; {
+	case native && ok && other.mtu > d.MaxMTU: // veth_xdp_set in drivers/net/veth.c; it is no error that lets gw go on
+		n.fail(other.at(fmt.Sprintf("ip link set dev %s mtu %d", other.name, d.MaxMTU)), "its other end %s has an MTU of %d, and native XDP is refused above %d", other.name, other.mtu, d.MaxMTU)
+	case native && !ok && i.info.MTU > d.MaxMTU:
 		n.warn(fmt.Sprintf("ip link set dev %s mtu %d", i.name, d.MaxMTU), "the driver %s has native XDP up to an MTU of %d, and this is %d", i.info.Driver, d.MaxMTU, i.info.MTU)
 	}
 	for _, j := range joining {
@@ -253,9 +259,10 @@ func traps(f *facts, i *iface, n *notes) {
 	}
 }
 
-// sg reports whether an interface may have packets of several frames, which the limits of native XDP are not for.
+// sg reports whether an interface would have packets of several frames, which the limits of native XDP are not for.
 func (f *facts) sg(i *iface) bool {
-	return f.kernel.parts.value && i.features.err == nil && i.features.value.XDP&netdev.XDPRxSG != 0
+	const page = 4096
+	return f.plan.value.FrameSize > page && i.features.err == nil && i.features.value.XDP&netdev.XDPRxSG != 0
 }
 
 func half(name string, combined bool, n uint32) string {
