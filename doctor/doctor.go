@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -117,7 +118,7 @@ type Check struct {
 
 // Group is the first part of the id.
 func (c *Check) Group() string {
-	group, _, _ := cutDot(c.ID)
+	group, _, _ := strings.Cut(c.ID, ".")
 	return group
 }
 

@@ -108,6 +108,8 @@ func TestProvoked(t *testing.T) {
 				must(t, b.box.SetOffload("veth0", f, false))
 			}
 		}, id: "port.tags", subject: "veth1", level: Warning, words: "ethtool -K veth0 txvlan off tx-vlan-stag-hw-insert off"},
+		{name: "zero-copy that is not there", spoil: func(t *testing.T, b *bed) { b.flags.Mode = "zerocopy" },
+			id: "underlay.mode", subject: "ens18", level: Error, words: "--mode copy"},
 		{name: "no such port", spoil: func(t *testing.T, b *bed) { b.flags.Ports = []string{"veth7"} },
 			id: "port.link", subject: "veth7", level: Warning, words: `no interface "veth7"`},
 		{name: "no such underlay", spoil: func(t *testing.T, b *bed) { b.flags.Iface = "ens81" },

@@ -1,17 +1,12 @@
 package doctor
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // checks are all there are, grouped.
-var checks []Check
-
-func init() {
-	for _, group := range [][]Check{kernelChecks, privilegeChecks, memoryChecks, underlayChecks, spreadChecks, trafficChecks, portChecks, gatewayChecks} {
-		checks = append(checks, group...)
-	}
-}
-
-func cutDot(id string) (before, after string, found bool) { return strings.Cut(id, ".") }
+var checks = slices.Concat(kernelChecks, privilegeChecks, memoryChecks, underlayChecks, spreadChecks, trafficChecks, portChecks, gatewayChecks)
 
 // preface is what stands before the list in docs/doctor.md.
 const preface = `# What gw doctor looks at

@@ -188,10 +188,12 @@ func mode(f *facts, i *iface, n *notes) {
 	switch {
 	case b.native != nil && b.meant:
 		n.ok("generic mode, as asked")
-	case b.native != nil && b.fatal:
+	case b.native != nil && (b.fatal || f.only(i)):
 		n.fail(cmp.Or(i.notes.Wants, "--mode generic does without"), "native XDP is refused, and gw does not start: %v", b.native)
 	case b.native != nil:
 		n.warn(cmp.Or(i.notes.Wants, "--mode generic says that this is meant"), "XDP %s in the stack, not in the driver: %v", f.will("runs", "run"), b.native)
+	case f.only(i) && f.Config.Underlay.Mode == config.ModeZeroCopy && b.asked && b.mode != "zerocopy":
+		n.fail(cmp.Or(i.notes.RefusedCure, "--mode copy, or auto for the best that there is"), "zero-copy is asked for, and the driver %s binds in %s", cmp.Or(i.info.Driver, i.info.Kind), b.text())
 	case b.refused != nil && offers:
 		why := ""
 		if i.notes.WhyRefused != "" {
@@ -204,6 +206,12 @@ func mode(f *facts, i *iface, n *notes) {
 	default:
 		n.ok("%s, as %s", b.text(), b.how)
 	}
+}
+
+// only reports whether an interface is to be bound as the configuration says or not at all: of ports zero-copy is not asked.
+func (f *facts) only(i *iface) bool {
+	mode := f.Config.Underlay.Mode
+	return mode == config.ModeCopy || mode == config.ModeZeroCopy && i == f.wire
 }
 
 // will is what a gateway does that runs, or would do.
