@@ -3,6 +3,9 @@ package gateway
 import (
 	"fmt"
 
+	"github.com/vishvananda/netlink"
+
+	"vxgw/bpf"
 	"vxgw/config"
 	"vxgw/netdev"
 	"vxgw/ring"
@@ -44,9 +47,9 @@ func frameFor(mtu int) int {
 func (g *Gateway) chooseFrameSize(link netdev.Info, others []netdev.Info, vnis []config.VNI) error {
 	size := int(g.cfg.Dataplane.FrameSize)
 	if size == 0 {
-		size = frameFor(link.MTU)
+		size = frameFor(sentTo(link))
 		for _, o := range others {
-			size = max(size, frameFor(o.MTU))
+			size = max(size, frameFor(sentTo(o)))
 		}
 		for i := range vnis {
 			if dev := vnis[i].Device; dev != nil && dev.MTU > maxDeviceMTU {
@@ -71,6 +74,22 @@ func (g *Gateway) chooseFrameSize(link netdev.Info, others []netdev.Info, vnis [
 	}
 	g.frameSize = size
 	return fitUnderlayMTU(link.Name, link.MTU, mostMTU(size))
+}
+
+// sentTo is the largest MTU that packets to an interface may be sent with: its own, or that of the other end of a veth pair,
+// for whose sake native XDP may be refused (veth_xdp_set in drivers/net/veth.c).
+func sentTo(info netdev.Info) int {
+	mtu := info.MTU
+	if !info.IsVeth {
+		return mtu
+	}
+	if l, err := netlink.LinkByIndex(info.Index); err == nil {
+		_ = bpf.AtPeer(l, func(end netlink.Link, _ string) error { // or it is not to be seen from here
+			mtu = max(mtu, end.Attrs().MTU)
+			return nil
+		})
+	}
+	return mtu
 }
 
 // takesParts reports whether packets of an interface may be longer than a page. A veth's always

@@ -118,7 +118,7 @@ func (f *iface) attach(mode config.Mode) error {
 			told = fmt.Errorf("%w (the driver may take no packets longer than a page: ip link set dev %s mtu %d, or --mode generic)", err, f.info.Name, maxDeviceMTU)
 		}
 		if errors.Is(err, unix.ERANGE) {
-			told = fmt.Errorf("%w (or start gw again, with dataplane.framesize: %d)", err, frameFor(f.info.MTU))
+			told = fmt.Errorf("%w (or start gw again, with dataplane.framesize: %d)", err, frameFor(sentTo(f.info)))
 		}
 		if mode != config.ModeAuto || !errors.Is(err, errors.ErrUnsupported) {
 			return told

@@ -122,6 +122,27 @@ func TestJumbo(t *testing.T) {
 	}
 }
 
+// A container may send more than the port's own MTU says: its end of the cable has a larger one, which native XDP minds. What
+// is longer than the tunnel carries is answered, as ever.
+func TestJumboPeer(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	a, b := newHost(t, l, "node1"), newHost(t, l, "node2")
+	cable(t, l, a, b)
+	must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: over2.String() + "/24"}))
+	box, err := a.BridgePort("veth1", "box", over3.String()+"/24", lab.VethOptions{})
+	must(t, err)
+	must(t, box.SetMTU("veth0", wideMTU))
+	g := start(t, a, on("--remote", under2.String(), "--port", "veth1")...)
+	if s := g.status(); s.Memory.FrameSize != 16384 || s.Ports[0].XDP != "native" {
+		t.Errorf("frames of %d bytes, XDP runs %s", s.Memory.FrameSize, s.Ports[0].XDP)
+	}
+	inBox, far := end{box, "veth0", over3, "", netip.Addr{}}, end{b, "vxlan0", over2, "ens18", under2}
+	resolve(t, inBox, far)
+	transfer(t, inBox, far, 1<<20)
+	g.stop()
+}
+
 // fragmented keeps a host from listening to its own device, which says that smaller packets would do (skb_tunnel_check_pmtu).
 func fragmented(r *netlink.Route) { r.MTU, r.MTULock = wideMTU, true }
 
