@@ -20,8 +20,9 @@ type rig struct {
 	worker  *Worker // the first
 	wire    end     // of the first worker
 	ports   []end
-	more    []end    // further queues
-	snap    Snapshot // of the next publish
+	more    []end                     // further queues
+	snap    Snapshot                  // of the next publish
+	watch   func(e end, frame []byte) // is told what deliver is to deliver
 }
 
 // end is one queue of an interface, as its worker has it, and the kernel's side of it.
@@ -139,6 +140,9 @@ func (r *rig) ends() []end { return slices.Concat([]end{r.wire}, r.ports, r.more
 // deliver has the kernel receive a frame on an interface.
 func (r *rig) deliver(e end, frame []byte) {
 	r.t.Helper()
+	if r.watch != nil {
+		r.watch(e, frame)
+	}
 	if !e.kernel.Deliver(frame) {
 		r.t.Fatal("the kernel's end has no room to receive")
 	}
