@@ -38,6 +38,7 @@ type Gateway interface {
 	Neighbours(NeighFilter) ([]Neighbour, error)
 	ChangeNeighbour(verb string, c NeighChange) error
 	FlushNeighbours(NeighFilter) (removed int, err error)
+	Explain(ExplainRequest) (Explanation, error)
 	WatchFDB(ctx context.Context, started func(), send func([]FDBEvent) error) error
 }
 
@@ -103,6 +104,7 @@ func (s *Server) Serve(g Gateway) {
 	mux.HandleFunc("POST /v1/fdb/{verb}", func(w http.ResponseWriter, r *http.Request) { changeFDB(w, r, g) })
 	mux.HandleFunc("POST /v1/fdb/flush", func(w http.ResponseWriter, r *http.Request) { flushFDB(w, r, g) })
 	neighbours(mux, g)
+	explain(mux, g)
 	changes(mux, g)
 	s.http.Handler = mux
 	s.http.ReadHeaderTimeout = 10 * time.Second

@@ -83,6 +83,8 @@ type Gateway struct {
 
 	neighBudget *neigh.Budget // bounds what all neighbour tables learn
 
+	explaining sync.Mutex // one frame at a time, see Explain
+
 	listeners atomic.Int32 // of WatchFDB
 
 	// asking is held by who looks at the parts below from outside, and at domains,
