@@ -27,13 +27,14 @@ var imports = map[string][]string{
 	"vxlan":  {},
 	"bpf":    {"internal/ethtool"},
 	"config": {},
+	"logs":   {},
 
 	"control":   {},
 	"underlay":  {},
 	"netdev":    {"config", "internal/ethtool"},
 	"dataplane": {"ring", "fdb", "neigh", "vxlan"},
 
-	"gateway": {"dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev"},
+	"gateway": {"dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev", "logs"},
 	"metrics": {"control", "dataplane"},
 	"doctor":  {"gateway", "bpf", "config", "control", "netdev", "ring", "internal/ethtool"},
 
@@ -47,7 +48,7 @@ var imports = map[string][]string{
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":         {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
 
-	"cmd/gw": {"gateway", "metrics", "doctor", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
+	"cmd/gw": {"gateway", "metrics", "doctor", "logs", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
 }
 
 // maxLines is how long a file may be that people wrote.
