@@ -11,6 +11,7 @@ import (
 // configurations and must not be changed.
 type Changes struct {
 	Fixed  []string // keys that differ and can only take effect at a start
+	Level  string   // of the log, if that differs
 	Add    []*VNI
 	Remove []*VNI
 	Change []VNIChange
@@ -23,6 +24,9 @@ type VNIChange struct{ From, To *VNI }
 // are no change by themselves: each VNI has its own whole settings.
 func Compare(from, to *Config) Changes {
 	c := Changes{Fixed: fixed(from, to)}
+	if from.Log.Level != to.Log.Level {
+		c.Level = to.Log.Level
+	}
 	was := make(map[uint32]*VNI, len(from.VNIs))
 	for i := range from.VNIs {
 		was[from.VNIs[i].VNI] = &from.VNIs[i]
@@ -54,8 +58,8 @@ func fixed(from, to *Config) (keys []string) {
 		case slices.Contains([]string{"vnis", "tunnel", "remotes"}, name):
 		case section.Kind() == reflect.Struct:
 			for j := range section.NumField() {
-				if !same(section.Field(j), b.Field(i).Field(j)) {
-					keys = append(keys, name+"."+keyOf(section.Type().Field(j)))
+				if key := name + "." + keyOf(section.Type().Field(j)); key != "log.level" && !same(section.Field(j), b.Field(i).Field(j)) {
+					keys = append(keys, key)
 				}
 			}
 		case !same(section, b.Field(i)):
@@ -125,12 +129,14 @@ func sameDevice(a, b *Device) bool {
 }
 
 // Empty says whether there is nothing to do.
-func (c *Changes) Empty() bool { return len(c.Fixed)+len(c.Add)+len(c.Remove)+len(c.Change) == 0 }
+func (c *Changes) Empty() bool {
+	return c.Level == "" && len(c.Fixed)+len(c.Add)+len(c.Remove)+len(c.Change) == 0
+}
 
 // mostNamed is how many VNIs a summary names.
 const mostNamed = 8
 
-// String sums up what changes in the VNIs, in one line.
+// String sums up what changes while the gateway runs, in one line.
 func (c *Changes) String() string {
 	var parts []string
 	list := func(what string, vnis []*VNI) {
@@ -147,10 +153,16 @@ func (c *Changes) String() string {
 	for _, one := range c.Change[:min(len(c.Change), mostNamed)] {
 		parts = append(parts, fmt.Sprintf("changed vni %d (%s)", one.To.VNI, strings.Join(one.Keys(), ", ")))
 	}
+	if len(c.Change) > mostNamed {
+		parts[len(parts)-1] += more(len(c.Change))
+	}
+	if c.Level != "" {
+		parts = append(parts, "log.level is "+c.Level)
+	}
 	if len(parts) == 0 {
 		return "nothing changed"
 	}
-	return strings.Join(parts, "; ") + more(len(c.Change))
+	return strings.Join(parts, "; ")
 }
 
 func more(n int) string {

@@ -38,7 +38,8 @@ func TestCompare(t *testing.T) {
 		{head + "vnis: [{vni: 1}]", "underlay: {iface: v, local: 10.0.0.9, dstport: 8472, mode: copy}\nvnis: [{vni: 1}]", "nothing changed",
 			"underlay.iface, underlay.local, underlay.dstport, underlay.mode"},
 		{head + "vnis: [{vni: 1}]", head + "dataplane: {workers: 2, frames: 4096}\nmetrics: {listen: ''}\ncontrol: {path: /x}\nlog: {format: json, level: debug}\nvnis: [{vni: 1}]",
-			"nothing changed", "dataplane.workers, dataplane.frames, metrics.listen, control.path, log.format, log.level"},
+			"log.level is debug", "dataplane.workers, dataplane.frames, metrics.listen, control.path, log.format"},
+		{head + "log: {level: warn}\nvnis: [{vni: 1}]", head + "vnis: [{vni: 2}]", "added vni 2; removed vni 1; log.level is info", ""},
 	} {
 		from, err := Parse([]byte(c.from), "from")
 		if err != nil {

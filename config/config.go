@@ -220,7 +220,8 @@ type Log struct {
 	// Format of each line: auto, text or json. Default auto: text on a terminal, JSON
 	// for the machine that reads it otherwise.
 	Format string `yaml:"format" json:"format"`
-	// Level from which on lines are written: debug, info, warn or error. Default info.
+	// Level from which on lines are written: debug, info, warn or error. Default info. It may change
+	// while gw runs.
 	Level string `yaml:"level" json:"level"`
 }
 

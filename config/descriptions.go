@@ -27,7 +27,7 @@ var descriptions = map[string]string{
 	"Device.Name":           "Name of the host's end, at most 13 bytes. Default gw<VNI>. The far end is called <name>-x.",
 	"Log":                   "Log says what is logged, and how.",
 	"Log.Format":            "Format of each line: auto, text or json. Default auto: text on a terminal, JSON for the machine that reads it otherwise.",
-	"Log.Level":             "Level from which on lines are written: debug, info, warn or error. Default info.",
+	"Log.Level":             "Level from which on lines are written: debug, info, warn or error. Default info. It may change while gw runs.",
 	"Metrics":               "Metrics is the Prometheus end point.",
 	"Metrics.Listen":        "Listen is the address and port of /metrics, empty for none. Default 127.0.0.1:9478: on, but not for the network to see.",
 	"Moves":                 "Moves says when an address that several places claim is frozen where it is.",

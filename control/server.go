@@ -39,6 +39,7 @@ type Gateway interface {
 	ChangeNeighbour(verb string, c NeighChange) error
 	FlushNeighbours(NeighFilter) (removed int, err error)
 	Explain(ExplainRequest) (Explanation, error)
+	SetLog(LogChange) error
 	WatchFDB(ctx context.Context, started func(), send func([]FDBEvent) error) error
 }
 
@@ -105,6 +106,7 @@ func (s *Server) Serve(g Gateway) {
 	mux.HandleFunc("POST /v1/fdb/flush", func(w http.ResponseWriter, r *http.Request) { flushFDB(w, r, g) })
 	neighbours(mux, g)
 	explain(mux, g)
+	verb(mux, "log", g.SetLog)
 	changes(mux, g)
 	s.http.Handler = mux
 	s.http.ReadHeaderTimeout = 10 * time.Second

@@ -25,6 +25,7 @@ type Status struct {
 	FDB     FDBStats `json:"fdb"`
 	Workers []Worker `json:"workers"`
 	Memory  Memory   `json:"memory"`
+	Log     Log      `json:"log"`
 }
 
 // Refused is how many packets XDP dropped as remote_not_allowed, beside those of the workers.

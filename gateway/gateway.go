@@ -84,6 +84,7 @@ type Gateway struct {
 	neighBudget *neigh.Budget // bounds what all neighbour tables learn
 
 	explaining sync.Mutex // one frame at a time, see Explain
+	telling    telling
 
 	listeners atomic.Int32 // of WatchFDB
 

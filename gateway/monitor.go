@@ -76,6 +76,10 @@ type watch struct {
 	begun   bool      // the first look is over, which tells nothing
 	most    int       // differences of one look
 	events  []control.FDBEvent
+	// only says of which VNIs it is told, nil of all; then places says of each event where the address was before, "" for nowhere.
+	only   map[uint32]bool
+	places []string
+	was    string
 }
 
 // sighting is an entry without what changes all the time.
@@ -92,7 +96,7 @@ func (w *watch) look() ([]control.FDBEvent, error) {
 	if w.g.ended {
 		return nil, errStopping
 	}
-	w.events = nil
+	w.events, w.places = nil, nil
 	now := w.g.view()
 	before := view{g: w.g, domains: w.domains, owners: w.owners, ports: w.ports, ends: w.ends}
 	w.lookAtFloods(&before, &now)
@@ -112,6 +116,12 @@ func (w *watch) look() ([]control.FDBEvent, error) {
 }
 
 func (w *watch) tell(deleted bool, e control.FDBEntry) {
+	if w.only != nil {
+		if !w.only[e.Domain()] {
+			return
+		}
+		w.places, w.was = append(w.places, w.was), ""
+	}
 	w.events = append(w.events, control.FDBEvent{Deleted: deleted, FDBEntry: e})
 }
 
@@ -168,13 +178,16 @@ func sameOwner(i int, before, now *view) bool {
 func (w *watch) lookAtTable(before, now *view) (gone bool) {
 	there := 0
 	w.g.plane.FDB.Range(func(k fdb.Key, v fdb.Value) bool {
-		if !now.knows(k, v.Dest()) {
+		if !now.knows(k, v.Dest()) || w.only != nil && !w.only[now.owners[k.Domain()].cfg.VNI] {
 			return true
 		}
 		s := sighting{v.Dest(), v.Kind(), w.g.given.state(k, v.Kind())}
 		there++
 		if old, ok := w.seen[k]; ok && old == s && samePlace(k, s.dest, before, now) {
 			return true
+		} else if ok && w.only != nil && old.dest != s.dest && before.names(k, old.dest) {
+			e := before.describe(k, old.dest, old.kind, old.state)
+			w.was = whereText(&e)
 		} else if ok && (old.dest.IsRemote() != s.dest.IsRemote() || !sameOwner(int(k.Domain()), before, now)) {
 			// It has gone from one table of bridge(8) into another, self or master.
 			w.tell(true, before.describe(k, old.dest, old.kind, old.state))

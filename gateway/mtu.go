@@ -151,7 +151,7 @@ func (g *Gateway) tellMTU(p *port, mtu, overhead int) {
 	}
 	p.told = [2]int{mtu, tunnel}
 	if mtu > p.most {
-		g.log.Warn(tooLarge("port "+p.label(), p.label(), mtu, p.most).Error(), "port", p.label())
+		g.log.Warn("the port's MTU is larger than what its sockets carry", "port", p.label(), "mtu", mtu, "err", tooLarge("port "+p.label(), p.label(), mtu, p.most))
 	}
 	if mtu > tunnel && tunnel >= minMTU {
 		g.log.Warn("the port's MTU is larger than what the tunnel carries: larger packets are dropped, and their senders told by ICMP",

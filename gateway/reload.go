@@ -39,6 +39,9 @@ func (g *Gateway) reload(cfg *config.Config) (string, error) {
 	if err := g.apply(c, true); err != nil {
 		return "", err
 	}
+	if c.Level != "" {
+		g.setLevel(c.Level)
+	}
 	g.asking.Lock()
 	defer g.asking.Unlock()
 	g.base = cfg

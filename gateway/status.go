@@ -95,6 +95,7 @@ func (g *Gateway) Status() control.Status {
 	}
 	m := g.plane.Memory
 	s.Memory = control.Memory{Frames: m.Frames(), FrameSize: m.FrameSize(), Pages: m.Huge(), Free: g.plane.Depot.Len()}
+	s.Log = g.logState()
 	g.refused(&s)
 	s.Problems = problems(&s)
 	if g.unsteered != "" {

@@ -39,7 +39,7 @@ may become of a frame.
 ## Settings
 
 A file is YAML or JSON, read by ` + "`gw --config FILE`" + ` and again on SIGHUP; ` + "`gw config check FILE`" + ` says whether it is right, ` + "`gw config schema`" + `
-prints its JSON Schema. ` + "`[]`" + ` stands for each element of a list. Those of ` + "`vnis`, `tunnel` and `remotes`" + ` may change while ` + "`gw`" + ` runs, the others
+prints its JSON Schema. ` + "`[]`" + ` stands for each element of a list. Those of ` + "`vnis`, `tunnel` and `remotes`" + ` and ` + "`log.level`" + ` may change while ` + "`gw`" + ` runs, the others
 take effect at a start. The last column says what has the same effect with the kernel's devices.
 
 `)

@@ -266,7 +266,7 @@ func TestReloadRefused(t *testing.T) {
 	fdb := configured(b.fdb())
 	stop := countedStream(t, b.steady, b.peer, "172.17.42.3")
 	for _, c := range []struct{ more, want string }{
-		{more + "log: {level: debug}\ncontrol: {path: /run/gw/other.sock}\n", "control.path, log.level cannot change while gw runs (restart it, or put the old value back)"},
+		{more + "log: {level: debug}\ncontrol: {path: /run/gw/other.sock}\n", "control.path cannot change while gw runs (restart it, or put the old value back)"},
 		{more + "    colour: red\n", "bad YAML"},
 		{"  - {vni: 43, remotes: [10.65.132.187]}\n", "gateway's own address"},
 		{"  - {vni: 43, ports: [veth2, veth3]}\n", "vni 43: port veth3: no interface"},

@@ -17,6 +17,7 @@ import (
 	"vxgw/config"
 	"vxgw/control"
 	"vxgw/gateway"
+	"vxgw/logs"
 	"vxgw/metrics"
 )
 
@@ -134,6 +135,7 @@ func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string
 // reads the configuration again; nil where there is no file.
 func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	log := newLogger(cfg.Log)
+	defer logs.Of(log).Flush()
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer cancel()
 	// To the end of the process: a signal that comes when all is taken back must not be what ends it.
@@ -174,7 +176,7 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 		defer m.Close()
 	}
 
-	announce(log, g.Status(), path)
+	announce(logs.Of(log).Unbounded(), g.Status(), path)
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		log.Warn("cannot tell systemd", "err", err)
 	}
@@ -188,7 +190,7 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 		case err := <-g.Failed():
 			return err
 		case <-hangups:
-			reload(log, g, load)
+			reload(logs.Of(log).Unbounded(), g, load)
 		}
 	}
 }

@@ -1,0 +1,16 @@
+package control
+
+// Log is what is logged.
+type Log struct {
+	Level string   `json:"level"`           // debug, info, warn or error
+	Debug []uint32 `json:"debug,omitempty"` // VNIs whose lines are logged from debug on
+	// LeftOut is how many lines were left out since there were too many of their kind.
+	LeftOut uint64 `json:"left_out"`
+}
+
+// LogChange is what POST /v1/log takes: a level, or what is logged of one VNI.
+type LogChange struct {
+	Level string `json:"level,omitempty"`
+	VNI   uint32 `json:"vni,omitempty"`
+	Debug bool   `json:"debug,omitempty"` // of VNI
+}
