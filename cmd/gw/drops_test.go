@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vxgw/internal/lab"
+	"vxgw/stats"
 )
 
 // Reasons to drop that no malformed packet is needed for: gw stats says where the frames
@@ -85,9 +86,9 @@ vnis:
 			}
 			must(t, g.cmd.Process.Signal(unix.SIGCONT))
 			eventually(t, func() string {
-				var s stats
+				var s stats.Stats
 				must(t, json.Unmarshal([]byte(output(t, h, "stats", "-j")), &s))
-				at := slices.IndexFunc(s.Drops, func(d dropLine) bool { return d.Reason == c.reason })
+				at := slices.IndexFunc(s.Drops, func(d stats.Drop) bool { return d.Reason == c.reason })
 				if at < 0 {
 					return fmt.Sprintf("no frame was dropped for %s: %+v", c.reason, s.Drops)
 				}

@@ -16,10 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vxgw/control"
+	"vxgw/stats"
 )
 
 // gw stats: two looks at the status -> what was counted, and rates between them
-// (statslines.go) -> tables for people (statstable.go), or JSON.
+// (package stats) -> tables for people (statstable.go), or JSON.
 
 func newStats() *cobra.Command {
 	var t target
@@ -80,7 +81,7 @@ func showStats(ctx context.Context, t *target, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lines := makeStats(&s, nil)
+	lines := stats.Make(&s, nil)
 	if t.json {
 		return printJSON(out, lines)
 	}
@@ -108,7 +109,7 @@ func watchStats(ctx context.Context, t *target, every time.Duration) error {
 	show := appendStats
 	switch drawn = drawn && !t.json; {
 	case t.json:
-		show = func(s stats) error { return json.NewEncoder(os.Stdout).Encode(s) }
+		show = func(s stats.Stats) error { return json.NewEncoder(os.Stdout).Encode(s) }
 	case drawn:
 		show = redraw
 	}
@@ -122,7 +123,7 @@ func watchStats(ctx context.Context, t *target, every time.Duration) error {
 		}
 		// Where lines are appended, the first look has no rates to tell.
 		if before != nil || drawn {
-			if err := show(makeStats(&s, before)); err != nil {
+			if err := show(stats.Make(&s, before)); err != nil {
 				return err
 			}
 		}
@@ -136,7 +137,7 @@ func watchStats(ctx context.Context, t *target, every time.Duration) error {
 }
 
 // appendStats prints tables with the time and an empty line behind them.
-func appendStats(s stats) error {
+func appendStats(s stats.Stats) error {
 	var text bytes.Buffer
 	fmt.Fprintln(&text, time.Now().Format(time.RFC3339))
 	if err := printStats(&text, s); err != nil {
@@ -160,7 +161,7 @@ func terminalRows() (rows int, ok bool) {
 }
 
 // redraw shows the tables in place of the last ones, as far as they fit.
-func redraw(s stats) error {
+func redraw(s stats.Stats) error {
 	var text bytes.Buffer
 	if err := printStats(&text, s); err != nil {
 		return err

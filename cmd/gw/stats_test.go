@@ -18,6 +18,7 @@ import (
 	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/internal/lab"
+	"vxgw/stats"
 )
 
 // Mixed traffic of several ports, a device and a tunnel, much of it bad, some of it
@@ -87,7 +88,7 @@ func testStats(t *testing.T, workers string) {
 	if strings.Contains(text, "RX/S") {
 		t.Errorf("gw stats has rates of nothing:\n%s", text)
 	}
-	var told stats
+	var told stats.Stats
 	d := json.NewDecoder(strings.NewReader(output(t, b.node1, "stats", "-j")))
 	d.DisallowUnknownFields()
 	must(t, d.Decode(&told))
@@ -245,11 +246,11 @@ func TestStatsWatch(t *testing.T) {
 	must(t, g.cmd.Process.Signal(unix.SIGCONT))
 	eventually(t, func() string {
 		for line := range strings.Lines(lines.String()) {
-			var s stats
+			var s stats.Stats
 			if json.Unmarshal([]byte(line), &s) != nil {
 				continue
 			}
-			rated := func(k kernelLine) bool {
+			rated := func(k stats.Loss) bool {
 				return k.Interface == "veth1" && k.Queue != nil && *k.Queue == 0 && k.Count > 0 && k.Rate != nil && *k.Rate > 0
 			}
 			if slices.ContainsFunc(s.Kernel, rated) {
@@ -337,31 +338,8 @@ func heights(shown string) (lines []int) {
 	return lines
 }
 
-// What was counted before the first look, by another process, or for a remote that was
-// forgotten makes no rate.
-func TestRates(t *testing.T) {
+func TestShortRates(t *testing.T) {
 	t.Parallel()
-	status := func(pid int, uptime float64, packets uint64) *control.Status {
-		return &control.Status{PID: pid, Uptime: uptime, Remotes: []control.Remote{{Address: "10.0.0.2", Traffic: control.Traffic{RxPackets: packets, RxBytes: 100 * packets}}}}
-	}
-	for _, tc := range []struct {
-		name        string
-		now, before *control.Status
-		want        *rates
-	}{
-		{"the first", status(1, 10, 500), nil, nil},
-		{"two seconds later", status(1, 12, 700), status(1, 10, 500), &rates{RxPackets: 100, RxBits: 80_000}},
-		{"another process", status(2, 12, 700), status(1, 10, 500), nil},
-		{"the same number in another boot", status(1, 3, 700), status(1, 10, 500), nil},
-		{"forgotten meanwhile", status(1, 11, 7), status(1, 10, 500), &rates{}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s := makeStats(tc.now, tc.before)
-			if got := s.Remotes[0].Rates; (got == nil) != (tc.want == nil) || got != nil && *got != *tc.want {
-				t.Errorf("rates %+v, want %+v", got, tc.want)
-			}
-		})
-	}
 	for r, want := range map[float64]string{0: "0", 0.2: "0.2", 7: "7", 999: "999", 999.6: "1.00k", 12_345: "12.3k", 999_600: "1.00M", 1.5e6: "1.50M", 2.34e10: "23.4G", 5e12: "5T"} {
 		if got := short(r); got != want {
 			t.Errorf("%v is shown as %s, want %s", r, got, want)

@@ -10,30 +10,32 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"vxgw/stats"
 )
 
 // mostLines is how many lines a table of gw stats has; those with the most traffic.
 const mostLines = 25
 
 // printStats writes tables for people.
-func printStats(out io.Writer, s stats) error {
+func printStats(out io.Writer, s stats.Stats) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	since := "since the start"
 	if s.Interval > 0 {
 		since = fmt.Sprintf("rates of %.1f s", s.Interval)
 	}
 	fmt.Fprintf(w, "gw pid %d, up %v, %s\n", s.PID, time.Duration(s.Uptime)*time.Second, since)
-	printLines(w, "INTERFACE\tVNI", s.Interfaces, s.Interval > 0, func(l statLine) string {
+	printLines(w, "INTERFACE\tVNI", s.Interfaces, s.Interval > 0, func(l stats.Line) string {
 		return l.Interface + "\t" + orDash(strings.TrimPrefix(decimal(uint64(l.VNI)), "0"))
 	})
-	printLines(w, "TUNNELS OF VNI", s.VNIs, s.Interval > 0, func(l statLine) string { return decimal(uint64(l.VNI)) })
-	printLines(w, "REMOTE", s.Remotes, s.Interval > 0, func(l statLine) string { return l.Remote })
+	printLines(w, "TUNNELS OF VNI", s.VNIs, s.Interval > 0, func(l stats.Line) string { return decimal(uint64(l.VNI)) })
+	printLines(w, "REMOTE", s.Remotes, s.Interval > 0, func(l stats.Line) string { return l.Remote })
 	printDrops(w, s.Drops)
 	printKernel(w, s.Kernel)
 	return w.Flush()
 }
 
-func printLines(w io.Writer, head string, lines []statLine, rated bool, name func(statLine) string) {
+func printLines(w io.Writer, head string, lines []stats.Line, rated bool, name func(stats.Line) string) {
 	if len(lines) == 0 {
 		return
 	}
@@ -44,7 +46,7 @@ func printLines(w io.Writer, head string, lines []statLine, rated bool, name fun
 	fmt.Fprint(w, "RX PACKETS\tRX BYTES\tTX PACKETS\tTX BYTES\tDROPPED\n")
 	shown := lines
 	if len(lines) > mostLines {
-		shown = slices.SortedStableFunc(slices.Values(lines), func(a, b statLine) int { return cmp.Compare(b.weight(), a.weight()) })[:mostLines]
+		shown = slices.SortedStableFunc(slices.Values(lines), func(a, b stats.Line) int { return cmp.Compare(b.Weight(), a.Weight()) })[:mostLines]
 	}
 	for _, l := range shown {
 		printLine(w, name(l), l)
@@ -59,15 +61,7 @@ func printLines(w io.Writer, head string, lines []statLine, rated bool, name fun
 	}
 }
 
-// weight is what a line is ranked by: what moves now, else what moved.
-func (l *statLine) weight() float64 {
-	if r := l.Rates; r != nil && r.RxPackets+r.TxPackets > 0 {
-		return math.MaxUint32 + r.RxPackets + r.TxPackets
-	}
-	return float64(l.RxPackets+l.TxPackets) / math.MaxUint32
-}
-
-func printLine(w io.Writer, name string, l statLine) {
+func printLine(w io.Writer, name string, l stats.Line) {
 	fmt.Fprintf(w, "%s\t", name)
 	if r := l.Rates; r != nil {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t", short(r.RxPackets), short(r.RxBits), short(r.TxPackets), short(r.TxBits), short(r.Dropped))
@@ -82,7 +76,7 @@ func printLine(w io.Writer, name string, l statLine) {
 // mostPlaces is how many interfaces a reason names.
 const mostPlaces = 3
 
-func printDrops(w io.Writer, drops []dropLine) {
+func printDrops(w io.Writer, drops []stats.Drop) {
 	if len(drops) == 0 {
 		fmt.Fprintf(w, "\ngw dropped nothing.\n")
 		return
@@ -100,7 +94,7 @@ func printDrops(w io.Writer, drops []dropLine) {
 	}
 }
 
-func printKernel(w io.Writer, events []kernelLine) {
+func printKernel(w io.Writer, events []stats.Loss) {
 	if len(events) == 0 {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	"vxgw/control"
 	"vxgw/metrics"
+	"vxgw/stats"
 )
 
 // TestStatusOfManyRemotes has thousands of VTEPs, which anybody can forge.
@@ -106,7 +107,7 @@ func TestForeignIsTold(t *testing.T) {
 	s.Ports = []control.Port{{Interface: control.Interface{Name: "veth1", Up: true, Queues: []control.Queue{{Mode: "copy"}}}, VNI: 42}}
 	var table, counted bytes.Buffer
 	must(t, printStatus(&table, s))
-	must(t, printStats(&counted, makeStats(&s, nil)))
+	must(t, printStats(&counted, stats.Make(&s, nil)))
 	sentence := control.ForeignSentence
 	if w := "ens18: 7 foreign descriptors. " + sentence + "\n"; !strings.Contains(table.String(), w) || strings.Contains(table.String(), "veth1: ") {
 		t.Errorf("no %q in, or more than that:\n%s", w, &table)

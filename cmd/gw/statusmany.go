@@ -91,7 +91,7 @@ func printFallbacks(w io.Writer, s control.Status) {
 			foreign += q.Foreign
 		}
 		if foreign > 0 {
-			add(i, fmt.Sprintf("%d foreign descriptors. %s", foreign, kernelSentences["foreign"]))
+			add(i, fmt.Sprintf("%d foreign descriptors. %s", foreign, control.ForeignSentence))
 		}
 	}
 	addFallback(s.Underlay.Interface)
