@@ -12,10 +12,13 @@ import (
 )
 
 // Server answers scrapes until Close.
-type Server struct{ http http.Server }
+type Server struct {
+	http http.Server
+	addr string
+}
 
-// Listen serves /metrics on a TCP address in the background.
-func Listen(addr string, s Source) (*Server, error) {
+// Listen serves /metrics on a TCP address in the background, and what others adds.
+func Listen(addr string, s Source, others func(*http.ServeMux)) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("listen for metrics on %s: the address is in use, perhaps by another gw (choose another with --metrics ADDRESS:PORT, or --metrics '' for none)", addr)
@@ -28,10 +31,14 @@ func Listen(addr string, s Source) (*Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(s), promhttp.HandlerOpts{}))
-	server := &Server{http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}
+	others(mux)
+	server := &Server{addr: l.Addr().String(), http: http.Server{Handler: named(mux), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute}}
 	go server.http.Serve(l) // returns when Close closes the listener
 	return server, nil
 }
 
 // Close ends all answers.
 func (s *Server) Close() error { return s.http.Close() }
+
+// Addr is the address that it listens on.
+func (s *Server) Addr() string { return s.addr }

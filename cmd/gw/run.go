@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -169,7 +170,7 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	api.Serve(g)
 	defer func() { err = errors.Join(err, api.Close()) }()
 	if cfg.Metrics.Listen != "" {
-		m, err := metrics.Listen(cfg.Metrics.Listen, g)
+		m, err := metrics.Listen(cfg.Metrics.Listen, g, func(*http.ServeMux) {})
 		if err != nil {
 			return err
 		}
