@@ -20,6 +20,7 @@ import (
 	"vxgw/gateway"
 	"vxgw/logs"
 	"vxgw/metrics"
+	"vxgw/page"
 )
 
 // newRun makes the command that runs a gateway in the foreground; the root command
@@ -170,7 +171,7 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	api.Serve(g)
 	defer func() { err = errors.Join(err, api.Close()) }()
 	if cfg.Metrics.Listen != "" {
-		m, err := metrics.Listen(cfg.Metrics.Listen, g, func(*http.ServeMux) {})
+		m, err := metrics.Listen(cfg.Metrics.Listen, g, func(mux *http.ServeMux) { page.Handle(mux, g) })
 		if err != nil {
 			return err
 		}

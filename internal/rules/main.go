@@ -36,6 +36,7 @@ var imports = map[string][]string{
 
 	"gateway": {"dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev", "logs"},
 	"stats":   {"control", "dataplane"},
+	"page":    {"control", "stats"},
 	"metrics": {"control", "dataplane"},
 	"doctor":  {"gateway", "bpf", "config", "control", "netdev", "ring", "internal/ethtool"},
 
@@ -49,7 +50,7 @@ var imports = map[string][]string{
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":         {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
 
-	"cmd/gw": {"gateway", "metrics", "stats", "doctor", "logs", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
+	"cmd/gw": {"gateway", "metrics", "page", "stats", "doctor", "logs", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
 }
 
 // maxLines is how long a file may be that people wrote.
