@@ -6,6 +6,8 @@
 # make test-arm64
 #                build for arm64, and run there what needs no AF_XDP (qemu-user)
 # make lint      formatting, vet, staticcheck, the project's own rules
+# make page-picture
+#                make docs/page.png anew (root, chromium-headless-shell, fonts-inter)
 # make install   put gw below PREFIX (/usr/local), with manual pages, completions and the systemd unit
 # make deb       build a Debian package of it
 # make bench     measure: in memory, and end to end against the kernel and others (root),
@@ -19,7 +21,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 PREFIX  ?= /usr/local
 LDFLAGS := -s -w -X vxgw/gateway.Version=$(VERSION)
 
-.PHONY: all build demo test vmlab test-arm64 lint generate check-bpf bench bench-quick bench-check bench-baseline install deb clean
+.PHONY: all build demo test vmlab test-arm64 lint generate check-bpf bench bench-quick bench-check bench-baseline page-picture install deb clean
 
 all: build
 
@@ -74,6 +76,9 @@ bench-check:
 
 bench-baseline:
 	GO="$(GO)" bench/instructions.sh write
+
+page-picture:
+	dir=$$(mktemp -d) && PAGE_PICTURES=$$dir $(GO) test -count 1 -run TestPagePicture ./cmd/gw && cp $$dir/page.png docs/ && ls $$dir/*
 
 install: build
 	deploy/install.sh ./gw "$(DESTDIR)" "$(PREFIX)"

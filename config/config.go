@@ -201,7 +201,7 @@ type Device struct {
 
 // Metrics is the Prometheus end point.
 type Metrics struct {
-	// Listen is the address and port of /metrics, empty for none. Default
+	// Listen is the address and port of /metrics, and of a page to look at, empty for none. Default
 	// 127.0.0.1:9478: on, but not for the network to see.
 	Listen string `yaml:"listen" json:"listen"`
 }

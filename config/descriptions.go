@@ -29,7 +29,7 @@ var descriptions = map[string]string{
 	"Log.Format":            "Format of each line: auto, text or json. Default auto: text on a terminal, JSON for the machine that reads it otherwise.",
 	"Log.Level":             "Level from which on lines are written: debug, info, warn or error. Default info. It may change while gw runs.",
 	"Metrics":               "Metrics is the Prometheus end point.",
-	"Metrics.Listen":        "Listen is the address and port of /metrics, empty for none. Default 127.0.0.1:9478: on, but not for the network to see.",
+	"Metrics.Listen":        "Listen is the address and port of /metrics, and of a page to look at, empty for none. Default 127.0.0.1:9478: on, but not for the network to see.",
 	"Moves":                 "Moves says when an address that several places claim is frozen where it is.",
 	"Moves.Freeze":          "Freeze is how long the address stays, in whole seconds. Default 0s: until its entry ages out or somebody deletes it.",
 	"Moves.Limit":           "Limit is so many moves within a time, from the first of them on. Default 0: never.",

@@ -50,7 +50,7 @@ func fewColours(t *testing.T, text []byte) []byte {
 	count, at := map[color.Color]int{}, full.Bounds()
 	rough := func(x, y int) color.Color { // so that shades of a rare colour are one that is less rare
 		r, g, b, _ := full.At(x, y).RGBA()
-		step := func(v uint32) uint8 { return uint8(min((v>>8+2)/5*5, 255)) }
+		step := func(v uint32) uint8 { return uint8(min((v>>8+4)/8*8, 255)) }
 		return color.RGBA{step(r), step(g), step(b), 255}
 	}
 	for y := at.Min.Y; y < at.Max.Y; y++ {

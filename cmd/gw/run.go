@@ -73,7 +73,7 @@ func newRun() *cobra.Command {
 	f.UintVar(&flags.Workers, "workers", flags.Workers, "threads that move frames (default half of the CPUs, at most one per queue of the underlay)")
 	f.Var(&once{text: &flags.Poll}, "poll", "what a worker does with nothing to do: adaptive, busy or interrupt")
 	f.Var(&once{text: &flags.CPUs}, "cpus", "CPUs for them, one on each, such as 2,4-7")
-	f.Var(&once{text: &flags.Metrics}, "metrics", "address of /metrics for Prometheus, empty for none")
+	f.Var(&once{text: &flags.Metrics}, "metrics", "address of /metrics for Prometheus and of a page to look at, empty for none")
 	f.Var(&once{text: &flags.Control}, "control", "path of the API socket (default /run/gw/<iface>.sock)")
 	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "auto, text or json")
 	f.StringVar(&flags.LogLevel, "log-level", flags.LogLevel, "debug, info, warn or error")
