@@ -32,7 +32,7 @@ func TestPage(t *testing.T) {
 	t.Run("stopped", func(t *testing.T) {
 		b.t = t
 		b.open(pageURL)
-		b.await(`document.getElementById('health').textContent.startsWith('Frames flow')`)
+		b.await(`document.getElementById('health').textContent === 'Running, with 1 problem'`)
 		bed.gw.stop()
 		b.await(`document.getElementById('health').textContent.startsWith('gw does not answer')`)
 		b.mu.Lock()

@@ -12,7 +12,7 @@ const histories = { packets: new History(), bits: new History() };
 let state = null; // what gw said last
 let unit = 'packets';
 let paused = false;
-let searched = false;
+let searches = 0;
 
 // Texts.
 
@@ -176,15 +176,20 @@ function remember(s) {
   for (const history of Object.values(histories)) history.forget(s.uptime - span);
 }
 
+function feel(kind, text) {
+  byId('health').className = 'health ' + kind;
+  put(byId('health'), text);
+}
+
 function health(s) {
   const n = s.problems.rows.length + s.problems.more;
-  const kind = !s.ready ? 'bad' : n ? 'warn' : 'ok';
-  byId('health').className = 'health ' + kind;
-  put(byId('health'), !s.ready ? 'gw is stopping' : n ? `Frames flow, with ${many(n, 'problem')}` : 'Frames flow, no problems');
-  const name = s.interfaces.rows[0]?.interface;
+  const under = s.interfaces.rows.find(row => row.role === 'underlay'), name = under?.interface;
+  if (!s.ready) feel('bad', 'gw is stopping');
+  else if (under && under.state !== 'up') feel('bad', `The underlay is down: ${many(n, 'problem')}`);
+  else if (n) feel('warn', `Running, with ${many(n, 'problem')}`);
+  else feel('ok', 'Frames flow, no problems');
   put(document.querySelector('h1'), name ? `gw on ${name}` : 'gw');
   document.title = (n ? `(${n}) ` : '') + (name ? `gw on ${name}` : 'gw');
-  const under = s.interfaces.rows[0];
   put(byId('about'), [`version ${s.version}`, (s.local ?? []).map(a => `${a.includes(':') ? `[${a}]` : a}:${s.dstport}`).join(' '),
     under && [under.mode, under.xdp].filter(Boolean).join(', '), `up ${time(s.uptime)}`].filter(Boolean).join(' · '));
   list('problems', s.problems, 'trouble');
@@ -253,8 +258,7 @@ async function get() {
 
 function take(s) {
   if (!s) {
-    byId('health').className = 'health bad';
-    put(byId('health'), 'gw does not answer: what you see is old');
+    feel('bad', 'gw does not answer: what you see is old');
     return;
   }
   if (state && (s.pid !== state.pid || s.uptime < state.uptime)) Object.values(histories).forEach(h => h.clear()); // it is another one
@@ -262,13 +266,13 @@ function take(s) {
   state = s;
   if (moved) remember(s);
   show(s, moved && s.interval > 0);
-  if (!searched && (location.search || s.fdb.entries <= few)) find();
+  if (!searches && (location.search || s.fdb.entries <= few)) find();
 }
 
 // Searches.
 
 async function find() {
-  searched = true;
+  const mine = ++searches;
   const words = new URLSearchParams([...new FormData(byId('search'))].filter(([, text]) => text.trim()));
   let result;
   try {
@@ -276,6 +280,7 @@ async function find() {
   } catch {
     result = { error: 'gw does not answer' };
   }
+  if (mine !== searches) return; // somebody looks for something else by now
   const { entries = [], more = 0, error } = result;
   fill('fdb', entries);
   byId('fdb-scroll').hidden = entries.length === 0;
