@@ -78,7 +78,7 @@ bench-baseline:
 	GO="$(GO)" bench/instructions.sh write
 
 page-picture:
-	dir=$$(mktemp -d) && PAGE_PICTURES=$$dir $(GO) test -count 1 -run TestPagePicture ./cmd/gw && cp $$dir/page.png docs/ && ls $$dir/*
+	dir=$$(mktemp -d) && PAGE_PICTURES=$$dir $(GO) test -count 1 -run 'TestPage$$' ./cmd/gw && cp $$dir/page.png docs/ && ls $$dir/*
 
 install: build
 	deploy/install.sh ./gw "$(DESTDIR)" "$(PREFIX)"

@@ -28,6 +28,7 @@ func TestPage(t *testing.T) {
 	t.Run("live", func(t *testing.T) { pageLive(t, b) })
 	t.Run("search", func(t *testing.T) { pageSearch(t, b) })
 	t.Run("usable", func(t *testing.T) { pageUsable(t, b) })
+	t.Run("pictures", func(t *testing.T) { pagePictures(t, b) })
 	t.Run("noscript", func(t *testing.T) { pageNoScript(t, b) })
 	t.Run("stopped", func(t *testing.T) {
 		b.t = t

@@ -3,72 +3,79 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
 
-// TestPagePicture makes docs/page.png, and others beside it to look at, of two minutes of traffic:
-//
-//	PAGE_PICTURES=FOLDER go test -run TestPagePicture ./cmd/gw
-func TestPagePicture(t *testing.T) {
-	folder := os.Getenv("PAGE_PICTURES")
-	if folder == "" {
-		t.Skip("PAGE_PICTURES says no folder for pictures")
+// pagePictures looks at the page in both schemes, on a desk and on a phone. PAGE_PICTURES names a folder in which it leaves
+// what it saw, after two minutes of traffic: docs/page.png, and others beside it to look at (make page-picture).
+func pagePictures(t *testing.T, b *browser) {
+	b.t = t
+	folder, points := os.Getenv("PAGE_PICTURES"), 3
+	if folder != "" {
+		points = 110
 	}
-	bed := newPageBed(t)
-	b := newBrowser(t, bed.gw.host)
-	bed.fill(t, 120)
-	bed.troubled(t)
-	bed.talk(t)
-	b.look("light", 1280)
 	b.open(pageURL + "?mac=1c:01:7")
-	patience *= 12
-	b.await(`document.querySelector('#plot .tx.outline').getAttribute('d').split('L').length > 110`)
-	patience /= 12
+	for n := range points {
+		b.await(fmt.Sprintf(`document.querySelector('#plot .tx.outline').getAttribute('d').split('L').length > %d`, n))
+	}
 	for _, look := range []struct {
 		name, scheme string
 		width        int
 	}{{"page.png", "light", 1280}, {"page-dark.png", "dark", 1280}, {"page-phone.png", "light", 390}, {"page-phone-dark.png", "dark", 390}} {
 		b.look(look.scheme, look.width)
-		b.await(`document.querySelector('#plot .tx.outline').getAttribute('d').split('L').length > 110`)
-		must(t, os.WriteFile(folder+"/"+look.name, fewColours(t, b.picture()), 0o644))
+		text := fewColours(t, b.picture())
+		few, err := png.Decode(bytes.NewReader(text))
+		must(t, err)
+		// Most of it is ground, and there is something on it.
+		ground, _, _, _ := few.(*image.Paletted).Palette[0].RGBA()
+		if dark := ground < 0x4000; dark != (look.scheme == "dark") || len(few.(*image.Paletted).Palette) < 32 || few.Bounds().Dy() < 1500 {
+			t.Errorf("%s: the ground is %#x, with %d colours, %v", look.name, ground, len(few.(*image.Paletted).Palette), few.Bounds())
+		}
+		if folder != "" {
+			must(t, os.WriteFile(filepath.Join(folder, look.name), text, 0o644))
+		}
 	}
-	bed.gw.stop()
-	b.faults = nil // it told that gw is gone
+	b.look("light", 1280)
 }
 
-// fewColours makes a PNG small enough for a repository: its most frequent colours stay, the others become what is nearest.
+// fewColours makes a PNG small enough for a repository. Colours that are nearly the same become the most frequent of them, and
+// rare ones what is nearest.
 func fewColours(t *testing.T, text []byte) []byte {
 	t.Helper()
 	full, err := png.Decode(bytes.NewReader(text))
 	must(t, err)
-	count, at := map[color.Color]int{}, full.Bounds()
-	rough := func(x, y int) color.Color { // so that shades of a rare colour are one that is less rare
-		r, g, b, _ := full.At(x, y).RGBA()
-		step := func(v uint32) uint8 { return uint8(min((v>>8+4)/8*8, 255)) }
-		return color.RGBA{step(r), step(g), step(b), 255}
-	}
-	for y := at.Min.Y; y < at.Max.Y; y++ {
-		for x := at.Min.X; x < at.Max.X; x++ {
-			count[rough(x, y)]++
+	at := full.Bounds()
+	count := map[color.RGBA]int{}
+	each := func(do func(x, y int, c color.RGBA)) {
+		for y := at.Min.Y; y < at.Max.Y; y++ {
+			for x := at.Min.X; x < at.Max.X; x++ {
+				do(x, y, color.RGBAModel.Convert(full.At(x, y)).(color.RGBA))
+			}
 		}
 	}
-	common := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return cmp.Compare(count[b], count[a]) })
-	few := image.NewPaletted(at, common[:min(len(common), 256)])
-	index := map[color.Color]uint8{}
+	each(func(_, _ int, c color.RGBA) { count[c]++ })
+	var palette color.Palette
+	met := map[[3]uint8]bool{}
+	for _, c := range slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int { return cmp.Compare(count[b], count[a]) }) {
+		if near := [3]uint8{c.R / 8, c.G / 8, c.B / 8}; !met[near] && len(palette) < 256 {
+			met[near] = true
+			palette = append(palette, c)
+		}
+	}
+	index := map[color.RGBA]uint8{}
 	for c := range count {
-		index[c] = uint8(few.Palette.Index(c))
+		index[c] = uint8(palette.Index(c))
 	}
-	for y := at.Min.Y; y < at.Max.Y; y++ {
-		for x := at.Min.X; x < at.Max.X; x++ {
-			few.SetColorIndex(x, y, index[rough(x, y)])
-		}
-	}
+	few := image.NewPaletted(at, palette)
+	each(func(x, y int, c color.RGBA) { few.SetColorIndex(x, y, index[c]) })
 	var out bytes.Buffer
 	must(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, few))
 	return out.Bytes()
