@@ -57,7 +57,7 @@ lint:
 	$(GO) run ./internal/rules
 
 generate:
-	$(GO) generate ./config
+	$(GO) generate ./config ./control
 	$(GO) generate ./...
 
 check-bpf:

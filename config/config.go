@@ -213,6 +213,10 @@ type Control struct {
 	//
 	// Empty is that path, which netdev.PathsFor gives.
 	Path string `yaml:"path,omitempty" json:"path,omitempty"`
+	// Group is the group, by name or number, whose members may ask and change everything,
+	// beside root and the user that gw runs as. Default: that of the process, which the
+	// unit file makes gw.
+	Group string `yaml:"group,omitempty" json:"group,omitempty"`
 }
 
 // Log says what is logged, and how.

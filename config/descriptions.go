@@ -2,7 +2,7 @@
 
 package config
 
-// descriptions is what the code says of each setting, by type and field.
+// descriptions is what the code says of each setting or key, by type and field.
 var descriptions = map[string]string{
 	"Config":                "Config is everything a gateway is told. It holds no references to anything that runs; a goroutine that is given one may keep it, none may change one that another can see.",
 	"Config.Control":        "",
@@ -14,6 +14,7 @@ var descriptions = map[string]string{
 	"Config.Underlay":       "",
 	"Config.VNIs":           "",
 	"Control":               "Control is the API.",
+	"Control.Group":         "Group is the group, by name or number, whose members may ask and change everything, beside root and the user that gw runs as. Default: that of the process, which the unit file makes gw.",
 	"Control.Path":          "Path of the unix socket. Default /run/gw/<iface>.sock, in network namespaces other than the first with the namespace's number before <iface>.",
 	"Dataplane":             "Dataplane is what the machine gives to the moving of frames.",
 	"Dataplane.CPUs":        "CPUs are those that workers may have, one on each, written like 2,4-7. Default: left to gw, which prefers CPUs that are near to the underlay's NIC and do not serve its interrupts.",

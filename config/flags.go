@@ -29,6 +29,7 @@ type Flags struct {
 	CPUs         string // empty: left to gw
 	Metrics      string // empty: none
 	Control      string // empty: the default path
+	ControlGroup string // empty: that of the process
 	LogFormat    string
 	LogLevel     string
 }
@@ -60,7 +61,7 @@ func FromFlags(f Flags) (*Config, error) {
 		return nil, flagError("--cpus: %v", err)
 	}
 	c.Metrics.Listen = f.Metrics
-	c.Control.Path = f.Control
+	c.Control = Control{Path: f.Control, Group: f.ControlGroup}
 	c.Log = Log{Format: f.LogFormat, Level: f.LogLevel}
 	if f.DstPort > 65535 {
 		return nil, flagError("--dstport %d is out of range (give 1-65535; the usual one is 4789)", f.DstPort)

@@ -90,6 +90,7 @@ var kernelWords = map[string]string{
 
 	"Metrics.Listen": "",
 	"Control.Path":   "",
+	"Control.Group":  "",
 	"Log.Format":     "",
 	"Log.Level":      "",
 }

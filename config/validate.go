@@ -65,6 +65,9 @@ func (c *Config) check() *problem {
 	if p := checkPath(c.Control.Path); p != nil {
 		return p
 	}
+	if p := checkGroupName(c.Control.Group); p != nil {
+		return p
+	}
 	if p := oneOf("log.format", c.Log.Format, "auto", "text", "json"); p != nil {
 		return p
 	}
@@ -168,6 +171,15 @@ func checkListen(listen string) *problem {
 	}
 	if err != nil {
 		return wrong("metrics.listen", "metrics.listen: %s is not address:port (give one like 127.0.0.1:9478, or nothing for no metrics)", show(listen))
+	}
+	return nil
+}
+
+// checkGroupName refuses what no line of /etc/group can have (group(5)). Whether there is such a group
+// is for the machine to say.
+func checkGroupName(group string) *problem {
+	if strings.ContainsFunc(group, func(r rune) bool { return r == ':' || r == ',' || r <= ' ' || r == 0x7f }) {
+		return wrong("control.group", "control.group: %s is no name of a group (give one like gw, or a number)", show(group))
 	}
 	return nil
 }

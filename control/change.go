@@ -2,43 +2,39 @@ package control
 
 import (
 	"encoding/json"
-	"fmt"
-	"net/http"
 	"net/netip"
 )
 
 // RemoteChange is a VTEP that frames of a VNI are flooded to, as the verbs add and del
 // take it.
 type RemoteChange struct {
-	VNI     uint32     `json:"vni"`
-	Address netip.Addr `json:"address"`
-	// Port and RemoteVNI are those of packets to it; 0: the gateway's and the VNI's own.
-	Port      uint16 `json:"port,omitempty"`
-	RemoteVNI uint32 `json:"remote_vni,omitempty"`
+	VNI       uint32     `json:"vni"`                  // of the bridge domain
+	Address   netip.Addr `json:"address"`              // of the VTEP
+	Port      uint16     `json:"port,omitempty"`       // UDP port of packets to it; 0: the gateway's
+	RemoteVNI uint32     `json:"remote_vni,omitempty"` // VNI in their headers; 0: the VNI's own
 }
 
 // PortChange is an interface that is a port of a VNI. The verb del finds the VNI by
 // itself.
 type PortChange struct {
-	VNI  uint32 `json:"vni,omitempty"`
-	Name string `json:"name"`
+	VNI  uint32 `json:"vni,omitempty"` // of the bridge domain
+	Name string `json:"name"`          // of the interface
 	// Isolated keeps it from other such ports of the VNI; for the verb add.
-	Isolated bool `json:"isolated,omitempty"`
-	// VLAN and TPID are what a file says of a port by these names.
-	VLAN string `json:"vlan,omitempty"`
-	TPID string `json:"tpid,omitempty"` // for the verb add
+	Isolated bool   `json:"isolated,omitempty"`
+	VLAN     string `json:"vlan,omitempty"` // as in a file: keep, strip or drop, or which VLAN of a trunk it is
+	TPID     string `json:"tpid,omitempty"` // likewise, for the verb add
 }
 
 // AllowChange is a network of VTEPs that may send to a VNI, as the verbs add and del of remote/allow take
 // it.
 type AllowChange struct {
-	VNI uint32 `json:"vni"`
+	VNI uint32 `json:"vni"` // of the bridge domain
 	Who string `json:"who"` // an address, one with its prefix length, or remotes
 }
 
 // VNIName is what the verb del of VNIs takes.
 type VNIName struct {
-	VNI uint32 `json:"vni"`
+	VNI uint32 `json:"vni"` // of the bridge domain
 }
 
 // Done is what the verbs answer that have nothing to tell.
@@ -56,41 +52,36 @@ type Missing string
 func (m Missing) Error() string        { return string(m) }
 func (m Missing) Is(target error) bool { return target == ErrNotFound }
 
-// changes answers the verbs of VNIs, remotes and ports: POST /v1/{what}/{verb}.
-//
-//	vni/add     a VNI as an element of the list vnis of a file
-//	vni/set     the same, with vni and the keys that are to be others
-//	vni/del     VNIName
-//	remote/add  RemoteChange; remote/del the same
-//	port/add    PortChange; port/del the same
-//
-// GET /v1/vni answers the VNIs in force, as elements of such a list.
-func changes(mux *http.ServeMux, g Gateway) {
-	mux.HandleFunc("GET /v1/vni", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.VNIs()) })
-	verb(mux, "vni/add", func(v json.RawMessage) error { return g.AddVNI(v) })
-	verb(mux, "vni/set", func(v json.RawMessage) error { return g.SetVNI(v) })
-	verb(mux, "vni/del", func(v VNIName) error { return g.DeleteVNI(v.VNI) })
-	verb(mux, "remote/add", g.AddRemote)
-	verb(mux, "remote/del", g.DeleteRemote)
-	verb(mux, "remote/allow/add", g.AddAllowed)
-	verb(mux, "remote/allow/del", g.DeleteAllowed)
-	verb(mux, "remote/allow/off", g.AllowAnyone)
-	verb(mux, "port/add", g.AddPort)
-	verb(mux, "port/del", g.DeletePort)
+// vniRoutes are those of gw vni.
+func vniRoutes() []Route {
+	return []Route{
+		get("/vni", "Lists the VNIs in force, as elements of the list `vnis` of a file.", func(g Gateway) ([]json.RawMessage, error) {
+			return g.VNIs(), nil
+		}),
+		verb("/vni/add", "Adds a VNI, which the body describes as an element of `vnis` in a file, or a range of them.",
+			`{"vni": 43, "remotes": ["10.65.132.188"], "device": {"addresses": ["172.17.43.2/24"]}}`, Gateway.AddVNI),
+		verb("/vni/set", "Gives a VNI other settings: the body has `vni` and those that are to be others.",
+			`{"vni": 43, "tunnel": {"ttl": "inherit"}}`, Gateway.SetVNI),
+		verb("/vni/del", "Removes a VNI, with its device.", `{"vni": 43}`, func(g Gateway, v VNIName) error { return g.DeleteVNI(v.VNI) }),
+	}
 }
 
-// verb has a request carried out by do.
-func verb[T any](mux *http.ServeMux, path string, do func(T) error) {
-	mux.HandleFunc("POST /v1/"+path, func(w http.ResponseWriter, r *http.Request) {
-		var body T
-		if err := read(w, r, &body); err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Errorf("%s: %w", path, err))
-			return
-		}
-		if err := do(body); err != nil {
-			refuse(w, statusOf(err), err)
-			return
-		}
-		answer(w, Done{})
-	})
+// remoteRoutes are those of gw remote.
+func remoteRoutes() []Route {
+	return []Route{
+		verb("/remote/add", "Has frames of a VNI flooded to one more VTEP.", `{"vni": 42, "address": "10.65.132.189"}`, Gateway.AddRemote),
+		verb("/remote/del", "Has them flooded to one VTEP less.", `{"vni": 42, "address": "10.65.132.189"}`, Gateway.DeleteRemote),
+		verb("/remote/allow/add", "Lets one more VTEP or network send to a VNI. The first one keeps all others from it.",
+			`{"vni": 42, "who": "10.65.134.0/24"}`, Gateway.AddAllowed),
+		verb("/remote/allow/del", "Lets one less send. The last one stays: that is what off is for.", `{"vni": 42, "who": "10.65.133.0/24"}`, Gateway.DeleteAllowed),
+		verb("/remote/allow/off", "Lets anyone send to a VNI.", `{"vni": 42}`, Gateway.AllowAnyone),
+	}
+}
+
+// portRoutes are those of gw port.
+func portRoutes() []Route {
+	return []Route{
+		verb("/port/add", "Takes an interface, or a VLAN of one, as a port of a VNI.", `{"vni": 42, "name": "veth1"}`, Gateway.AddPort),
+		verb("/port/del", "Gives an interface back, or a VLAN of it.", `{"name": "veth1"}`, Gateway.DeletePort),
+	}
 }

@@ -117,7 +117,7 @@ func (c *Client) do(ctx context.Context, method, what string, body []byte) (*htt
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
 		return nil, fmt.Errorf("ask %s: %w (is it running? see --control)", c.path, ErrNotRunning)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("ask %s: permission denied (run as root)", c.path)
+		return nil, fmt.Errorf("ask %s: permission denied (run as root, or as a member of the group that the socket is of)", c.path)
 	case err != nil:
 		return nil, fmt.Errorf("ask %s: %w", c.path, err)
 	}

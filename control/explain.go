@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"strings"
 )
@@ -115,25 +114,22 @@ type ExplainField struct {
 	Value string `json:"value"`
 }
 
-// explain answers POST /v1/explain with an ExplainRequest for a body.
-func explain(mux *http.ServeMux, g Gateway) {
-	mux.HandleFunc("POST /v1/explain", func(w http.ResponseWriter, r *http.Request) {
-		var q ExplainRequest
-		err := read(w, r, &q)
-		if err == nil {
-			err = q.Check()
-		}
-		if err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Errorf("explain: %w", err))
-			return
-		}
-		e, err := g.Explain(q)
-		if err != nil {
-			refuse(w, statusOf(err), fmt.Errorf("explain: %w", err))
-			return
-		}
-		answer(w, e)
-	})
+// explainRoutes are those of gw explain.
+func explainRoutes() []Route {
+	return []Route{
+		post("/explain", "Says what would become of a frame, and why. Nothing is sent, learned or counted.",
+			`{"port": "veth2", "frame": "ffffffffffff 0257a71c0001 0806 0001 0800 06 04 0001 0257a71c0001 ac110102 000000000000 ac110103"}`,
+			func(g Gateway, q ExplainRequest) (Explanation, error) {
+				if err := q.Check(); err != nil {
+					return Explanation{}, Invalid{fmt.Errorf("explain: %w", err)}
+				}
+				e, err := g.Explain(q)
+				if err != nil {
+					err = fmt.Errorf("explain: %w", err)
+				}
+				return e, err
+			}),
+	}
 }
 
 // Explain asks what would become of a frame. The error is a *Refused when there is no such way in, or the frame is longer than any.

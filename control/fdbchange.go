@@ -16,18 +16,18 @@ var (
 // FDBChange is an entry in the words of bridge(8), as the verbs add, append,
 // replace, del and get take it.
 type FDBChange struct {
-	MAC    string     `json:"mac"`
-	Dev    string     `json:"dev"`
-	Dst    netip.Addr `json:"dst,omitzero"`
-	Via    string     `json:"via,omitempty"`
-	VNI    *uint32    `json:"vni,omitempty"`     // in the headers of packets to Dst
-	SrcVNI *uint32    `json:"src_vni,omitempty"` // of the bridge domain
-	VLAN   *uint16    `json:"vlan,omitempty"`    // of a trunk
-	Port   *uint16    `json:"port,omitempty"`    // UDP
-	Self   bool       `json:"self,omitempty"`
-	Master bool       `json:"master,omitempty"`
-	State  string     `json:"state,omitempty"` // permanent, static or dynamic
-	Extern bool       `json:"extern_learn,omitempty"`
+	MAC    string     `json:"mac"`                    // unicast, or 00:00:00:00:00:00 for the flood list
+	Dev    string     `json:"dev"`                    // a VNI's name, like gw42, or a port
+	Dst    netip.Addr `json:"dst,omitzero"`           // the VTEP behind which it lives, or that is flooded to
+	Via    string     `json:"via,omitempty"`          // the underlay, and no other interface
+	VNI    *uint32    `json:"vni,omitempty"`          // in the headers of packets to Dst
+	SrcVNI *uint32    `json:"src_vni,omitempty"`      // of the bridge domain
+	VLAN   *uint16    `json:"vlan,omitempty"`         // of a trunk
+	Port   *uint16    `json:"port,omitempty"`         // UDP
+	Self   bool       `json:"self,omitempty"`         // an entry of the tunnel
+	Master bool       `json:"master,omitempty"`       // an entry of a port
+	State  string     `json:"state,omitempty"`        // permanent, static or dynamic
+	Extern bool       `json:"extern_learn,omitempty"` // a control plane's
 }
 
 // ZeroMAC stands for the flood list, as it does for the kernel's vxlan device.

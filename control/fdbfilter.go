@@ -11,19 +11,19 @@ import (
 
 // FDBFilter chooses entries in the words of bridge(8); what is not set chooses all.
 type FDBFilter struct {
-	Br     string     `json:"br,omitempty"`     // a VNI by its name, with its ports
-	Dev    string     `json:"dev,omitempty"`    // the dev of an entry
-	Brport string     `json:"brport,omitempty"` // a port
-	Dst    netip.Addr `json:"dst,omitzero"`
-	Port   *uint16    `json:"port,omitempty"`    // UDP port of packets to Dst
-	VNI    *uint32    `json:"vni,omitempty"`     // in their headers
-	SrcVNI *uint32    `json:"src_vni,omitempty"` // of the bridge domain
-	VLAN   *uint16    `json:"vlan,omitempty"`    // of a trunk
-	Via    string     `json:"via,omitempty"`     // as entries of the flood list have it
-	Self   bool       `json:"self,omitempty"`    // entries of the tunnel
-	Master bool       `json:"master,omitempty"`  // entries of ports
-	State  string     `json:"state,omitempty"`   // permanent, static or dynamic, or no before one of them
-	Extern string     `json:"extern_learn,omitempty"`
+	Br     string     `json:"br,omitempty"`           // a VNI by its name, with its ports
+	Dev    string     `json:"dev,omitempty"`          // the dev of an entry
+	Brport string     `json:"brport,omitempty"`       // a port
+	Dst    netip.Addr `json:"dst,omitzero"`           // a VTEP
+	Port   *uint16    `json:"port,omitempty"`         // UDP port of packets to Dst
+	VNI    *uint32    `json:"vni,omitempty"`          // in their headers
+	SrcVNI *uint32    `json:"src_vni,omitempty"`      // of the bridge domain
+	VLAN   *uint16    `json:"vlan,omitempty"`         // of a trunk
+	Via    string     `json:"via,omitempty"`          // as entries of the flood list have it
+	Self   bool       `json:"self,omitempty"`         // entries of the tunnel
+	Master bool       `json:"master,omitempty"`       // entries of ports
+	State  string     `json:"state,omitempty"`        // permanent, static or dynamic, or no before one of them
+	Extern string     `json:"extern_learn,omitempty"` // extern_learn or noextern_learn
 }
 
 // Check refuses what no entry could match by mistake.

@@ -52,12 +52,7 @@ func historyFDB(w http.ResponseWriter, r *http.Request, g Gateway) {
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	found, err := g.FDBHistory(q.Get("mac"), uint32(vni))
-	if err != nil {
-		refuse(w, statusOf(err), err)
-		return
-	}
-	answer(w, found)
+	respond(w)(g.FDBHistory(q.Get("mac"), uint32(vni)))
 }
 
 // FDBHistory returns how an address moved, in each VNI or, unless vni is 0, in one. The

@@ -1,91 +1,62 @@
 package control
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 )
 
-// changeFDB answers POST /v1/fdb/{verb} with an FDBChange for a body: the entries
-// that get found, nothing for the verbs that change one.
-func changeFDB(w http.ResponseWriter, r *http.Request, g Gateway) {
-	verb := r.PathValue("verb")
-	var c FDBChange
-	if err := read(w, r, &c); err != nil {
-		refuse(w, http.StatusBadRequest, fmt.Errorf("fdb %s: %w", verb, err))
-		return
+// fdbRoutes are those of gw fdb.
+func fdbRoutes() []Route {
+	entry := `{"mac": "02:57:a7:1c:00:01", "dev": "gw42", "dst": "10.65.132.188"}`
+	list := `{"mac": "00:00:00:00:00:00", "dev": "gw42", "dst": "10.65.132.189"}`
+	return []Route{
+		get("/fdb", "Lists the entries of all VNIs: what `gw fdb show -j` prints.", func(g Gateway) ([]FDBEntry, error) { return g.FDB(), nil }),
+		changeFDB("add", "Enters where an address is, unless there is an entry.", entry),
+		changeFDB("replace", "Enters where an address is, whatever was there.", entry),
+		changeFDB("append", "Adds a VTEP that is flooded to; its address is 00:00:00:00:00:00.", list),
+		post("/fdb/get", "Finds the entry that the body names, or the destinations of a flood list.", `{"mac": "02:57:a7:1c:00:01", "dev": "gw42"}`,
+			func(g Gateway, c FDBChange) ([]FDBEntry, error) {
+				if err := c.check("get"); err != nil {
+					return nil, err
+				}
+				return g.GetFDB(c)
+			}),
+		changeFDB("del", "Deletes an entry, or a VTEP that is flooded to.", list),
+		post("/fdb/flush", "Deletes the entries that the body chooses, which names a VNI or a port as `dev`.", `{"dev": "gw42", "dst": "10.65.132.188", "state": "permanent"}`,
+			func(g Gateway, f FDBFilter) (Flushed, error) {
+				if err := f.Check(); err != nil {
+					return Flushed{}, Invalid{fmt.Errorf("fdb flush: %w", err)}
+				}
+				n, err := g.FlushFDB(f)
+				return Flushed{n}, err
+			}),
+		{Method: http.MethodGet, Path: "/fdb/history", Answer: []FDBHistory{}, handle: historyFDB, Sample: "?mac=02:57:a7:1c:00:01",
+			Doc:   "Tells how an address moved, in each VNI. The answer is 404 when no move of it is remembered.",
+			Query: []Parameter{{"mac", "the address"}, {"vni", "of one VNI only"}}},
+		{Method: http.MethodGet, Path: "/fdb/monitor", Answer: FDBEvent{}, Lines: true, handle: monitorFDB,
+			Doc: "Tells what comes, changes and goes in the MAC tables. Eight at a time may listen."},
 	}
-	if err := c.Check(verb); err != nil {
-		refuse(w, http.StatusBadRequest, fmt.Errorf("fdb %s: %w", verb, err))
-		return
-	}
-	found := []FDBEntry{}
-	var err error
-	if verb == "get" {
-		found, err = g.GetFDB(c)
-	} else {
-		err = g.ChangeFDB(verb, c)
-	}
-	if err != nil {
-		refuse(w, statusOf(err), err)
-		return
-	}
-	answer(w, found)
 }
 
-// Flushed is what POST /v1/fdb/flush answers.
+// changeFDB is the route of a verb that answers no entries.
+func changeFDB(name, doc, sample string) Route {
+	return post("/fdb/"+name, doc, sample, func(g Gateway, c FDBChange) ([]FDBEntry, error) {
+		if err := c.check(name); err != nil {
+			return nil, err
+		}
+		return []FDBEntry{}, g.ChangeFDB(name, c)
+	})
+}
+
+// check is Check for the server.
+func (c *FDBChange) check(verb string) error {
+	if err := c.Check(verb); err != nil {
+		return Invalid{fmt.Errorf("fdb %s: %w", verb, err)}
+	}
+	return nil
+}
+
+// Flushed is what the verb flush answers.
 type Flushed struct {
 	Removed int `json:"removed"` // entries
-}
-
-// flushFDB answers POST /v1/fdb/flush with an FDBFilter for a body.
-func flushFDB(w http.ResponseWriter, r *http.Request, g Gateway) {
-	var f FDBFilter
-	err := read(w, r, &f)
-	if err == nil {
-		err = f.Check()
-	}
-	if err != nil {
-		refuse(w, http.StatusBadRequest, fmt.Errorf("fdb flush: %w", err))
-		return
-	}
-	n, err := g.FlushFDB(f)
-	if err != nil {
-		refuse(w, statusOf(err), err)
-		return
-	}
-	answer(w, Flushed{n})
-}
-
-// mostBody is how long a request may be, in bytes.
-const mostBody = 1 << 20
-
-// read decodes the body of a request, in which an unknown key is an error.
-func read(w http.ResponseWriter, r *http.Request, into any) error {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody))
-	d.DisallowUnknownFields()
-	return d.Decode(into)
-}
-
-// statusOf tells what a script may want to know of a refusal without reading it.
-func statusOf(err error) int {
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return http.StatusNotFound
-	case errors.Is(err, ErrExists):
-		return http.StatusConflict
-	}
-	return http.StatusUnprocessableEntity
-}
-
-// refusal is the body of an answer that is not 200.
-type refusal struct {
-	Error string `json:"error"`
-}
-
-func refuse(w http.ResponseWriter, status int, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(refusal{err.Error()}) // fails only when the client has gone
 }

@@ -10,7 +10,12 @@ type Log struct {
 
 // LogChange is what POST /v1/log takes: a level, or what is logged of one VNI.
 type LogChange struct {
-	Level string `json:"level,omitempty"`
-	VNI   uint32 `json:"vni,omitempty"`
+	Level string `json:"level,omitempty"` // debug, info, warn or error
+	VNI   uint32 `json:"vni,omitempty"`   // of the bridge domain
 	Debug bool   `json:"debug,omitempty"` // of VNI
+}
+
+// logRoutes are those of gw log.
+func logRoutes() []Route {
+	return []Route{verb("/log", "Changes what is logged: the level, or of one VNI whether it is from debug on. The status says what it is.", `{"level": "info"}`, Gateway.SetLog)}
 }

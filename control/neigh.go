@@ -53,13 +53,13 @@ func (n Neighbour) String() string {
 
 // NeighChange is an entry as the verbs add, replace and del take it.
 type NeighChange struct {
-	Dst    netip.Addr `json:"dst"`
-	Dev    string     `json:"dev"` // a VNI's name, or its device's
-	LLAddr string     `json:"lladdr,omitempty"`
-	VLAN   uint16     `json:"vlan,omitempty"`
-	State  string     `json:"state,omitempty"` // PERMANENT, the default, NOARP, the same, or REACHABLE, which ages and moves
-	Router bool       `json:"router,omitempty"`
-	Extern bool       `json:"extern_learn,omitempty"`
+	Dst    netip.Addr `json:"dst"`                    // the neighbour
+	Dev    string     `json:"dev"`                    // a VNI's name, or its device's
+	LLAddr string     `json:"lladdr,omitempty"`       // its MAC address, for all but the verb del
+	VLAN   uint16     `json:"vlan,omitempty"`         // of the tag that its frames have, 1-4094
+	State  string     `json:"state,omitempty"`        // PERMANENT, the default, NOARP, the same, or REACHABLE, which ages and moves
+	Router bool       `json:"router,omitempty"`       // advertisements say that it is one
+	Extern bool       `json:"extern_learn,omitempty"` // a control plane's
 }
 
 // Check refuses what no gateway could carry out. Whether a host can have the address is for the gateway to judge.
@@ -92,11 +92,11 @@ func (c *NeighChange) Check(verb string) error {
 
 // NeighFilter chooses entries; what is not set chooses all.
 type NeighFilter struct {
-	To     netip.Prefix `json:"to,omitzero"`
-	Dev    string       `json:"dev,omitempty"`
-	VLAN   uint16       `json:"vlan,omitempty"`
-	State  string       `json:"state,omitempty"` // one of those above, or ALL
-	LLAddr string       `json:"lladdr,omitempty"`
+	To     netip.Prefix `json:"to,omitzero"`      // in this network
+	Dev    string       `json:"dev,omitempty"`    // of this VNI
+	VLAN   uint16       `json:"vlan,omitempty"`   // with this tag
+	State  string       `json:"state,omitempty"`  // PERMANENT, NOARP, REACHABLE, STALE or ALL
+	LLAddr string       `json:"lladdr,omitempty"` // at this MAC address
 }
 
 // Match says whether f chooses n, whatever its dev, which the gateway has looked at.

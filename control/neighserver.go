@@ -3,57 +3,33 @@ package control
 import (
 	"context"
 	"fmt"
-	"net/http"
 )
 
-// neighbours answers GET /v1/neigh with all entries, and POST /v1/neigh/{verb}: show and flush with a NeighFilter for a body, add,
-// replace and del with a NeighChange.
-func neighbours(mux *http.ServeMux, g Gateway) {
-	mux.HandleFunc("GET /v1/neigh", func(w http.ResponseWriter, _ *http.Request) {
-		all, _ := g.Neighbours(NeighFilter{}) // which names nothing that may be missing
-		answer(w, all)
-	})
-	mux.HandleFunc("POST /v1/neigh/show", func(w http.ResponseWriter, r *http.Request) {
-		filtered(w, r, "show", func(f NeighFilter) (any, error) { return g.Neighbours(f) })
-	})
-	mux.HandleFunc("POST /v1/neigh/flush", func(w http.ResponseWriter, r *http.Request) {
-		filtered(w, r, "flush", func(f NeighFilter) (any, error) {
-			n, err := g.FlushNeighbours(f)
-			return Flushed{n}, err
+// neighRoutes are those of gw neigh.
+func neighRoutes() []Route {
+	entry := `{"dst": "172.17.1.9", "lladdr": "02:57:a7:1c:00:01", "dev": "gw42"}`
+	change := func(name, doc, sample string) Route {
+		return verb("/neigh/"+name, doc, sample, func(g Gateway, c NeighChange) error {
+			if err := c.Check(name); err != nil {
+				return Invalid{fmt.Errorf("neigh %s: %w", name, err)}
+			}
+			return g.ChangeNeighbour(name, c)
 		})
-	})
-	mux.HandleFunc("POST /v1/neigh/{verb}", func(w http.ResponseWriter, r *http.Request) {
-		verb := r.PathValue("verb")
-		var c NeighChange
-		err := read(w, r, &c)
-		if err == nil {
-			err = c.Check(verb)
-		}
-		if err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Errorf("neigh %s: %w", verb, err))
-			return
-		}
-		if err := g.ChangeNeighbour(verb, c); err != nil {
-			refuse(w, statusOf(err), err)
-			return
-		}
-		answer(w, Done{})
-	})
-}
-
-// filtered answers a request that has a NeighFilter.
-func filtered(w http.ResponseWriter, r *http.Request, verb string, do func(NeighFilter) (any, error)) {
-	var f NeighFilter
-	if err := read(w, r, &f); err != nil {
-		refuse(w, http.StatusBadRequest, fmt.Errorf("neigh %s: %w", verb, err))
-		return
 	}
-	out, err := do(f)
-	if err != nil {
-		refuse(w, statusOf(err), err)
-		return
+	return []Route{
+		get("/neigh", "Lists the neighbours that are answered for, of all VNIs with `neigh_suppress`.", func(g Gateway) ([]Neighbour, error) {
+			return g.Neighbours(NeighFilter{})
+		}),
+		post("/neigh/show", "Lists those that the body chooses.", `{"dev": "gw42"}`, Gateway.Neighbours),
+		change("add", "Enters at which MAC address an IP address is, unless there is an entry.", entry),
+		change("replace", "Enters it, whatever was there.", entry),
+		change("del", "Deletes an entry.", `{"dst": "172.17.1.9", "dev": "gw42"}`),
+		post("/neigh/flush", "Deletes the entries that the body chooses; permanent ones and those of a control plane only where `state` names them.", `{"dev": "gw42"}`,
+			func(g Gateway, f NeighFilter) (Flushed, error) {
+				n, err := g.FlushNeighbours(f)
+				return Flushed{n}, err
+			}),
 	}
-	answer(w, out)
 }
 
 // Neighbours returns the entries that f chooses.

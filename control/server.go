@@ -1,23 +1,23 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Gateway is what the server shows and changes: a running gateway. Its methods may be called
 // from any goroutine.
 type Gateway interface {
+	Version() string
 	Status() Status
 	FDB() []FDBEntry
 	GetFDB(FDBChange) ([]FDBEntry, error)
@@ -47,76 +47,116 @@ type Gateway interface {
 type Server struct {
 	http     http.Server
 	listener net.Listener
+	group    uint32 // whose members may ask
 }
 
-// Listen takes the socket at path, mode 0660. A socket that a killed gateway left
-// there is replaced; one that answers is an error. With an existing folder it makes
-// nothing but the socket.
-func Listen(path string) (*Server, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder of the control socket: %w", err)
-	}
-	if err := RemoveStale(path); err != nil {
-		return nil, err
-	}
-	old := unix.Umask(0o117)
-	l, err := net.Listen("unix", path)
-	unix.Umask(old)
-	if err != nil {
-		return nil, fmt.Errorf("listen on the control socket %s: %w (choose another with --control)", path, err)
-	}
-	return &Server{listener: l}, nil
-}
+// What one who may ask can make the gateway spend.
+const (
+	mostConnections = 64      // at a time; more wait in the kernel's queue
+	mostHeader      = 1 << 14 // bytes
+	mostBody        = 1 << 20 // bytes
 
-// RemoveStale removes the socket that a killed gateway left at path. That there is
-// none is no error; that one answers is, and anything else than a socket.
-func RemoveStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("look at the control socket: %w", err)
-	}
-	if info.Mode()&fs.ModeSocket == 0 {
-		return fmt.Errorf("control socket %s: there is something else than a socket (choose another path with --control)", path)
-	}
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		c.Close()
-		return fmt.Errorf("control socket %s: another gw answers there (choose another path with --control)", path)
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return fmt.Errorf("control socket %s: does another gw have it? %w (choose another path with --control)", path, err)
-	}
-	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("remove the control socket of a killed gw: %w", err)
-	}
-	return nil
+	requestPatience = 10 * time.Second // until all of a request is there, and until the next
+	answerPatience  = 30 * time.Second // until an answer is taken
+)
+
+func newServer(l net.Listener, group uint32) *Server {
+	return &Server{listener: newBounded(l, mostConnections), group: group}
 }
 
 // Serve answers for g in the background until Close.
 func (s *Server) Serve(g Gateway) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.Status()) })
-	mux.HandleFunc("GET /v1/fdb", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.FDB()) })
-	mux.HandleFunc("GET /v1/fdb/monitor", func(w http.ResponseWriter, r *http.Request) { monitorFDB(w, r, g) })
-	mux.HandleFunc("GET /v1/fdb/history", func(w http.ResponseWriter, r *http.Request) { historyFDB(w, r, g) })
-	mux.HandleFunc("POST /v1/fdb/{verb}", func(w http.ResponseWriter, r *http.Request) { changeFDB(w, r, g) })
-	mux.HandleFunc("POST /v1/fdb/flush", func(w http.ResponseWriter, r *http.Request) { flushFDB(w, r, g) })
-	neighbours(mux, g)
-	explain(mux, g)
-	verb(mux, "log", g.SetLog)
-	changes(mux, g)
-	s.http.Handler = mux
-	s.http.ReadHeaderTimeout = 10 * time.Second
+	s.http.Handler = s.handler(g)
+	s.http.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, peerKey{}, peerOf(c))
+	}
+	s.http.ReadHeaderTimeout, s.http.IdleTimeout = requestPatience, requestPatience
+	s.http.MaxHeaderBytes = mostHeader
 	go s.http.Serve(s.listener) // returns when Close closes the listener
 }
 
-func answer(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(v) // fails only when the client has gone
+// handler finds who asks, then what is asked for, and reads the body, before a route has a look at it.
+func (s *Server) handler(g Gateway) http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range Routes() {
+		mux.HandleFunc(route.Pattern(), func(w http.ResponseWriter, r *http.Request) { route.handle(w, r, g) })
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // of an answer before
+		p, ok := r.Context().Value(peerKey{}).(peer)
+		if why := p.refusal(s.group); !ok || why != "" {
+			w.Header().Set("Connection", "close")
+			refuse(w, http.StatusForbidden, errors.New(why))
+			return
+		}
+		if _, pattern := mux.Handler(r); pattern == "" {
+			unknown(w, r, g, mux)
+			return
+		}
+		if !readBody(w, r) {
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
+
+// unknown says why there is no route for a request.
+func unknown(w http.ResponseWriter, r *http.Request, g Gateway, mux *http.ServeMux) {
+	var others []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if _, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "" {
+			others = append(others, method)
+		}
+	}
+	version, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case len(others) > 0:
+		w.Header().Set("Allow", strings.Join(others, ", "))
+		refuse(w, http.StatusMethodNotAllowed, fmt.Errorf("%s takes %s, not %s", r.URL.Path, strings.Join(others, " or "), r.Method))
+	case version != API:
+		refuse(w, http.StatusNotFound, fmt.Errorf("there is no API %q: gw %s has /%s (GET /%s/version)", "/"+version, g.Version(), API, API))
+	default:
+		refuse(w, http.StatusNotFound, fmt.Errorf("%s is no path of the API of gw %s (docs/api.md lists them)", r.URL.Path, g.Version()))
+	}
+}
+
+// readBody reads the whole body while there is patience for it, and has r deliver it from memory. It reports false when it has answered.
+func readBody(w http.ResponseWriter, r *http.Request) bool {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(requestPatience)) // fails only when the client has gone
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
+	_ = c.SetReadDeadline(time.Time{})
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLong):
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is longer than %d bytes", tooLong.Limit))
+	case err != nil:
+		refuse(w, http.StatusBadRequest, fmt.Errorf("read the body: %w", err))
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil
+}
+
+// write answers in JSON, as long as the client takes it.
+func write(w http.ResponseWriter, status int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil { // not reached: all types have a form in JSON
+		status, text = http.StatusInternalServerError, []byte(`{"error": "the answer has no form in JSON"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerPatience))
+	w.WriteHeader(status)
+	_, _ = w.Write(slices.Concat(text, []byte("\n"))) // fails only when the client has gone
+}
+
+func answer(w http.ResponseWriter, v any) { write(w, http.StatusOK, v) }
+
+// refusal is the body of an answer that is not 200.
+type refusal struct {
+	Error string `json:"error"` // a sentence
+}
+
+func refuse(w http.ResponseWriter, status int, err error) { write(w, status, refusal{err.Error()}) }
 
 // Close ends all answers and removes the socket. Serve was called.
 func (s *Server) Close() error {

@@ -17,6 +17,9 @@ import (
 // Version is what the program calls itself; set at build time.
 var Version = "devel"
 
+// Version is that of the program.
+func (g *Gateway) Version() string { return Version }
+
 // Status describes the gateway as it is now. Each worker is asked for a copy of its
 // ledger, between two rounds. From Close on it is not ready and empty.
 func (g *Gateway) Status() control.Status {

@@ -93,7 +93,7 @@ func TestStatus(t *testing.T) {
 		{"DELETE /v1/fdb", http.StatusMethodNotAllowed},
 		{"GET /v1/fdb/add", http.StatusMethodNotAllowed},
 		{"POST /v1/fdb/add", http.StatusBadRequest},
-		{"POST /v1/fdb/nothing", http.StatusBadRequest},
+		{"POST /v1/fdb/nothing", http.StatusNotFound},
 	} {
 		if status := ask(t, path, r.request); status != r.status {
 			t.Errorf("%s: %d, want %d", r.request, status, r.status)

@@ -75,6 +75,7 @@ func newRun() *cobra.Command {
 	f.Var(&once{text: &flags.CPUs}, "cpus", "CPUs for them, one on each, such as 2,4-7")
 	f.Var(&once{text: &flags.Metrics}, "metrics", "address of /metrics for Prometheus and of a page to look at, empty for none")
 	f.Var(&once{text: &flags.Control}, "control", "path of the API socket (default /run/gw/<iface>.sock)")
+	f.Var(&once{text: &flags.ControlGroup}, "control-group", "group whose members may use the API (default that of the process)")
 	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "auto, text or json")
 	f.StringVar(&flags.LogLevel, "log-level", flags.LogLevel, "debug, info, warn or error")
 	f.Var(&once{text: &file}, "config", "YAML or JSON file that describes everything, read again on SIGHUP; not with the flags above, save --log-*")
@@ -107,7 +108,7 @@ func (o *once) Type() string { return "string" }
 // settings makes the configuration of the flags, or of the file. tunnel names the flags of the tunnel's options.
 func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string) (*config.Config, error) {
 	// A script's empty variable must not quietly make a gateway without remotes.
-	for _, name := range []string{"config", "local", "remote", "allow", "group", "port", "device", "address", "cpus"} {
+	for _, name := range []string{"config", "local", "remote", "allow", "group", "port", "device", "address", "cpus", "control-group"} {
 		if f := c.Flags().Lookup(name); f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
 			return nil, usageError{fmt.Errorf("--%s is empty (give a value, or leave it out)", name)}
 		}
@@ -115,7 +116,7 @@ func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string
 	if file == "" {
 		return config.FromFlags(flags)
 	}
-	for _, name := range append(slices.Clip(tunnel), "iface", "vni", "local", "dstport", "remote", "allow", "group", "port", "device", "no-device", "address", "mtu", "mode", "workers", "poll", "cpus", "metrics", "control") {
+	for _, name := range append(slices.Clip(tunnel), "iface", "vni", "local", "dstport", "remote", "allow", "group", "port", "device", "no-device", "address", "mtu", "mode", "workers", "poll", "cpus", "metrics", "control", "control-group") {
 		if c.Flags().Changed(name) {
 			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
 		}
@@ -138,6 +139,10 @@ func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string
 func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	log := newLogger(cfg.Log)
 	defer logs.Of(log).Flush()
+	group, err := control.GroupID(cfg.Control.Group)
+	if err != nil {
+		return &config.Error{Problem: err.Error()}
+	}
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer cancel()
 	// To the end of the process: a signal that comes when all is taken back must not be what ends it.
@@ -164,7 +169,7 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	if path == "" {
 		path = g.Paths().Socket
 	}
-	api, err := control.Listen(path)
+	api, err := control.Listen(path, group)
 	if err != nil {
 		return err
 	}

@@ -7,18 +7,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What gw says of its settings is what their comments say.
+// What gw says of its settings and its API is what their comments say.
 func TestDescriptionsAreNew(t *testing.T) {
-	have, err := os.ReadFile("../../config/descriptions.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := describe("../../config")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(have)); diff != "" {
-		t.Errorf("config/descriptions.go is not what the comments say (make generate writes it):\n%s", diff)
+	for _, name := range []string{"config", "control"} {
+		have, err := os.ReadFile("../../" + name + "/descriptions.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := describe("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(have)); diff != "" {
+			t.Errorf("%s/descriptions.go is not what the comments say (make generate writes it):\n%s", name, diff)
+		}
 	}
 }
 
