@@ -32,9 +32,15 @@ type AllowChange struct {
 	Who string `json:"who"` // an address, one with its prefix length, or remotes
 }
 
-// VNIName is what the verb del of VNIs takes.
+// VNIName is what verbs take that are about a VNI and nothing else.
 type VNIName struct {
 	VNI uint32 `json:"vni"` // of the bridge domain
+}
+
+// VNIRange is what the verb del of VNIs takes: one, or all from one to another.
+type VNIRange struct {
+	VNI  uint32 `json:"vni"`            // the first
+	Last uint32 `json:"last,omitempty"` // 0: no other
 }
 
 // Done is what the verbs answer that have nothing to tell.
@@ -62,7 +68,7 @@ func vniRoutes() []Route {
 			`{"vni": 43, "remotes": ["10.65.132.188"], "device": {"addresses": ["172.17.43.2/24"]}}`, Gateway.AddVNI),
 		verb("/vni/set", "Gives a VNI other settings: the body has `vni` and those that are to be others.",
 			`{"vni": 43, "tunnel": {"ttl": "inherit"}}`, Gateway.SetVNI),
-		verb("/vni/del", "Removes a VNI, with its device.", `{"vni": 43}`, func(g Gateway, v VNIName) error { return g.DeleteVNI(v.VNI) }),
+		verb("/vni/del", "Removes a VNI, with its device, or all from one to another, or none of them.", `{"vni": 43}`, Gateway.DeleteVNIs),
 	}
 }
 

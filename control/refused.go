@@ -15,9 +15,10 @@ type Refused struct {
 // Error is the gateway's sentence.
 func (r *Refused) Error() string { return r.Text }
 
-// Is lets errors.Is find the FDB's errors on the client's side.
+// Is lets errors.Is find the errors of the API on the client's side.
 func (r *Refused) Is(target error) bool {
-	return target == ErrNotFound && r.Status == http.StatusNotFound || target == ErrExists && r.Status == http.StatusConflict
+	return target == ErrNotFound && r.Status == http.StatusNotFound || target == ErrExists && r.Status == http.StatusConflict ||
+		target == ErrInvalid && r.Status == http.StatusBadRequest
 }
 
 // refused reads an answer that is not 200.

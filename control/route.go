@@ -116,7 +116,7 @@ var statuses = []struct {
 	doc  string
 }{
 	{http.StatusOK, "done: when the answer comes, workers act on it"},
-	{http.StatusBadRequest, "a value that no gateway takes, an unknown key, or no JSON; the commands of `gw` end with status 2 then"},
+	{http.StatusBadRequest, "a value or a configuration that no start would take, an unknown key, or no JSON; the commands of `gw` end with status 2 then"},
 	{http.StatusForbidden, "who asks may not"},
 	{http.StatusNotFound, "no such path, or it names a VNI, port or entry that is not there"},
 	{http.StatusMethodNotAllowed, "the path is there, with another method, which the header `Allow` names"},

@@ -26,7 +26,7 @@ type Gateway interface {
 	VNIs() []json.RawMessage
 	AddVNI(json.RawMessage) error
 	SetVNI(json.RawMessage) error
-	DeleteVNI(vni uint32) error
+	DeleteVNIs(VNIRange) error
 	AddRemote(RemoteChange) error
 	DeleteRemote(RemoteChange) error
 	AddAllowed(AllowChange) error

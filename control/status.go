@@ -171,10 +171,11 @@ type Kernel struct {
 // Port is a local interface whose frames are bridged.
 type Port struct {
 	Interface
-	VNI    uint32 `json:"vni"`
-	Device string `json:"device,omitempty"` // the host's side, when gw made the pair
-	Gone   bool   `json:"gone,omitempty"`   // configured, and not there now
-	Reason string `json:"reason,omitempty"` // why it is gone
+	VNI     uint32 `json:"vni"`
+	Device  string `json:"device,omitempty"`  // the host's side, when gw made the pair
+	Renamed string `json:"renamed,omitempty"` // what the interface is called now, where that is another name than it was configured by
+	Gone    bool   `json:"gone,omitempty"`    // configured, and not there now
+	Reason  string `json:"reason,omitempty"`  // why it is gone
 	// Isolated keeps it from other such ports of the VNI.
 	Isolated bool `json:"isolated,omitempty"`
 	// VLAN is what becomes of the VLAN tags of frames from there: one of the words

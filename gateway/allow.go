@@ -112,9 +112,9 @@ func (g *Gateway) mayBeSentTo(d *domain, dst netip.Addr) error {
 func (g *Gateway) AddAllowed(c control.AllowChange) error {
 	who, err := config.ParseAllowed(c.Who)
 	if err != nil {
-		return about("remote allow add", err)
+		return control.Invalid{Err: about("remote allow add", err)}
 	}
-	return about("remote allow add", g.edit(c.VNI, func(v *config.VNI) error {
+	return told("remote allow add", g.edit(c.VNI, func(v *config.VNI) error {
 		if slices.Contains(v.Allow, who) {
 			return control.Clash(fmt.Sprintf("%s may send to vni %d already", who, c.VNI))
 		}
@@ -127,9 +127,9 @@ func (g *Gateway) AddAllowed(c control.AllowChange) error {
 func (g *Gateway) DeleteAllowed(c control.AllowChange) error {
 	who, err := config.ParseAllowed(c.Who)
 	if err != nil {
-		return about("remote allow del", err)
+		return control.Invalid{Err: about("remote allow del", err)}
 	}
-	return about("remote allow del", g.edit(c.VNI, func(v *config.VNI) error {
+	return told("remote allow del", g.edit(c.VNI, func(v *config.VNI) error {
 		i := slices.Index(v.Allow, who)
 		switch {
 		case i < 0:

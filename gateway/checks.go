@@ -71,6 +71,20 @@ func checkRemotes(cfg *config.Config, locals []netip.Addr) error {
 	return nil
 }
 
+// addressesOf lists the addresses of an interface, of either family.
+func addressesOf(ifindex int) (all []netip.Addr, err error) {
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("list this host's addresses: %w", err)
+	}
+	for _, a := range addrs {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && a.LinkIndex == ifindex {
+			all = append(all, ip.Unmap())
+		}
+	}
+	return all, nil
+}
+
 // checkLocal makes sure that an outer source address that is given is one of this
 // host's, on whatever interface: answers to another one would never arrive.
 func checkLocal(local netip.Addr, iface string) error {

@@ -19,6 +19,7 @@ import (
 // returns without error, workers act on it.
 func (g *Gateway) ChangeFDB(verb string, c control.FDBChange) error {
 	err := g.order(func() (bool, error) {
+		c.Dev = g.configured(c.Dev)
 		d, p, err := g.named(c.Dev, c.VLAN)
 		if err != nil {
 			return false, err
@@ -40,6 +41,7 @@ func (g *Gateway) ChangeFDB(verb string, c control.FDBChange) error {
 // named finds the bridge domain with a name, or the one that has the port with it, or with
 // a VLAN of it. A device has the name of its domain unless it was given another.
 func (g *Gateway) named(dev string, vlan *uint16) (*domain, *port, error) {
+	dev = g.configured(dev)
 	if p, err := g.namedVLAN(dev, vlan); err != nil {
 		return nil, nil, err
 	} else if p != nil {
@@ -177,8 +179,8 @@ func (g *Gateway) place(d *domain, p *port, c *control.FDBChange) (fdb.Dest, err
 	case !c.Dst.IsValid():
 		return fdb.PortDest(p.number), nil
 	}
-	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.sources.All()...); why != "" {
-		return 0, fmt.Errorf("dst %s %s", c.Dst, why)
+	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.own()...); why != "" {
+		return 0, control.Invalid{Err: fmt.Errorf("dst %s %s", c.Dst, why)}
 	}
 	if err := g.mayBeSentTo(d, c.Dst); err != nil {
 		return 0, err

@@ -66,6 +66,7 @@ func (g *Gateway) choose(f control.FDBFilter) (chosen []chosenEntry, err error) 
 	if g.ended {
 		return nil, errStopping
 	}
+	f.Dev, f.Brport = g.configured(f.Dev), g.configured(f.Brport)
 	domains, err := g.namedAll(f.Dev, f.VLAN)
 	if err != nil {
 		return nil, err

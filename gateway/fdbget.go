@@ -21,6 +21,7 @@ func (g *Gateway) GetFDB(c control.FDBChange) ([]control.FDBEntry, error) {
 }
 
 func (g *Gateway) get(c *control.FDBChange) ([]control.FDBEntry, error) {
+	c.Dev = g.configured(c.Dev)
 	d, _, err := g.named(c.Dev, c.VLAN)
 	if err != nil {
 		return nil, err

@@ -24,8 +24,8 @@ func (g *Gateway) changeFlood(verb string, d *domain, c *control.FDBChange) (pub
 	case verb == "add" && len(list) > 0:
 		return false, fmt.Errorf("%w: %s floods to %d VTEPs (use append)", control.ErrExists, name, len(list))
 	}
-	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.sources.All()...); why != "" {
-		return false, fmt.Errorf("dst %s %s", c.Dst, why)
+	if why := config.BadRemote(c.Dst, &g.cfg.Underlay, g.own()...); why != "" {
+		return false, control.Invalid{Err: fmt.Errorf("dst %s %s", c.Dst, why)}
 	}
 	if err := g.mayBeSentTo(d, c.Dst); err != nil {
 		return false, err

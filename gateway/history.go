@@ -141,7 +141,7 @@ func (g *Gateway) logOmitted() {
 func (g *Gateway) FDBHistory(mac string, vni uint32) ([]control.FDBHistory, error) {
 	var m config.MAC
 	if err := m.UnmarshalText([]byte(mac)); err != nil {
-		return nil, fmt.Errorf("fdb history: %w", err)
+		return nil, control.Invalid{Err: fmt.Errorf("fdb history: %w", err)}
 	}
 	if g.stopping() {
 		return nil, errStopping

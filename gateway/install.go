@@ -195,6 +195,7 @@ func (g *Gateway) floodList(v *config.VNI) (*floodList, error) {
 	for i, r := range all {
 		n, err := g.remoteAt(endpoint(r))
 		if err != nil {
+			g.steward.unnamed.add(numbers[:i]...)
 			return nil, err
 		}
 		numbers[i] = n

@@ -99,11 +99,29 @@ func managed(ifindex int) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
+// nothingOf is an error where there is neither an interface called so, which may have been renamed or removed, nor anything that a
+// gateway left on it: the name is a slip then.
+func nothingOf(iface string, paths netdev.Paths) error {
+	_, err := netdev.Lookup(iface)
+	if !errors.As(err, new(*netdev.NotFoundError)) {
+		return nil
+	}
+	for _, path := range []string{paths.State, paths.Socket, paths.Lock} {
+		if _, err := os.Lstat(path); err == nil {
+			return nil
+		}
+	}
+	return notThere(err)
+}
+
 // Cleanup puts back what a killed gateway on an interface left, and returns what it
 // was. A journal of another namespace is removed without a word: nothing here is
 // its. It is an error if the gateway still runs.
 func Cleanup(iface string) ([]string, error) {
 	paths := netdev.PathsFor(iface)
+	if err := nothingOf(iface, paths); err != nil {
+		return nil, err
+	}
 	lock, err := netdev.Acquire(paths.Lock)
 	if err != nil {
 		return nil, fmt.Errorf("clean up after %s: %w", iface, err)

@@ -108,6 +108,8 @@ func (g *Gateway) look(m member, seen infos) error {
 		var info netdev.Info
 		if info, err = seen.lookup(m.name); err != nil {
 			err = notThere(err)
+		} else if was := g.configuredAs(m.name); was != m.name {
+			err = fmt.Errorf("it is a port already, by the name %s that it had (keep that name until gw is started again, or gw port del %s first)", was, was)
 		} else {
 			err = errors.Join(fitPort(info), g.carries(info))
 		}

@@ -76,6 +76,7 @@ func describeNeighbour(d *domain, k neigh.Key, e neigh.Entry, now uint32) contro
 
 // neighDomain finds the bridge domain with a name, or whose device has it. Who calls it holds asking.
 func (g *Gateway) neighDomain(dev string) (*domain, error) {
+	dev = g.configured(dev)
 	d, p, err := g.named(dev, nil)
 	if err == nil && p != nil && p.pair == nil && dev != d.cfg.DomainName() {
 		err = fmt.Errorf("%s is a port, and neighbours are a VNI's (say dev %s)", dev, d.cfg.DomainName())
@@ -106,7 +107,7 @@ func (g *Gateway) changeNeighbour(verb string, c *control.NeighChange) error {
 		return fmt.Errorf("neigh_suppress is off in %s, where nothing would use the entry (say neigh_suppress: true in the file, and reload it)", d.cfg.DomainName())
 	}
 	if why := config.BadNeighbour(c.Dst); why != "" {
-		return errors.New(why)
+		return control.Invalid{Err: errors.New(why)}
 	}
 	k := neighKey(c.Dst, c.VLAN)
 	if verb == "del" {

@@ -26,10 +26,11 @@ type port struct {
 	set    int  // the MTU that gw has given a device last; the builder's
 	// isolated is kept from other such ports of its domain.
 	isolated bool
-	vlan     config.VLAN   // that of a trunk's port never changes
-	bare     atomic.Bool   // set up, without a carrier; the steward follows it
-	gone     atomic.Bool   // removed or moved away while the gateway runs; its sockets are dead for good
-	mac      atomic.Uint64 // of the host's end of pair; the steward follows it
+	vlan     config.VLAN            // that of a trunk's port never changes
+	bare     atomic.Bool            // set up, without a carrier; the steward follows it
+	gone     atomic.Bool            // removed or moved away while the gateway runs; its sockets are dead for good
+	mac      atomic.Uint64          // of the host's end of pair; the steward follows it
+	called   atomic.Pointer[string] // what the kernel calls it, or that end; nil: as at first. The steward follows it
 	// used says that workers may have its sockets: from takeIn on until they work without
 	// them. The steward sets it, who had it take the port out clears it.
 	used   bool
@@ -69,7 +70,11 @@ func (g *Gateway) openUnderlay() error {
 	if err != nil {
 		return err
 	}
-	if err := checkRemotes(g.cfg, g.sources.All()); err != nil {
+	addresses, err := addressesOf(info.Index)
+	if err != nil {
+		return err
+	}
+	if err := checkRemotes(g.cfg, append(g.sources.All(), addresses...)); err != nil {
 		return err
 	}
 	if err := g.warnOfTwins(info); err != nil {

@@ -20,11 +20,15 @@ func portOf(c control.PortChange) (p config.Port, err error) {
 	if c.TPID != "" && err == nil {
 		err = p.TPID.UnmarshalText([]byte(c.TPID))
 	}
+	if err != nil {
+		err = control.Invalid{Err: err}
+	}
 	return p, err
 }
 
 // AddPort takes an interface, or a VLAN of one, as a port of a VNI.
 func (g *Gateway) AddPort(c control.PortChange) error {
+	c.Name = g.configuredAs(c.Name)
 	port, err := portOf(c)
 	if err != nil {
 		return about("port add", err)
@@ -51,6 +55,7 @@ func named(p *config.Port) string {
 // DeletePort gives an interface back, or a VLAN of it, and takes away the static entries
 // behind it.
 func (g *Gateway) DeletePort(c control.PortChange) error {
+	c.Name = g.configuredAs(c.Name)
 	v, err := g.portToDelete(c)
 	if err != nil {
 		return about("port del", err)

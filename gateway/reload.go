@@ -33,7 +33,7 @@ func (g *Gateway) reload(cfg *config.Config) (string, error) {
 	if len(c.Fixed) > 0 {
 		return "", fmt.Errorf("%s cannot change while gw runs (restart it, or put the old value back)", strings.Join(c.Fixed, ", "))
 	}
-	if err := checkRemotes(cfg, sourceAddrs(g.plane.Snapshot())); err != nil {
+	if err := checkRemotes(cfg, g.own()); err != nil {
 		return "", err
 	}
 	if err := g.apply(c, true); err != nil {

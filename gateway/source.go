@@ -75,6 +75,12 @@ func sourceAddrs(s *dataplane.Snapshot) (all []netip.Addr) {
 	return all
 }
 
+// own are the underlay's addresses, of either family, and those given that are on other interfaces: no other VTEP has one of them.
+func (g *Gateway) own() []netip.Addr {
+	link := g.mirror.Link()
+	return append(link.Own, link.Sources.All()...)
+}
+
 // unsent is behind "nothing is sent" where workers lack a source of one family only: " over IPv6"; else "".
 func unsent(locals []string) string {
 	six := func(a string) bool { return strings.Contains(a, ":") }

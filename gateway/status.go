@@ -72,6 +72,7 @@ func (g *Gateway) Status() control.Status {
 		if p.pair != nil {
 			c.Device = p.pair.Name
 		}
+		c.Renamed = p.renamed()
 		s.Ports = append(s.Ports, c)
 	}
 	s.Ports = append(s.Ports, g.trunkStatus(&v, state)...)

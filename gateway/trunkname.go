@@ -57,6 +57,7 @@ func (g *Gateway) noTrunk(dev string, vlan *uint16) error {
 
 // namedAll finds the bridge domains that named means, of a trunk without a VLAN all.
 func (g *Gateway) namedAll(dev string, vlan *uint16) (all []*domain, err error) {
+	dev = g.configured(dev)
 	if vlan == nil {
 		for _, p := range g.ports {
 			if p != nil && p.trunk != nil && p.label() == dev {

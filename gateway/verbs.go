@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -48,7 +49,7 @@ func (g *Gateway) AddVNI(text json.RawMessage) error {
 		if err := next.Validate(); err != nil {
 			return err
 		}
-		if err := checkRemotes(&config.Config{VNIs: added}, sourceAddrs(g.plane.Snapshot())); err != nil {
+		if err := checkRemotes(&config.Config{VNIs: added}, g.own()); err != nil {
 			return err
 		}
 		return g.apply(c, false)
@@ -73,15 +74,27 @@ func (g *Gateway) SetVNI(text json.RawMessage) error {
 }
 
 // DeleteVNI takes a bridge domain away, with its device.
-func (g *Gateway) DeleteVNI(vni uint32) error {
+func (g *Gateway) DeleteVNI(vni uint32) error { return g.DeleteVNIs(control.VNIRange{VNI: vni}) }
+
+// DeleteVNIs takes all bridge domains of a range away, or none if one of them is not there.
+func (g *Gateway) DeleteVNIs(r control.VNIRange) error {
+	last := max(r.Last, r.VNI)
+	if r.VNI == 0 || last > config.MaxVNI || r.Last != 0 && r.Last < r.VNI {
+		return control.Invalid{Err: fmt.Errorf("vni del: %d-%d is no range of VNIs (give the first and the last, 1-%d)", r.VNI, r.Last, config.MaxVNI)}
+	}
 	return about("vni del", g.rebuild(func() error {
-		next := g.running()
+		next, there := g.running(), map[uint32]*config.VNI{}
 		for i := range next.VNIs {
-			if next.VNIs[i].VNI == vni {
-				return g.apply(config.Changes{Remove: []*config.VNI{&next.VNIs[i]}}, false)
-			}
+			there[next.VNIs[i].VNI] = &next.VNIs[i]
 		}
-		return noVNI(vni)
+		var c config.Changes
+		for vni := r.VNI; vni <= last; vni++ {
+			if there[vni] == nil {
+				return noVNI(vni)
+			}
+			c.Remove = append(c.Remove, there[vni])
+		}
+		return g.apply(c, false)
 	}))
 }
 
@@ -94,7 +107,7 @@ func (g *Gateway) AddRemote(c control.RemoteChange) error {
 		}
 		change := floodChange(d, c)
 		if err := change.Check("append"); err != nil {
-			return false, err
+			return false, control.Invalid{Err: err}
 		}
 		if to := g.dst(d, change); slices.Contains(d.flood.remotes[d.grouped():], to) {
 			return false, control.Clash(fmt.Sprintf("%s is a remote of vni %d already", to, c.VNI))
@@ -147,10 +160,22 @@ func noVNI(vni uint32) error {
 	return control.Missing(fmt.Sprintf("there is no vni %d (gw vni show lists those there are)", vni))
 }
 
-// about says what an error is about.
+// about says what an error is about, and whether it is about a value that no gateway takes.
 func about(verb string, err error) error {
-	if err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	named := fmt.Errorf("%s: %w", verb, err)
+	if errors.As(err, new(*config.Error)) {
+		return control.Invalid{Err: named}
+	}
+	return named
+}
+
+// told is about for a change whose values are right: what is wrong then is that they do not go with what there is.
+func told(verb string, err error) error {
+	if bad := (*config.Error)(nil); errors.As(err, &bad) {
+		err = errors.New(bad.Problem)
+	}
+	return about(verb, err)
 }

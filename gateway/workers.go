@@ -164,10 +164,14 @@ func (g *Gateway) portChanged(u netlink.LinkUpdate) bool {
 			continue
 		}
 		if p.pair != nil && p.pair.Index == int(u.Index) && !gone {
+			p.callNow(u.Attrs().Name)
 			return g.hostMTU(p, u.Attrs().MTU)
 		}
 		if p.info.Index != int(u.Index) {
 			continue
+		}
+		if p.pair == nil && !gone {
+			p.callNow(u.Attrs().Name)
 		}
 		if gone && !p.gone.Swap(true) {
 			g.builder.rouse()

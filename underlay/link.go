@@ -17,6 +17,7 @@ type Link struct {
 	MTU   int            // in bytes of IP packet
 	MTU6  int            // that of IPv6 where routers want less, else 0
 	Addrs []netip.Prefix // addresses in the kernel's order, IPv4 and its primary ones first; those of families in use
+	Own   []netip.Addr   // addresses, of either family
 	Admin bool           // set up, whatever the carrier
 
 	Sources  Sources
@@ -32,11 +33,12 @@ const upFlags = unix.IFF_UP | unix.IFF_LOWER_UP | unix.IFF_RUNNING
 // readLink describes the interface and its addresses as they are now, after old. One that is gone keeps its name.
 func (c *conn) readLink(ifindex int, want wish, old Link) (Link, error) {
 	m, err := c.link(ifindex)
+	var own []netip.Addr
 	var list []addressMessage
 	if err == nil {
-		list, err = c.inUse(ifindex, want)
+		own, list, err = c.addressesOf(ifindex, want)
 	}
-	link := Link{Name: m.name, Up: m.flags&upFlags == upFlags, Admin: m.flags&unix.IFF_UP != 0, MAC: m.mac, MTU: m.mtu}
+	link := Link{Name: m.name, Own: own, Up: m.flags&upFlags == upFlags, Admin: m.flags&unix.IFF_UP != 0, MAC: m.mac, MTU: m.mtu}
 	if err == nil && m.belongs == "vrf" {
 		var vrf linkMessage
 		if vrf, err = c.link(m.master); err == nil {
@@ -67,7 +69,7 @@ func (c *conn) readLink(ifindex int, want wish, old Link) (Link, error) {
 func (l Link) equal(o Link) bool {
 	return l.Name == o.Name && l.Up == o.Up && l.Gone == o.Gone && l.MAC == o.MAC && l.MTU == o.MTU && l.MTU6 == o.MTU6 &&
 		l.Admin == o.Admin && l.Sources == o.Sources && l.NoSource == o.NoSource &&
-		l.VRF == o.VRF && l.vrfIndex == o.vrfIndex && slices.Equal(l.Addrs, o.Addrs)
+		l.VRF == o.VRF && l.vrfIndex == o.vrfIndex && slices.Equal(l.Addrs, o.Addrs) && slices.Equal(l.Own, o.Own)
 }
 
 // downReason says what to do about a link that is not up.

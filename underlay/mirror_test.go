@@ -30,6 +30,7 @@ func TestOnLinkRemoteResolves(t *testing.T) {
 	}
 	link := m.Link()
 	want := Link{Name: "u0", Up: true, Admin: true, MAC: us.mac("u0"), MTU: 1500, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
+		Own:     []netip.Addr{netip.MustParseAddr("10.0.0.1")},
 		Sources: Sources{Four: netip.MustParseAddr("10.0.0.1")}}
 	if !link.equal(want) {
 		t.Errorf("link %+v, want %+v", link, want)

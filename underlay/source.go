@@ -138,32 +138,29 @@ type wish struct {
 	local, local6 netip.Addr
 }
 
-// take makes the family of an address one in use, and reports whether it was not.
-func (w *wish) take(a netip.Addr) bool {
-	used := &w.six
+// used says whether the family of an address is in use.
+func (w *wish) used(a netip.Addr) *bool {
 	if a.Is4() {
-		used = &w.four
+		return &w.four
 	}
-	was := *used
-	*used = true
-	return !was
+	return &w.six
 }
 
-// inUse reads the addresses of the interface that are of families in use.
-func (c *conn) inUse(ifindex int, want wish) (all []addressMessage, err error) {
-	if want.four {
-		if all, err = c.addresses(unix.AF_INET, ifindex); err != nil {
-			return nil, err
-		}
-	}
-	if want.six {
-		six, err := c.addresses(unix.AF_INET6, ifindex)
+// addressesOf reads the addresses of the interface, and which of them are of families in use.
+func (c *conn) addressesOf(ifindex int, want wish) (own []netip.Addr, used []addressMessage, err error) {
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		list, err := c.addresses(family, ifindex)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		all = append(all, six...)
+		for _, m := range list {
+			own = append(own, m.prefix.Addr())
+			if *want.used(m.prefix.Addr()) {
+				used = append(used, m)
+			}
+		}
 	}
-	return all, nil
+	return own, used, nil
 }
 
 // isGlobal says whether an address is one that remotes can answer to.

@@ -53,7 +53,8 @@ type Mirror struct {
 
 	mu      sync.Mutex // guards all below
 	todo    todo
-	uses    wish // families
+	uses    wish         // families: those of the configuration, and those of watched addresses
+	of      map[bool]int // how many watched addresses are IPv6, and are not
 	watched map[netip.Addr]struct{}
 	tracked map[netip.Addr]struct{} // next hops whose events matter
 	managed []netip.Addr            // replaced, never changed
@@ -119,7 +120,7 @@ func newMirror(cfg Config) *Mirror {
 	return &Mirror{
 		cfg: cfg, uses: wish{cfg.Four, cfg.Six, cfg.Local, cfg.Local6},
 		wake: make(chan struct{}, 1), changes: make(chan struct{}, 1), quit: make(chan struct{}),
-		watched: map[netip.Addr]struct{}{}, tracked: map[netip.Addr]struct{}{}, paths: map[netip.Addr]Path{},
+		of: map[bool]int{}, watched: map[netip.Addr]struct{}{}, tracked: map[netip.Addr]struct{}{}, paths: map[netip.Addr]Path{},
 	}
 }
 
@@ -135,8 +136,8 @@ func (m *Mirror) Watch(addr netip.Addr) error {
 	defer m.mu.Unlock()
 	if _, ok := m.watched[addr]; !ok {
 		m.watched[addr] = struct{}{}
-		if m.uses.take(addr) {
-			m.todo.link = true
+		if m.of[addr.Is6()]++; !*m.uses.used(addr) {
+			*m.uses.used(addr), m.todo.link = true, true
 		}
 		m.paths[addr] = pathOf(m.link, addr, route{}, neighbour{}, "")
 		m.todo.changeWatch(addr)
@@ -146,7 +147,8 @@ func (m *Mirror) Watch(addr netip.Addr) error {
 	return nil
 }
 
-// Unwatch forgets addr; its next hop is left to the kernel when no other remote uses it.
+// Unwatch forgets addr; its next hop is left to the kernel when no other remote uses it. With the last address of a family
+// that the configuration is not about that family is not in use any more.
 func (m *Mirror) Unwatch(addr netip.Addr) {
 	addr = addr.Unmap().WithZone("")
 	m.mu.Lock()
@@ -154,6 +156,11 @@ func (m *Mirror) Unwatch(addr netip.Addr) {
 	if _, ok := m.watched[addr]; ok {
 		delete(m.watched, addr)
 		delete(m.paths, addr)
+		if m.of[addr.Is6()]--; m.of[addr.Is6()] == 0 {
+			if told := (wish{four: m.cfg.Four, six: m.cfg.Six}); !*told.used(addr) {
+				*m.uses.used(addr), m.todo.link = false, true
+			}
+		}
 		m.todo.changeWatch(addr)
 		signal(m.wake)
 		signal(m.changes)
@@ -169,7 +176,7 @@ func (m *Mirror) Link() Link {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	link := m.link
-	link.Addrs = slices.Clone(link.Addrs)
+	link.Addrs, link.Own = slices.Clone(link.Addrs), slices.Clone(link.Own)
 	return link
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ func newFDBShow() *cobra.Command {
 				if err != nil {
 					return nil, err
 				}
-				dstport, err := checkNames(c.Context(), client, f)
+				dstport, err := checkNames(c.Context(), client, &f)
 				return slices.DeleteFunc(all, func(e control.FDBEntry) bool { return !f.Match(&e, dstport) }), err
 			})
 		},
@@ -67,13 +68,20 @@ func newFDBShow() *cobra.Command {
 
 // checkNames refuses names that the gateway does not know: no entry matches them, and
 // silence would hide what was mistyped. It returns the UDP port of the gateway where f needs it.
-func checkNames(ctx context.Context, client *control.Client, f control.FDBFilter) (dstport uint16, err error) {
+func checkNames(ctx context.Context, client *control.Client, f *control.FDBFilter) (dstport uint16, err error) {
 	if f.Br+f.Dev+f.Brport == "" && f.Port == nil {
 		return 0, nil
 	}
 	s, err := client.Status(ctx)
 	if err != nil {
 		return 0, err
+	}
+	for _, p := range s.Ports { // entries have the names of the configuration
+		for _, name := range []*string{&f.Dev, &f.Brport} {
+			if *name != "" && *name == p.Renamed {
+				*name = cmp.Or(p.Device, p.Name)
+			}
+		}
 	}
 	for _, name := range []string{f.Br, f.Dev, f.Brport} {
 		known := func(v control.VNI) bool { return v.Name == name || slices.Contains(v.Ports, name) }

@@ -25,7 +25,7 @@ once. With -j each line is a JSON object.`,
 			if err != nil {
 				return err
 			}
-			dstport, err := checkNames(c.Context(), client, f)
+			dstport, err := checkNames(c.Context(), client, &f)
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vxgw/config"
+	"vxgw/control"
 )
 
 func main() { os.Exit(execute(os.Args[1:])) }
@@ -49,7 +50,7 @@ func (e usageError) Unwrap() error { return e.error }
 func exitStatus(err error) int {
 	var usage usageError
 	var bad *config.Error
-	if errors.As(err, &usage) || errors.As(err, &bad) {
+	if errors.As(err, &usage) || errors.As(err, &bad) || errors.Is(err, control.ErrInvalid) {
 		return 2
 	}
 	return 1

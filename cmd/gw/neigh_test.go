@@ -179,7 +179,7 @@ fe80::9a dev gw42 lladdr 02:00:00:00:07:99 router PERMANENT
 	}{
 		{"neigh add 172.17.1.99 lladdr 02:00:00:00:07:98 dev gw42", 1, []string{"neigh add 172.17.1.99: the entry exists: 172.17.1.99 dev gw42 lladdr 02:00:00:00:07:99 PERMANENT (use replace)"}},
 		{"neigh del 172.17.1.9 dev gw42", 1, []string{"neigh del 172.17.1.9: no such entry in gw42"}},
-		{"neigh add 224.0.0.1 lladdr 02:00:00:00:07:98 dev gw42", 1, []string{"224.0.0.1 is no address of a host"}},
+		{"neigh add 224.0.0.1 lladdr 02:00:00:00:07:98 dev gw42", 2, []string{"224.0.0.1 is no address of a host"}},
 		{"neigh add 172.17.1.9 lladdr 02:00:00:00:07:98 dev veth1", 1, []string{"veth1 is a port, and neighbours are a VNI's (say dev gw42)"}},
 		{"neigh add 172.17.1.9 lladdr 02:00:00:00:07:98 dev gw43", 1, []string{"gw43 is neither a VNI nor a port"}},
 		{"neigh show dev gw43", 1, []string{"neigh show: gw43 is neither a VNI nor a port"}},

@@ -366,3 +366,9 @@ func TestReloadTellsSystemd(t *testing.T) {
 	g.end(unix.SIGKILL)
 	output(t, h, "cleanup", "--iface", "ens18")
 }
+
+// rewrite gives a file another text.
+func rewrite(t *testing.T, file, text string) {
+	t.Helper()
+	must(t, os.WriteFile(file, []byte(text), 0o600))
+}

@@ -29,7 +29,8 @@ no frame of another VNI is lost. What is changed so holds until gw stops or read
   gw vni add 46 --group 224.1.1.1 --flood=false --storm broadcast=100,multicast=100
   gw vni set 43 --ttl inherit --df set                             other outer headers from now on
   gw vni show 43
-  gw vni del 43`,
+  gw vni del 43
+  gw vni del 10100-10199                                           all of them, or none`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(newVNIAdd(), newVNISet(), newVNIDel(), newVNIShow())
 	return c
@@ -149,13 +150,20 @@ func newVNISet() *cobra.Command {
 
 func newVNIDel() *cobra.Command {
 	var t target
-	c := &cobra.Command{Use: "del VNI", Aliases: []string{"delete"}, Short: "Remove a VNI, with its device",
+	c := &cobra.Command{Use: "del VNI", Aliases: []string{"delete"}, Short: "Remove a VNI, or a range of them, with their devices",
 		RunE: func(c *cobra.Command, args []string) error {
+			var r control.VNIRange
+			first, last, isRange := strings.Cut(strings.Join(args, " "), "-")
 			vni, err := vniArg(args)
-			if err != nil {
+			if isRange && len(args) == 1 {
+				if vni, err = vniArg([]string{first}); err == nil {
+					r.Last, err = vniArg([]string{last})
+				}
+			}
+			if r.VNI = vni; err != nil {
 				return usageError{fmt.Errorf("vni del: %w", err)}
 			}
-			return change(c, &t, "vni/del", control.VNIName{VNI: vni})
+			return change(c, &t, "vni/del", r)
 		}}
 	t.flags(c)
 	return c
