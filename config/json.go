@@ -34,14 +34,20 @@ func fast(data []byte, cfg *Config) (at int, ok bool) {
 const largeJSON = 8 << 20
 
 // parseLarge reads JSON of that size, or says where that cannot be.
-func parseLarge(data []byte, name string) (*Config, error) {
+func parseLarge(data []byte, name string, over overrides) (*Config, error) {
 	cfg := Default()
 	at, ok := fast(data, &cfg)
 	if !ok {
 		return nil, &Error{Name: name, Line: 1 + bytes.Count(data[:at], []byte("\n")), Problem: fmt.Sprintf(
 			"near byte %d is something wrong or unusual (plain keys and values, each key once, tunnel and remotes before vnis; in a smaller file gw says what)", at)}
 	}
+	if err := over.apply(&cfg); err != nil {
+		return nil, err
+	}
 	if p := cfg.check(); p != nil {
+		if err, ok := over.blame(p); ok {
+			return nil, err
+		}
 		return nil, &Error{Name: name, Problem: p.text}
 	}
 	return &cfg, nil

@@ -63,7 +63,7 @@ func sameByBoth(t *testing.T, text []byte) {
 	if _, ok := fast(text, &got); !ok || got.check() != nil {
 		return
 	}
-	want, err := parseYAML(text, "f")
+	want, _, err := parseYAML(text, "f", nil)
 	if err != nil {
 		t.Fatalf("only the fast reader takes %s: %v", text, err)
 	}

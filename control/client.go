@@ -43,6 +43,12 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return s, c.get(ctx, "status", &s)
 }
 
+// Config returns the configuration in force.
+func (c *Client) Config(ctx context.Context) (Configuration, error) {
+	var v Configuration
+	return v, c.get(ctx, "config", &v)
+}
+
 // FDB returns the MAC tables.
 func (c *Client) FDB(ctx context.Context) ([]FDBEntry, error) {
 	var f []FDBEntry

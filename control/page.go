@@ -80,7 +80,7 @@ func (r *Route) Command() string {
 func (p *page) name(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[json.RawMessage]():
-		return "an element of [`vnis`](reference.md#settings)"
+		return "[settings](reference.md#settings)"
 	case t == reflect.TypeFor[time.Time]():
 		return "time (RFC 3339)"
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):

@@ -19,6 +19,7 @@ import (
 type Gateway interface {
 	Version() string
 	Status() Status
+	Config() (Configuration, error)
 	FDB() []FDBEntry
 	GetFDB(FDBChange) ([]FDBEntry, error)
 	ChangeFDB(verb string, c FDBChange) error

@@ -48,6 +48,9 @@ func (g *Gateway) reload(cfg *config.Config) (string, error) {
 	return c.String(), nil
 }
 
+// Running is the configuration in force, which the caller must not change.
+func (g *Gateway) Running() *config.Config { return g.running() }
+
 // running is the configuration in force.
 func (g *Gateway) running() *config.Config {
 	g.asking.RLock()

@@ -202,7 +202,7 @@ func TestBadCommandLine(t *testing.T) {
 		{name: "argument too many", args: []string{"run", "now"}, status: 2, want: []string{`"now"`, "gw run --help"}},
 		{name: "wait for nonsense", args: []string{"status", "--wait", "soon"}, status: 2, want: []string{"soon", "--wait"}},
 		{name: "cleanup of nothing", args: []string{"cleanup"}, status: 2, want: []string{"--iface is missing"}},
-		{name: "config and iface", args: []string{"--config", "gw.yaml", "--iface", "ens18"}, status: 2, want: []string{"--config and --iface"}},
+		{name: "config and vni", args: []string{"--config", "gw.yaml", "--vni", "42"}, status: 2, want: []string{"--config and --vni"}},
 		{name: "config and remote", args: []string{"--config", "gw.yaml", "--remote", "10.1.1.1"}, status: 2, want: []string{"--config and --remote"}},
 		{name: "config of no name", args: []string{"--config", ""}, status: 2, want: []string{"--config is empty"}},
 		{name: "empty remote", args: on("--remote", ""), status: 2, want: []string{"--remote is empty"}},

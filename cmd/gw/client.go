@@ -36,6 +36,9 @@ func (t *target) flags(c *cobra.Command) {
 // client returns a client of the gateway that the flags name, or of the only one
 // in this network namespace.
 func (t *target) client() (*control.Client, error) {
+	if t.path+t.iface == "" { // as for the gateway itself
+		t.path, t.iface = os.Getenv(variable("control")), os.Getenv(variable("iface"))
+	}
 	if t.path != "" {
 		return control.NewClient(t.path), nil
 	}

@@ -12,13 +12,14 @@ import (
 
 // newConfig makes gw config, which is about files and needs neither a gateway nor root.
 func newConfig() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check a file, describe what may stand in one", Args: noArgs,
-		Long: `Check a file, and describe what may stand in one. Neither needs a running gateway, nor root.
+	c := &cobra.Command{Use: "config", Short: "Check a file, show what is in effect, describe what may stand in a file", Args: noArgs,
+		Long: `Check a file, show what is in effect, and describe what may stand in a file. Only what asks a running gateway needs one.
 
   gw config check /etc/gw/gw.yaml && systemctl reload gw@ens18
+  gw config show /etc/gw/gw.yaml            every setting, and where it came from; without a file those of a running gateway
   gw config schema > gw.schema.json`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newConfigCheck(), newConfigSchema())
+	c.AddCommand(newConfigCheck(), newConfigShow(), newConfigSchema())
 	return c
 }
 

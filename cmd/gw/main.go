@@ -70,6 +70,9 @@ between local ports and VXLAN tunnels, and sends them from the same memory.
   gw --iface ens18 --vni 42                                                  learn VTEPs that speak first
   gw --config /etc/gw/gw.yaml                                                everything in a file, read again on SIGHUP
 
+Each flag has a variable in the environment, such as GW_IFACE and GW_LOG_LEVEL: a flag wins over its variable, that over
+the file, that over the default (gw config show says what it came to).
+
 gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw status shows it.`,
 		Args:          noArgs,
 		RunE:          run.RunE,

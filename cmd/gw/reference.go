@@ -33,6 +33,7 @@ Made from the code by ` + "`make generate`" + `: do not edit. Every setting of a
 may become of a frame.
 
 - [Settings](#settings)
+- [Environment](#environment)
 - [Commands](#commands)
 - [Verdicts](#verdicts)
 
@@ -44,6 +45,7 @@ take effect at a start. The last column says what has the same effect with the k
 
 `)
 	writeSettings(&out)
+	writeVariables(&out, root)
 	out.WriteString("\n## Commands\n")
 	writeCommand(&out, root)
 	out.WriteString("\n## Verdicts\n\nEach frame received has exactly one. Those with a mark mean that it went on.\n\n| verdict | | meaning |\n|---|---|---|\n")
@@ -57,6 +59,37 @@ take effect at a start. The last column says what has the same effect with the k
 		}
 	}
 	return out.String()
+}
+
+// writeVariables lists the variables of the flags of the gateway.
+func writeVariables(out io.Writer, root *cobra.Command) {
+	fmt.Fprint(out, `
+## Environment
+
+Each flag of `+"`gw`"+` itself has a variable. A flag wins over its variable, that over the file, that over the default; `+"`gw config show`"+` says what it came to.
+Elements of a list have commas between them. Those marked go with a file, too (`+"`--config`, `GW_CONFIG`"+`), and win over what stands there, as their flags do.
+An error names the variable. One that is set and empty is an error, but for `+"`GW_METRICS`"+`, which then means no metrics. Commands that ask a running gateway
+take `+"`GW_CONTROL` and `GW_IFACE`"+`. In Kubernetes a service called `+"`gw`"+` makes a `+"`GW_PORT`"+` of another meaning: set `+"`enableServiceLinks: false`"+`.
+
+| variable | flag | setting | with a file |
+|---|---|---|---|
+`)
+	root.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		path, beside := config.FlagPath(f.Name)
+		mark := ""
+		if f.Name == "config" {
+			path, mark = "", "✓"
+		} else {
+			path = "`" + path + "`"
+		}
+		if beside {
+			mark = "✓"
+		}
+		fmt.Fprintf(out, "| `%s` | `--%s` | %s | %s |\n", variable(f.Name), f.Name, path, mark)
+	})
 }
 
 func writeSettings(out io.Writer) {

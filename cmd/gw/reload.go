@@ -10,18 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vxgw/config"
-	"vxgw/gateway"
 )
 
 // reload makes the gateway do what the file says now, or nothing, and tells so.
-func reload(log *slog.Logger, g *gateway.Gateway, load func() (*config.Config, error)) {
+func reload(log *slog.Logger, g *served, load func() (config.Explained, error)) {
 	if load == nil {
 		log.Warn("SIGHUP: there is no file to read again (start gw with --config FILE, or use gw vni, gw remote and gw port)")
 		return
 	}
 	begin := time.Now()
 	notify(log, reloading())
-	summary, err := g.Reload(load)
+	summary, err := g.reload(load)
 	if err != nil {
 		log.Error("the reload is refused, everything stays as it was", "err", err)
 	} else {

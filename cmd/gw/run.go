@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -26,59 +24,28 @@ import (
 // newRun makes the command that runs a gateway in the foreground; the root command
 // does the same.
 func newRun() *cobra.Command {
-	flags := config.DefaultFlags()
-	var file string
-	var tunnel []string // names of the flags of the tunnel's options
-	var options func(map[string]any) error
+	var s settings
 	c := &cobra.Command{
 		Use:   "run --iface IFACE --vni VNI [flags]",
 		Short: "Run a gateway in the foreground (what gw does without a command)",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			flags.Tunnel = map[string]any{}
-			if err := options(flags.Tunnel); err != nil {
-				return usageError{err}
-			}
-			cfg, err := settings(c, flags, file, tunnel)
+			cfg, err := s.load(c.Flags())
 			if err != nil {
 				return err
 			}
-			if file == "" {
+			if s.file == "" {
 				return run(cfg, nil)
 			}
-			return run(cfg, func() (*config.Config, error) {
-				if err := rereadable(file); err != nil {
-					return nil, err
+			return run(cfg, func() (config.Explained, error) {
+				if err := rereadable(s.file); err != nil {
+					return config.Explained{}, err
 				}
-				return settings(c, flags, file, tunnel)
+				return s.load(c.Flags())
 			})
 		},
 	}
-	f := c.Flags()
-	f.Var(&once{text: &flags.Iface}, "iface", "underlay interface, which carries the VXLAN packets")
-	f.UintSliceVar(&flags.VNIs, "vni", flags.VNIs, "VXLAN network identifier, 1-16777215; repeatable")
-	f.Var(&once{text: &flags.Local}, "local", "outer source address, IPv4 or IPv6 (default: the interface's first global address)")
-	f.Var(&once{text: &flags.Local6}, "local6", "outer source address over IPv6, beside one over IPv4 (default: as for --local)")
-	f.UintVar(&flags.DstPort, "dstport", flags.DstPort, "UDP port of VXLAN")
-	f.StringSliceVar(&flags.Remotes, "remote", flags.Remotes, "VTEP that gets a copy of every flooded frame; repeatable")
-	f.StringSliceVar(&flags.Allow, "allow", flags.Allow, allowUsage)
-	f.Var(&once{text: &flags.Group}, "group", "multicast group that flooded frames go to")
-	f.StringSliceVar(&flags.Ports, "port", flags.Ports, "existing interface to bridge, or NAME:VLAN for VLAN 1-4094 or untagged of a trunk, or to keep, strip or drop tags; repeatable")
-	f.Var(&once{text: &flags.Device}, "device", "name of the interface to make for this host (default gw<VNI> where no --port is given)")
-	f.BoolVar(&flags.NoDevice, "no-device", false, "make no interface for this host, also where no --port is given")
-	f.StringSliceVar(&flags.Addresses, "address", flags.Addresses, "address with prefix length for that interface; repeatable")
-	f.UintVar(&flags.MTU, "mtu", flags.MTU, "MTU of that interface (default what the underlay's leaves, whatever that is at any time)")
-	tunnel, options = tunnelFlags(f)
-	f.Var(&once{text: &flags.Mode}, "mode", "how to bind: auto, zerocopy, copy or generic")
-	f.UintVar(&flags.Workers, "workers", flags.Workers, "threads that move frames (default half of the CPUs, at most one per queue of the underlay)")
-	f.Var(&once{text: &flags.Poll}, "poll", "what a worker does with nothing to do: adaptive, busy or interrupt")
-	f.Var(&once{text: &flags.CPUs}, "cpus", "CPUs for them, one on each, such as 2,4-7")
-	f.Var(&once{text: &flags.Metrics}, "metrics", "address of /metrics for Prometheus and of a page to look at, empty for none")
-	f.Var(&once{text: &flags.Control}, "control", "path of the API socket (default /run/gw/<iface>.sock)")
-	f.Var(&once{text: &flags.ControlGroup}, "control-group", "group whose members may use the API (default that of the process)")
-	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "auto, text or json")
-	f.StringVar(&flags.LogLevel, "log-level", flags.LogLevel, "debug, info, warn or error")
-	f.Var(&once{text: &file}, "config", "YAML or JSON file that describes everything, read again on SIGHUP; not with the flags above, save --log-*")
+	s.add(c.Flags())
 	return c
 }
 
@@ -105,38 +72,10 @@ func (o *once) Set(s string) error {
 
 func (o *once) Type() string { return "string" }
 
-// settings makes the configuration of the flags, or of the file. tunnel names the flags of the tunnel's options.
-func settings(c *cobra.Command, flags config.Flags, file string, tunnel []string) (*config.Config, error) {
-	// A script's empty variable must not quietly make a gateway without remotes.
-	for _, name := range []string{"config", "local", "remote", "allow", "group", "port", "device", "address", "cpus", "control-group"} {
-		if f := c.Flags().Lookup(name); f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
-			return nil, usageError{fmt.Errorf("--%s is empty (give a value, or leave it out)", name)}
-		}
-	}
-	if file == "" {
-		return config.FromFlags(flags)
-	}
-	for _, name := range append(slices.Clip(tunnel), "iface", "vni", "local", "dstport", "remote", "allow", "group", "port", "device", "no-device", "address", "mtu", "mode", "workers", "poll", "cpus", "metrics", "control", "control-group") {
-		if c.Flags().Changed(name) {
-			return nil, usageError{fmt.Errorf("--config and --%s do not go together (write it into the file)", name)}
-		}
-	}
-	cfg, err := config.Load(file)
-	if err != nil {
-		return nil, err
-	}
-	if c.Flags().Changed("log-format") {
-		cfg.Log.Format = flags.LogFormat
-	}
-	if c.Flags().Changed("log-level") {
-		cfg.Log.Level = flags.LogLevel
-	}
-	return cfg, cfg.Validate()
-}
-
 // run is the life of a gateway: start, wait for links, serve, reload, wait, take everything back. load
 // reads the configuration again; nil where there is no file.
-func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
+func run(loaded config.Explained, load func() (config.Explained, error)) (err error) {
+	cfg := loaded.Config
 	log := newLogger(cfg.Log)
 	defer logs.Of(log).Flush()
 	group, err := control.GroupID(cfg.Control.Group)
@@ -173,7 +112,9 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 	if err != nil {
 		return err
 	}
-	api.Serve(g)
+	serving := &served{Gateway: g}
+	serving.loaded.Store(&loaded)
+	api.Serve(serving)
 	defer func() { err = errors.Join(err, api.Close()) }()
 	if cfg.Metrics.Listen != "" {
 		m, err := metrics.Listen(cfg.Metrics.Listen, g, func(mux *http.ServeMux) { page.Handle(mux, g) })
@@ -197,7 +138,7 @@ func run(cfg *config.Config, load func() (*config.Config, error)) (err error) {
 		case err := <-g.Failed():
 			return err
 		case <-hangups:
-			reload(logs.Of(log).Unbounded(), g, load)
+			reload(logs.Of(log).Unbounded(), serving, load)
 		}
 	}
 }
