@@ -16,10 +16,11 @@ func newConfig() *cobra.Command {
 		Long: `Check a file, show what is in effect, and describe what may stand in a file. Only what asks a running gateway needs one.
 
   gw config check /etc/gw/gw.yaml && systemctl reload gw@ens18
+  gw config from-kernel vxlan0              the file that does what a device of the kernel does
   gw config show /etc/gw/gw.yaml            every setting, and where it came from; without a file those of a running gateway
   gw config schema > gw.schema.json`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newConfigCheck(), newConfigShow(), newConfigSchema())
+	c.AddCommand(newConfigCheck(), newConfigShow(), newConfigFromKernel(), newConfigSchema())
 	return c
 }
 

@@ -40,6 +40,8 @@ var imports = map[string][]string{
 	"metrics": {"control", "dataplane"},
 	"doctor":  {"gateway", "bpf", "config", "control", "netdev", "ring", "internal/ethtool"},
 
+	"fromkernel": {},
+
 	"internal/ethtool": {},
 
 	"internal/lab": {"internal/ethtool"},
@@ -50,7 +52,7 @@ var imports = map[string][]string{
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":         {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
 
-	"cmd/gw": {"gateway", "metrics", "page", "stats", "doctor", "logs", "control", "config", "netdev", "dataplane", "internal/demo", "bench"},
+	"cmd/gw": {"gateway", "metrics", "page", "stats", "doctor", "logs", "control", "config", "fromkernel", "netdev", "dataplane", "internal/demo", "bench"},
 }
 
 // maxLines is how long a file may be that people wrote.
