@@ -26,7 +26,7 @@ func Page() string {
 	for _, r := range Routes() {
 		if first, _, _ := strings.Cut(r.Path[1:], "/"); first != section {
 			section = first
-			fmt.Fprintf(&out, "\n### %s\n", section)
+			fmt.Fprintf(&out, "\n### /%s/%s\n", API, section)
 		}
 		p.route(&r)
 	}
