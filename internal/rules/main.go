@@ -25,6 +25,7 @@ var imports = map[string][]string{
 	"fdb":    {},
 	"neigh":  {},
 	"vxlan":  {},
+	"filter": {},
 	"bpf":    {"internal/ethtool"},
 	"config": {},
 	"logs":   {},
