@@ -17,6 +17,7 @@ type batch struct {
 	values  [2 * BatchSize]fdb.Value
 	target  [BatchSize]fdb.Dest // where the frame goes, or flood
 	verdict [BatchSize]Verdict  // gone: sent and counted right after the look-up
+	given   [BatchSize]Verdict  // what emit has found out, of a row that was not gone by then
 }
 
 // What may be the target of a frame instead of a destination.

@@ -50,6 +50,7 @@ func (w *Worker) emit(n int) {
 		default:
 			v = w.send(i, to, b.desc[i], original)
 		}
+		b.given[i] = v
 		w.tally.verdicts[v]++
 		if v.Drop() {
 			w.lost(i, v)
@@ -69,6 +70,9 @@ func (w *Worker) send(i int, to fdb.Dest, desc ring.Desc, kind kind) Verdict {
 	}
 	if v.Drop() {
 		w.stuck(leavesBy(to), v)
+		if kind == duplicate && w.taps != nil {
+			w.tapLost(i, to, v)
+		}
 	}
 	return v
 }
@@ -113,6 +117,9 @@ func (w *Worker) flood(i int) Verdict {
 	case w.isolated && w.apart(from.Index()):
 		ports = d.OpenPorts
 	}
+	if w.taps != nil {
+		w.tapFlooding(i)
+	}
 	last := flood
 	for _, p := range ports {
 		if to := fdb.PortDest(p); to != from {
@@ -149,10 +156,16 @@ func (w *Worker) copyTo(i int, to fdb.Dest) {
 	if !ok {
 		w.copied(NoFrame)
 		w.stuck(leavesBy(to), NoFrame)
+		if w.taps != nil {
+			w.tapLost(i, to, NoFrame)
+		}
 		return
 	}
 	desc := w.batch.desc[i]
 	copied := ring.Desc{Addr: addr + copyHeadroom, Len: desc.Len}
+	if w.taps != nil {
+		w.tapCopied(i, addr)
+	}
 	copy(w.mem.Bytes(copied.Addr, copied.Len), w.mem.Bytes(desc.Addr, desc.Len))
 	w.copied(w.send(i, to, copied, duplicate))
 }

@@ -39,6 +39,14 @@ func (e *Exchange[T]) Push(v T) bool {
 	return true
 }
 
+// hasRoom reports whether Push would take one more. Producer only.
+func (e *Exchange[T]) hasRoom() bool {
+	if e.staged == e.room {
+		e.room = e.consumed.Load() + uint32(len(e.slots))
+	}
+	return e.staged != e.room
+}
+
 // Publish shows everything that is staged to the consumer and reports whether
 // there was anything. Producer only.
 func (e *Exchange[T]) Publish() bool {

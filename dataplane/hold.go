@@ -83,19 +83,31 @@ func (w *Worker) mustWait(f *held) bool {
 
 // sendHeld sends a frame as if it came now, with its verdict.
 func (w *Worker) sendHeld(f *held) {
+	b, to := &w.batch, fdb.RemoteDest(f.remote)
+	b.flow[0], b.keys[0], b.from[0], w.from = f.flow, f.key, nobody, f.port // nobody is told that it is too big now
+	if w.taps != nil {
+		w.tapHeld(f)
+	}
 	if d := w.snap.domain(f.key.Domain()); d == nil || d.VNI != f.vni {
 		w.pool.Put(f.desc.Addr) // its VNI was removed meanwhile
 		w.count(NoTarget, f.kind)
+		if w.taps != nil {
+			w.tapLost(0, to, NoTarget)
+		}
 		return
 	}
-	b := &w.batch
-	b.flow[0], b.keys[0], b.from[0], w.from = f.flow, f.key, nobody, f.port // nobody is told that it is too big now
 	w.releasing = true
-	v := w.send(0, fdb.RemoteDest(f.remote), f.desc, f.kind)
+	v := w.send(0, to, f.desc, f.kind)
 	w.releasing = false
 	w.count(v, f.kind)
-	if v.Drop() && f.kind == original && (f.port == Underlay || w.snap.port(f.port) != nil) {
+	if !v.Drop() || f.kind == duplicate {
+		return
+	}
+	if f.port == Underlay || w.snap.port(f.port) != nil {
 		w.lost(0, v)
+	}
+	if w.taps != nil {
+		w.tapLost(0, to, v)
 	}
 }
 

@@ -126,7 +126,13 @@ func (w *Worker) take(j *Inject) int {
 	}
 	w.way = 0
 	j.Packets.Add(uint64(n))
+	if w.taps != nil {
+		w.tapReceived(Underlay, n, MarkViaKernel)
+	}
 	j.Bytes.Add(w.fromTunnel(n))
+	if w.taps != nil {
+		w.tapJudged()
+	}
 	return n
 }
 

@@ -89,14 +89,16 @@ func (w *Worker) leave(c crossing, desc ring.Desc) {
 	switch {
 	case socket == nil:
 		v = PortDown
-		w.pool.Put(desc.Addr)
 	case !socket.Send(desc):
 		v = TxFull
-		w.pool.Put(desc.Addr)
 	}
 	w.count(v, c.kind())
 	if v.Drop() {
 		w.stuck(c.port(), v)
+		if w.taps != nil {
+			w.tapStray(c.port(), v, desc.Addr, w.mem.Bytes(desc.Addr, desc.Len))
+		}
+		w.pool.Put(desc.Addr)
 	}
 }
 

@@ -24,6 +24,9 @@ type Plane struct {
 	turn     atomic.Uint64 // rises when it matters that lanes are empty, see Quiesce
 	workers  []*Worker
 
+	taps    atomic.Pointer[taps] // nil: nobody looks
+	tapping sync.Mutex           // held while they change
+
 	books sync.Mutex
 	said  []Ledger // by worker, as of its last answer; under books
 	gone  Traffic  // of forgotten remotes; under books

@@ -28,6 +28,7 @@ type SlowPath struct {
 	Sent, Failed atomic.Uint64 // packets the kernel took and refused
 
 	plane    *Plane
+	worker   int // its ID
 	queue    *Exchange[SlowFrame]
 	pending  []atomic.Int32 // frames that have not left yet, by number of the remote
 	underway []underway     // those that the kernel has
@@ -50,13 +51,14 @@ type Sender interface {
 	Unsent() int
 }
 
-func newSlowPath(p *Plane) (*SlowPath, error) {
+func newSlowPath(p *Plane, worker int) (*SlowPath, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("make an eventfd: %w", err)
 	}
 	return &SlowPath{
 		plane:   p,
+		worker:  worker,
 		queue:   NewExchange[SlowFrame](slowQueue),
 		pending: make([]atomic.Int32, len(p.Remotes.slots)),
 		pool:    p.Depot.NewPool(),

@@ -85,6 +85,9 @@ func (s *SlowPath) forward(out Sender, f SlowFrame, now time.Time) {
 		packet := s.plane.Memory.Bytes(f.Desc.Addr-uint64(head), f.Desc.Len+uint32(head))
 		encap(packet, &h, f.Tunnel, f.VNI, f.Flow, 0)
 		err = out.Send(packet[h.L3():])
+		if t := s.plane.taps.Load(); t != nil {
+			s.tapSlow(t, f.Desc.Addr, packet, err)
+		}
 	}
 	if err != nil {
 		s.Failed.Add(1)

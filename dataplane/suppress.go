@@ -101,6 +101,9 @@ func (w *Worker) reply(i int) Verdict {
 	desc.Len = uint32(vxlan.PutNeighAnswer(frame, &r.question, r.mac, r.router))
 	v := w.send(i, w.batch.from[i], desc, original)
 	if v == ToPort {
+		if w.taps != nil {
+			w.tapAnswer(i, desc.Addr)
+		}
 		w.domain(i).Neighbours.Counts.Answered.Add(1)
 		return Answered
 	}

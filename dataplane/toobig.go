@@ -62,6 +62,9 @@ func (w *Worker) answer(i int, desc ring.Desc, most int) bool {
 	if end == 0 || !w.sendBack(port.Index(), back) {
 		return false
 	}
+	if w.taps != nil {
+		w.tapAnswer(i, desc.Addr)
+	}
 	a.spent++
 	w.tally.answers++
 	w.batch.from[i] = nobody // one answer per frame, however many of its copies do not fit

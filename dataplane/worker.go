@@ -47,6 +47,7 @@ type Worker struct {
 	mem        *ring.Memory
 	pool       *ring.Pool
 	snap       *Snapshot
+	taps       *taps // nil: nobody looks
 	queues     []*Queue
 	exits      [ways][]exit   // by way and port index
 	beyond     [ways][]beyond // likewise
@@ -84,7 +85,7 @@ func newWorker(p *Plane, id, cpu int) (*Worker, error) {
 	if err := w.bed.open(); err != nil {
 		return nil, err
 	}
-	slow, err := newSlowPath(p)
+	slow, err := newSlowPath(p, id)
 	if err != nil {
 		w.bed.close()
 		return nil, err
@@ -156,6 +157,7 @@ func (w *Worker) Round() int {
 		}
 	}
 	w.now = w.plane.clock.Load()
+	w.taps = w.plane.taps.Load()
 	work := 0
 	if len(w.arriving) > 0 {
 		turn := w.plane.turn.Load()
@@ -176,12 +178,18 @@ func (w *Worker) Round() int {
 		}
 		work += n
 		w.way = q.way
+		if w.taps != nil {
+			w.tapReceived(q.Port, n, 0)
+		}
 		if q.Port == Underlay {
 			q.received(n, w.fromTunnel(n))
 		} else if t := w.snap.Ports[q.Port].Tagging; t != nil {
 			q.received(n, w.fromTagged(q.Port, t, n))
 		} else {
 			q.received(n, w.fromPort(q.Port, n))
+		}
+		if w.taps != nil {
+			w.tapJudged()
 		}
 	}
 	w.flush()
@@ -229,6 +237,9 @@ func (w *Worker) adopt(s *Snapshot) {
 // kernel start on it. Where that says that the interface is down, what is there waits for
 // more frames or the next snapshot, one of which tells that it is up.
 func (w *Worker) flush() {
+	if w.taps != nil {
+		w.tapLeaving()
+	}
 	for _, q := range w.queues {
 		if q.Socket.Staged() == 0 && !q.dirty {
 			continue

@@ -5,7 +5,7 @@
 //	parse.go    words -> and, or, not, with the qualifiers that one term leaves to the next
 //	term.go     one term -> comparisons
 //	id.go       addresses, networks, ports and protocols
-//	node.go     comparisons, and what they say of a packet
+//	node.go     comparisons -> steps, and what they say of a packet
 //
 // A filter says what tcpdump would say of the same bytes, in its odd corners too: and and or bind alike, from the left; vlan moves what
 // stands behind it in the filter by a tag; a packet that ends before a byte that is asked for is not chosen, whatever not says.
@@ -14,7 +14,7 @@ package filter
 import "fmt"
 
 // Program is a filter. It never changes; any number of goroutines may use it. The zero value chooses every packet.
-type Program struct{ root *node }
+type Program struct{ steps []step }
 
 // Error says what is wrong with a filter.
 type Error struct {
@@ -36,12 +36,21 @@ const mostWords = 512
 
 // Parse makes a Program of a filter; of an empty one, a Program that chooses every packet. The error is an *Error.
 func Parse(text string) (*Program, error) {
-	words, err := lex(text)
+	root, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
-	if len(words) == 0 {
+	if root == nil {
 		return &Program{}, nil
+	}
+	return &Program{compile(root)}, nil
+}
+
+// parse returns the tree of a filter, nil for an empty one.
+func parse(text string) (*node, error) {
+	words, err := lex(text)
+	if err != nil || len(words) == 0 {
+		return nil, err
 	}
 	if len(words) > mostWords {
 		w := words[mostWords]
@@ -55,14 +64,14 @@ func Parse(text string) (*Program, error) {
 	if w, more := p.peek(); more {
 		return nil, p.fault(w, "expected and, or, or the end")
 	}
-	return &Program{root}, nil
+	return root, nil
 }
 
 // Match reports whether the filter chooses a frame, which begins with its Ethernet header. Of an underlay's every UDP packet may be
 // VXLAN, of others only those to the port 4789. It allocates nothing.
 func (p *Program) Match(frame []byte, underlay bool) bool {
-	return p.root == nil || p.root.eval(frame, underlay) == yes
+	return len(p.steps) == 0 || run(p.steps, frame, underlay) == yes
 }
 
 // All reports whether the filter chooses every packet.
-func (p *Program) All() bool { return p.root == nil }
+func (p *Program) All() bool { return len(p.steps) == 0 }

@@ -143,7 +143,8 @@ func (p *parser) network(q qualifiers, w word, n netip.Prefix) (*node, error) {
 	case (q.proto == "arp" || q.proto == "rarp") && four:
 		return inARP(etherTypes[q.proto]), nil
 	case q.proto == "" && four:
-		return or(or(and(p.etherType(typeIP), p.addresses(q.dir, 12, 16, n)), inARP(typeARP)), inARP(typeRARP)), nil
+		arps := &node{op: opIf, x: p.etherType(typeARP), y: p.addresses(q.dir, 14, 24, n), z: inARP(typeRARP)}
+		return &node{op: opIf, x: p.etherType(typeIP), y: p.addresses(q.dir, 12, 16, n), z: arps}, nil
 	}
 	return nil, p.fault(w, "is not an address of %s", q.proto)
 }
@@ -197,21 +198,19 @@ func (p *parser) port(q qualifiers, w word) (*node, error) {
 	}
 	lo, hi = min(lo, hi), max(lo, hi)
 	ip := p.payload()
-	ends := func(v uint32) *node {
-		four := func(at uint32) *node {
-			return &node{op: opPort, size: 2, at: ip, mask: at, lo: lo, hi: hi}
+	is := func(at int) *node {
+		n := equal(at, 1, protos[0])
+		for _, v := range protos[1:] {
+			n = or(n, equal(at, 1, v))
 		}
-		six := func(at int) *node { return &node{op: opWithin, size: 2, at: ip + 40 + at, lo: lo, hi: hi} }
-		first := &node{op: opEqual, size: 2, at: ip + 6, mask: 0x1fff}
-		return or(
-			and(and(p.protocol4(v), first), directed(q.dir, four(0), four(2))),
-			and(and(p.etherType(typeIP6), equal(ip+6, 1, v)), directed(q.dir, six(0), six(2))))
+		return n
 	}
-	n := ends(protos[0])
-	for _, v := range protos[1:] {
-		n = or(n, ends(v))
-	}
-	return n, nil
+	four := func(at uint32) *node { return &node{op: opPort, size: 2, at: ip, mask: at, lo: lo, hi: hi} }
+	six := func(at int) *node { return &node{op: opWithin, size: 2, at: ip + 40 + at, lo: lo, hi: hi} }
+	first := &node{op: opEqual, size: 2, at: ip + 6, mask: 0x1fff}
+	return &node{op: opIf, x: p.etherType(typeIP),
+		y: and(and(is(ip+9), first), directed(q.dir, four(0), four(2))),
+		z: and(and(p.etherType(typeIP6), is(ip+6)), directed(q.dir, six(0), six(2)))}, nil
 }
 
 // portNumber is a port by number, or by name, and what protocols have one that is called so.

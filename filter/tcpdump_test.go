@@ -299,6 +299,15 @@ func FuzzFilter(f *testing.F) {
 				t.Fatalf("%q: %v allocations", text, n)
 			}
 		}
+		root, err := parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, underlay := range []bool{false, true} {
+			if root != nil && p.Match(frame, underlay) != (root.eval(frame, underlay) == yes) {
+				t.Fatalf("%q: its steps and its tree differ about %x, underlay %v", text, frame, underlay)
+			}
+		}
 		if not, err := Parse("not (" + text + ")"); err == nil && !p.All() && not.Match(frame, true) && p.Match(frame, true) {
 			t.Fatalf("%q and its contrary choose %x", text, frame)
 		}

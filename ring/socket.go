@@ -119,6 +119,9 @@ func (s *Socket) Send(d Desc) bool {
 // Staged returns how many frames the next Flush publishes.
 func (s *Socket) Staged() uint32 { return s.staged }
 
+// StagedAt returns what Send was given as the i-th since the last Flush, i below Staged.
+func (s *Socket) StagedAt(i uint32) Desc { return *s.tx.Slot(i) }
+
 // Flush publishes what is staged and has the kernel send it if it waits for that. It may be called with nothing staged, to
 // try again. After nil, Pending tells what the kernel has left for later. An error says that the kernel cannot send now
 // (ENETDOWN: the device is down, ENXIO: it is gone); the frames stay in the ring. It allocates nothing in either case.

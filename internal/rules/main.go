@@ -33,9 +33,10 @@ var imports = map[string][]string{
 	"control":   {},
 	"underlay":  {},
 	"netdev":    {"config", "internal/ethtool"},
-	"dataplane": {"ring", "fdb", "neigh", "vxlan"},
+	"dataplane": {"ring", "fdb", "neigh", "vxlan", "filter"},
 
-	"gateway": {"dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev", "logs"},
+	"capture": {"dataplane", "fdb"},
+	"gateway": {"capture", "filter", "dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev", "logs"},
 	"stats":   {"control", "dataplane"},
 	"page":    {"control", "stats"},
 	"metrics": {"control", "dataplane"},
@@ -51,9 +52,9 @@ var imports = map[string][]string{
 	"internal/rules": {}, "internal/describe": {},
 	"internal/vmlab": {"internal/lab"}, "internal/vmlab/guest": {"internal/vmlab"},
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
-	"bench":         {"internal/lab", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
+	"bench":         {"internal/lab", "filter", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
 
-	"cmd/gw": {"gateway", "metrics", "page", "stats", "doctor", "logs", "control", "config", "fromkernel", "netdev", "dataplane", "internal/demo", "bench"},
+	"cmd/gw": {"capture", "filter", "gateway", "metrics", "page", "stats", "doctor", "logs", "control", "config", "fromkernel", "netdev", "dataplane", "internal/demo", "bench"},
 }
 
 // maxLines is how long a file may be that people wrote.
