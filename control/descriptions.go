@@ -326,6 +326,9 @@ var descriptions = map[string]string{
 	"Steer.Redirected": "handed to the gateway",
 	"Steer.Refused":    "from VTEPs that may not send to their VNI: dropped, as remote_not_allowed",
 
+	"StopCapture":    "StopCapture is the body of POST /v1/capture/stop.",
+	"StopCapture.ID": "",
+
 	"Traffic":           "Traffic counts inner frames, and their bytes from the Ethernet header on, that came out of tunnels (rx) and went into them (tx), those that the kernel was left to send among them.",
 	"Traffic.RxBytes":   "",
 	"Traffic.RxPackets": "",

@@ -54,7 +54,10 @@ func (p *page) route(r *Route) {
 	if r.Method == http.MethodPost {
 		fmt.Fprintf(p.out, "- body: %s\n", p.name(reflect.TypeOf(r.Body)))
 	}
-	answer := p.name(reflect.TypeOf(r.Answer))
+	answer := "`" + r.Stream + "`, as it comes"
+	if r.Stream == "" {
+		answer = p.name(reflect.TypeOf(r.Answer))
+	}
 	if r.Lines {
 		answer += ", one a line (`application/x-ndjson`), until the client goes"
 	}
@@ -68,6 +71,8 @@ func (r *Route) Command() string {
 	switch {
 	case r.Lines:
 		command += " -N " + url + r.Sample
+	case r.Stream != "":
+		command += " -N '" + url + r.Sample + "'"
 	case r.Method == http.MethodPost:
 		command += fmt.Sprintf(" -d '%s' %s", r.Sample, url)
 	default:

@@ -22,6 +22,7 @@ type Route struct {
 	Body   any    // a value of the type that the body has; nil: there is none
 	Answer any    // likewise the answer
 	Lines  bool   // the answer is one such value a line, as they come, until the client goes
+	Stream string // media type of an answer that is no JSON and comes bit by bit; empty: it is Answer
 	Sample string // for the example: a body, or a query from the question mark on
 
 	handle func(http.ResponseWriter, *http.Request, Gateway)
@@ -39,7 +40,7 @@ func (r *Route) Pattern() string { return r.Method + " /" + API + r.Path }
 // Routes are all there are, in the order of the documentation. To answer one more request add it to the
 // list of its file, or a list to this one, and run make generate.
 func Routes() []Route {
-	return slices.Concat(aboutRoutes(), vniRoutes(), remoteRoutes(), portRoutes(), fdbRoutes(), neighRoutes(), explainRoutes(), logRoutes())
+	return slices.Concat(aboutRoutes(), vniRoutes(), remoteRoutes(), portRoutes(), fdbRoutes(), neighRoutes(), explainRoutes(), captureRoutes(), logRoutes())
 }
 
 // ErrInvalid is behind errors about values that no gateway takes, whatever it has.

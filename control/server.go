@@ -41,6 +41,9 @@ type Gateway interface {
 	FlushNeighbours(NeighFilter) (removed int, err error)
 	Explain(ExplainRequest) (Explanation, error)
 	SetLog(LogChange) error
+	// Capture and StopCapture: see gateway/capture.go.
+	Capture(ctx context.Context, s CaptureSpec, begin func(id uint64) FlushWriter) (CaptureCounts, error)
+	StopCapture(id uint64) error
 	WatchFDB(ctx context.Context, started func(), send func([]FDBEvent) error) error
 }
 

@@ -87,6 +87,7 @@ type Gateway struct {
 	telling    telling
 
 	listeners atomic.Int32 // of WatchFDB
+	captures  captures
 
 	// asking is held by who looks at the parts below from outside, and at domains,
 	// ports and what is in them. The steward alone changes those, and holds it then:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -58,9 +59,14 @@ vnis: [{vni: 42, ports: [veth2, veth3], remotes: [10.65.132.188], neigh_suppress
 	if want := len(control.Routes()) + 1; len(commands) != want {
 		t.Errorf("%d commands, want %d", len(commands), want)
 	}
+	captured := func() {}
 	for _, m := range commands {
 		text := strings.Replace(m[1], "/run/gw/ens18.sock", socketOf(t, h, "ens18"), 1)
 		text = strings.Replace(text, "curl -s", "curl -sS --fail-with-body", 1)
+		if strings.Contains(text, "/capture?") {
+			captured = captureBy(t, h, text)
+			continue
+		}
 		if strings.Contains(text, " -N ") {
 			monitorBy(t, g, text)
 			continue
@@ -73,10 +79,31 @@ vnis: [{vni: 42, ports: [veth2, veth3], remotes: [10.65.132.188], neigh_suppress
 			t.Errorf("version %s", out)
 		}
 	}
+	captured() // since an example stops it
 	if out := output(t, h, "vni", "show"); strings.Contains(out, "\n43 ") || !strings.Contains(out, "\n42 ") {
 		t.Errorf("the examples leave %s", out)
 	}
 	g.stop()
+}
+
+// captureBy starts a command that captures, and returns what waits for its end and looks at what came.
+func captureBy(t *testing.T, h *lab.Host, command string) (wait func()) {
+	t.Helper()
+	c := shell(testContext(t), h, command)
+	out, err := c.StdoutPipe()
+	must(t, err)
+	must(t, c.Start())
+	in := bufio.NewReader(out)
+	magic, err := in.Peek(4) // so it runs
+	if err != nil || string(magic) != "\n\r\r\n" {
+		t.Errorf("%s: %x, %v: no pcapng", command, magic, err)
+	}
+	return func() {
+		t.Helper()
+		_, err := io.Copy(io.Discard, in)
+		must(t, err)
+		must(t, c.Wait())
+	}
 }
 
 func shell(ctx context.Context, h *lab.Host, command string) *lab.Cmd {

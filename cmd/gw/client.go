@@ -27,10 +27,15 @@ type target struct {
 }
 
 func (t *target) flags(c *cobra.Command) {
+	t.which(c)
+	c.Flags().BoolVarP(&t.json, "json", "j", false, "print JSON")
+}
+
+// which are the flags that name the gateway.
+func (t *target) which(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&t.iface, "iface", "", "underlay interface of the gateway to ask (default: the only one that runs here)")
 	f.StringVar(&t.path, "control", "", "path of its API socket")
-	f.BoolVarP(&t.json, "json", "j", false, "print JSON")
 }
 
 // client returns a client of the gateway that the flags name, or of the only one
