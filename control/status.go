@@ -26,6 +26,12 @@ type Status struct {
 	Workers []Worker `json:"workers"`
 	Memory  Memory   `json:"memory"`
 	Log     Log      `json:"log"`
+
+	Reloads   Reloads `json:"reloads"`
+	Snapshots uint64  `json:"snapshots"` // how often workers were given another view of the configuration and the underlay
+	Netlink   Netlink `json:"netlink"`
+	// MaxRemotes is how many remotes and VTEPs that spoke first can be known at a time.
+	MaxRemotes int `json:"max_remotes"`
 }
 
 // Refused is how many packets XDP dropped as remote_not_allowed, beside those of the workers.
@@ -152,6 +158,13 @@ type Queue struct {
 	PerSend   uint32 `json:"per_send,omitempty"` // in copy mode: how many frames one of them sends; 0: all that wait
 	Foreign   uint64 `json:"foreign"`            // descriptors of frames that the kernel did not own
 	Kernel    Kernel `json:"kernel"`
+
+	Wakeups    uint64 `json:"wakeups"`     // system calls that made the kernel receive
+	Stalls     uint64 `json:"stalls"`      // kicks that moved nothing: the kernel had no room
+	SendErrors uint64 `json:"send_errors"` // kicks that failed
+	Malformed  uint64 `json:"malformed"`   // received descriptors that ran out of their frame
+	Receiving  uint32 `json:"receiving"`   // frames that the kernel has to receive into
+	Sending    uint32 `json:"sending"`     // frames that it has to send
 }
 
 // ForeignSentence says what Queue.Foreign means and what to do.
@@ -215,6 +228,9 @@ type VNI struct {
 	Frozen  int      `json:"frozen,omitempty"`
 	Traffic
 	Dropped uint64 `json:"dropped"` // received frames, from ports and from tunnels once the VNI was known
+	// DropReasons is Dropped by verdict, without those that did not occur.
+	DropReasons map[string]uint64 `json:"drop_reasons,omitempty"`
+	Table       FDBDomain         `json:"table"`
 	// Allow is who may send to the VNI, without it anyone; Refused is packets of others that were dropped
 	// in XDP, which are among Dropped.
 	Allow   []string `json:"allow,omitempty"`
@@ -262,6 +278,22 @@ type FDBStats struct {
 	Refused uint64 `json:"refused"` // addresses not learned: limit reached, table full or pinned elsewhere
 	Aged    uint64 `json:"aged"`
 	Frozen  int    `json:"frozen"` // addresses that moved too often and stay where they are
+
+	MaxEntries    int    `json:"max_entries"`
+	Bytes         int    `json:"bytes"` // of memory in use
+	RefusedLimit  uint64 `json:"refused_limit"`
+	RefusedStatic uint64 `json:"refused_static"`
+	RefusedFull   uint64 `json:"refused_full"`
+}
+
+// FDBDomain is what the MAC table counts of one VNI, since it was made.
+type FDBDomain struct {
+	Limit         int    `json:"limit"` // maxaddress, 0 for none
+	Moves         uint64 `json:"moves"`
+	Aged          uint64 `json:"aged"`
+	RefusedLimit  uint64 `json:"refused_limit"`
+	RefusedStatic uint64 `json:"refused_static"`
+	RefusedFull   uint64 `json:"refused_full"`
 }
 
 // Worker is one pinned goroutine.
@@ -276,6 +308,16 @@ type Worker struct {
 	Answers    uint64            `json:"icmp_too_big_sent"` // to senders whose frames did not fit their way
 	SlowSent   uint64            `json:"slow_sent"`         // packets the kernel sent for us
 	SlowFailed uint64            `json:"slow_failed"`
+
+	Batches Histogram `json:"batches"` // frames received at once
+	Kicks   Histogram `json:"kicks"`   // frames that waited when the kernel was called to send
+	// Seconds in rounds that moved something, and in such that found nothing to do; taken from a
+	// sample of rounds. The rest of the time it slept, or another thread had its CPU.
+	Busy float64 `json:"busy_seconds"`
+	Spun float64 `json:"spun_seconds"`
+	// Seconds that its thread had the CPU, and waited for it, as the kernel says.
+	CPUTime float64 `json:"cpu_seconds"`
+	CPUWait float64 `json:"cpu_wait_seconds"`
 }
 
 // Memory is the frame memory.

@@ -6,7 +6,7 @@ import (
 )
 
 // census is a request to one worker: write your ledger down, and forget what leaves.
-// The worker fills it in and closes done; until then it belongs to the worker.
+// The worker fills it in, over what it said last, and closes done; until then it belongs to the worker.
 type census struct {
 	Ledger
 	remotes int // how many numbers are in use
@@ -72,7 +72,7 @@ func (p *Plane) ask(l Leaving, patience time.Duration) (all bool) {
 	asked := make([]*census, len(p.workers))
 	for i, w := range p.workers {
 		if w.running.Load() {
-			asked[i] = &census{remotes: known, leaving: l, done: make(chan struct{})}
+			asked[i] = &census{Ledger: p.said[i], remotes: known, leaving: l, done: make(chan struct{})}
 			w.asked.Store(asked[i])
 			w.Wake()
 		}
@@ -134,6 +134,7 @@ func (l *Ledger) forget(leaving Leaving) {
 	for _, i := range leaving.Domains {
 		if int(i) < len(l.Domains) {
 			l.Domains[i] = DomainTraffic{}
+			l.Reasons[i] = Reasons{}
 		}
 	}
 	for _, i := range leaving.Ports {

@@ -9,6 +9,9 @@ type Counters struct {
 	Copies     [VerdictCount]atomic.Uint64 // copies that flooding made, one verdict each
 	Rounds     atomic.Uint64               // rounds that moved something
 	Sleeps     atomic.Uint64
+	Batches    Sizes         // frames that were received at once
+	Kicks      Sizes         // frames that waited when the kernel was called to send
+	Busy, Spun atomic.Uint64 // nanoseconds in rounds that moved something, and in others: from a sample, see timed
 	Answers    atomic.Uint64 // sent to those whose frames were too big
 	Unnumbered atomic.Uint64 // packets of VTEPs that found the table of remotes full, and so taught the FDB nothing
 }
@@ -20,6 +23,8 @@ const publishEvery = 8
 // tally is what a worker counts until it adds to its counters.
 type tally struct {
 	rounds     uint32
+	batches    sizes
+	kicks      sizes
 	verdicts   [VerdictCount + 1]uint32 // the last, of gone, is for another worker to count
 	copies     [VerdictCount + 1]uint32
 	unnumbered uint32
@@ -52,6 +57,8 @@ func (w *Worker) publishCounters() {
 	c := &w.Counters
 	c.Rounds.Add(uint64(w.tally.rounds))
 	w.tally.rounds = 0
+	w.tally.batches.addTo(&c.Batches)
+	w.tally.kicks.addTo(&c.Kicks)
 	for _, q := range w.queues {
 		q.publish()
 	}

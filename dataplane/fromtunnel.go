@@ -98,6 +98,7 @@ func (w *Worker) open(i, n int) Verdict {
 	}
 	if v != undecided {
 		w.ledger.Domains[index].Dropped++
+		w.ledger.Reasons[index][v]++
 	}
 	return v
 }

@@ -31,6 +31,9 @@ type DomainTraffic struct {
 	Dropped uint64 // received frames, from the domain's ports and from tunnels once the VNI was known
 }
 
+// Reasons counts the dropped frames of a bridge domain by verdict: what DomainTraffic.Dropped is the sum of.
+type Reasons [VerdictCount]uint64
+
 // Drops counts the dropped frames of one interface by verdict.
 type Drops struct {
 	// Received frames. One that another worker was to send is not among them.
@@ -50,6 +53,7 @@ func (d *Drops) add(e *Drops) {
 type Ledger struct {
 	Remotes  []Traffic       // by number
 	Domains  []DomainTraffic // by bridge domain index
+	Reasons  []Reasons       // likewise
 	Ports    []Drops         // by Port.Account
 	Underlay Drops
 	Gone     Traffic // of remotes that were forgotten
@@ -65,6 +69,15 @@ func (l *Ledger) add(m *Ledger) {
 	for i := range m.Domains {
 		l.Domains[i].Add(m.Domains[i].Traffic)
 		l.Domains[i].Dropped += m.Domains[i].Dropped
+	}
+	l.Reasons = atLeast(l.Reasons, len(m.Reasons))
+	for i := range m.Reasons {
+		if m.Domains[i].Dropped == 0 {
+			continue
+		}
+		for v, n := range m.Reasons[i] {
+			l.Reasons[i][v] += n
+		}
 	}
 	l.Ports = atLeast(l.Ports, len(m.Ports))
 	for i := range m.Ports {
@@ -138,6 +151,7 @@ func (w *Worker) lost(i int, v Verdict) {
 	}
 	if domain != NoDomain {
 		w.ledger.Domains[domain].Dropped++
+		w.ledger.Reasons[domain][v]++
 	}
 	drops.Received[v]++
 }
@@ -167,10 +181,18 @@ func (w *Worker) foldAll() {
 	}
 }
 
-// copyTo writes the ledger down, remotes up to the number known.
+// copyTo writes the ledger down, remotes up to the number known. into is what was written down the last time: reasons
+// of a domain that has dropped nothing since stand there.
 func (l *Ledger) copyTo(into *Ledger, known int) {
 	into.Remotes = append(into.Remotes[:0], l.Remotes[:min(known, len(l.Remotes))]...)
-	into.Domains = append(into.Domains[:0], l.Domains...)
+	into.Reasons = atLeast(into.Reasons, len(l.Reasons))
+	into.Domains = atLeast(into.Domains, len(l.Domains))
+	for i := range l.Domains {
+		if into.Domains[i].Dropped != l.Domains[i].Dropped {
+			into.Reasons[i] = l.Reasons[i]
+		}
+	}
+	copy(into.Domains, l.Domains)
 	into.Ports = append(into.Ports[:0], l.Ports...)
 	into.Underlay = l.Underlay
 }
@@ -178,6 +200,7 @@ func (l *Ledger) copyTo(into *Ledger, known int) {
 // grow makes room for what a snapshot has.
 func (l *Ledger) grow(s *Snapshot) {
 	l.Domains = atLeast(l.Domains, len(s.Domains))
+	l.Reasons = atLeast(l.Reasons, len(s.Domains))
 	accounts := len(l.Ports)
 	for _, p := range s.Ports {
 		if p != nil {

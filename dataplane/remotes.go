@@ -138,6 +138,9 @@ func (r *Remotes) count() int {
 	return r.used
 }
 
+// Limit is how many remotes can have numbers at a time.
+func (r *Remotes) Limit() int { return len(r.slots) }
+
 // Addr returns the address of a number, the zero Addr if it is not in use. Any
 // goroutine.
 func (r *Remotes) Addr(n uint32) netip.Addr {

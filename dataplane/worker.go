@@ -3,6 +3,7 @@ package dataplane
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -68,10 +69,13 @@ type Worker struct {
 	releasing  bool // of what was held, now
 	short      bool // of frames for the kernel to receive into
 	tally      tally
+	born       time.Time
+	untimed    uint32 // rounds since the last one that was timed
 
 	passed  atomic.Uint64 // Seq of the snapshot in use
 	turn    atomic.Uint64 // Plane.turn when what was handed over was last taken
 	running atomic.Bool
+	thread  atomic.Int32
 	asleep  atomic.Bool // or about to: whoever hands something over wakes it
 	stop    atomic.Bool
 	bed     bed
@@ -80,7 +84,7 @@ type Worker struct {
 }
 
 func newWorker(p *Plane, id, cpu int) (*Worker, error) {
-	w := &Worker{ID: id, CPU: cpu, plane: p, mem: p.Memory, pool: p.Depot.NewPool(), snap: &Snapshot{},
+	w := &Worker{ID: id, CPU: cpu, plane: p, mem: p.Memory, pool: p.Depot.NewPool(), snap: &Snapshot{}, born: time.Now(),
 		offsets: uint64(p.Memory.FrameSize() - 1), id: uint16(id), ledger: Ledger{Remotes: make([]Traffic, len(p.Remotes.slots))}}
 	if err := w.bed.open(); err != nil {
 		return nil, err
@@ -111,9 +115,11 @@ func (w *Worker) Run() error {
 	// Frames wait as long as this thread waits for its CPU. Refused without
 	// CAP_SYS_NICE, which costs time on a busy machine and nothing else.
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, workerNice)
+	w.settled()
+	defer w.thread.Store(0)
 	idle, spins := 0, w.plane.Poll.spins()
 	for !w.stop.Load() {
-		if w.Round() > 0 {
+		if w.timed() > 0 {
 			idle = 0
 			continue
 		}
@@ -177,6 +183,7 @@ func (w *Worker) Round() int {
 			continue
 		}
 		work += n
+		w.tally.batches.note(uint32(n))
 		w.way = q.way
 		if w.taps != nil {
 			w.tapReceived(q.Port, n, 0)
@@ -245,6 +252,9 @@ func (w *Worker) flush() {
 			continue
 		}
 		err := q.Socket.Flush()
+		if n := q.Socket.Kicked(); n > 0 {
+			w.tally.kicks.note(n)
+		}
 		q.dirty = err == nil && q.Socket.Pending() > 0
 	}
 	w.showLanes()

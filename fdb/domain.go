@@ -10,6 +10,9 @@ type domain struct {
 	live  atomic.Int32
 	limit atomic.Int32 // 0: none
 	moves atomic.Pointer[MoveLimit]
+
+	moved, aged           atomic.Uint64
+	static, bounded, full atomic.Uint64 // refused, as in a shard
 }
 
 // SetLimit bounds the entries of a bridge domain; 0 takes the bound away, as does a negative n. What counts is what counts
@@ -32,4 +35,31 @@ func (d *domain) admit(bound bool) bool {
 		return false
 	}
 	return true
+}
+
+// DomainStats is what Stats has of one bridge domain.
+type DomainStats struct {
+	Entries int // of every kind
+	Limit   int // of SetLimit, 0 for none
+
+	// As in Stats, since ForgetDomain.
+	Moves, RefusedStatic, RefusedLimit, RefusedFull, Aged uint64
+}
+
+// DomainStats returns the counters of a bridge domain, each exact but not all of one instant.
+func (t *Table) DomainStats(domain uint16) DomainStats {
+	d := &t.domains[domain]
+	return DomainStats{
+		Entries: int(d.live.Load()), Limit: int(d.limit.Load()),
+		Moves: d.moved.Load(), RefusedStatic: d.static.Load(), RefusedLimit: d.bounded.Load(), RefusedFull: d.full.Load(), Aged: d.aged.Load(),
+	}
+}
+
+// ForgetDomain lets the counters of a bridge domain begin anew, as when its index comes to stand for another one. What
+// Stats has stays.
+func (t *Table) ForgetDomain(domain uint16) {
+	d := &t.domains[domain]
+	for _, c := range []*atomic.Uint64{&d.moved, &d.static, &d.bounded, &d.full, &d.aged} {
+		c.Store(0)
+	}
 }

@@ -54,6 +54,7 @@ func (t *Table) Learn(k Key, d Dest, now uint32) Outcome {
 		return t.learnLocked(k, h, d&destMask, now)
 	}
 	t.shardOf(h).static.Add(1)
+	t.domains[k.Domain()].static.Add(1)
 	return RefusedStatic
 }
 
@@ -86,6 +87,7 @@ func (t *Table) learnIn(s *shard, k Key, h uint64, d Dest, now uint32) Outcome {
 		return Fresh // another worker was faster
 	case v.Kind() != Learned:
 		s.static.Add(1)
+		t.domains[k.Domain()].static.Add(1)
 		return RefusedStatic
 	case t.frozen(k, h, now):
 		return RefusedFrozen // by a move of another worker
@@ -97,20 +99,24 @@ func (t *Table) learnIn(s *shard, k Key, h uint64, d Dest, now uint32) Outcome {
 
 // create inserts k, which is not there, if the limits allow it. The lock of s is held.
 func (t *Table) create(s *shard, k Key, h uint64, v Value) Outcome {
+	domain := &t.domains[k.Domain()]
 	if t.total.Add(1) > t.maxEntries {
 		t.total.Add(-1)
 		s.full.Add(1)
+		domain.full.Add(1)
 		return RefusedFull
 	}
-	if !t.domains[k.Domain()].admit(v.Kind() == Learned) {
+	if !domain.admit(v.Kind() == Learned) {
 		t.total.Add(-1)
 		s.limit.Add(1)
+		domain.bounded.Add(1)
 		return RefusedLimit
 	}
 	if !t.insert(s, k, h, v) {
-		t.domains[k.Domain()].live.Add(-1)
+		domain.live.Add(-1)
 		t.total.Add(-1)
 		s.full.Add(1)
+		domain.full.Add(1)
 		return RefusedFull
 	}
 	return Added

@@ -149,6 +149,7 @@ func (t *Table) CountFrozen(now uint32) map[uint16]int {
 // moved notes a move down that was carried out, and freezes the key if it was one too many. The lock of s is held.
 func (t *Table) moved(s *shard, k Key, h uint64, from, to Dest, now uint32) {
 	s.moves.Add(1)
+	t.domains[k.Domain()].moved.Add(1)
 	note, m := Move{Key: k, From: from, To: to, At: now, Frozen: t.countMove(k, h, now)}, &t.moving[h&t.shardMask]
 	if m.noted == notes {
 		m.unnoted++

@@ -102,6 +102,7 @@ func (t *Table) AgeStep(budget int, now uint32, expire func(domain uint16) (seco
 			limit := expire(e.key.Domain())
 			if limit > 0 && e.value.age(now) >= limit && t.drop(e, ^Value(0)) {
 				t.shardOf(t.hash(e.key)).aged.Add(1)
+				t.domains[e.key.Domain()].aged.Add(1)
 				removed++
 			}
 		}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"vxgw/control"
 	"vxgw/dataplane"
+	"vxgw/fdb"
+	"vxgw/underlay"
 )
 
 // drops names the verdicts that were counted for an interface.
@@ -38,4 +40,25 @@ func (v *view) forgotten() control.Traffic {
 		}
 	}
 	return control.Traffic(sum)
+}
+
+// histogram copies what was counted.
+func histogram(s *dataplane.Sizes) control.Histogram {
+	h := control.Histogram{Sum: s.Sum.Load()}
+	for i := range s.Counts {
+		h.Counts = append(h.Counts, s.Counts[i].Load())
+		if i < dataplane.SizeBuckets {
+			h.Bounds = append(h.Bounds, 1<<i)
+		}
+	}
+	return h
+}
+
+func tableCounts(s fdb.DomainStats) control.FDBDomain {
+	return control.FDBDomain{Limit: s.Limit, Moves: s.Moves, Aged: s.Aged,
+		RefusedLimit: s.RefusedLimit, RefusedStatic: s.RefusedStatic, RefusedFull: s.RefusedFull}
+}
+
+func netlinkCounts(s underlay.Stats) control.Netlink {
+	return control.Netlink{Routes: s.Routes, Asks: s.Asks, Overruns: s.Overruns}
 }

@@ -161,6 +161,12 @@ func (g *Gateway) refused(s *control.Status) {
 		if n, err := g.steer.Refusals(v.VNI); err == nil {
 			v.Refused = n
 			v.Dropped += n
+			if n > 0 {
+				if v.DropReasons == nil {
+					v.DropReasons = map[string]uint64{}
+				}
+				v.DropReasons[name] += n
+			}
 		}
 	}
 }

@@ -30,6 +30,7 @@ import (
 
 	"vxgw/bpf"
 	"vxgw/config"
+	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/fdb"
 	"vxgw/neigh"
@@ -93,8 +94,9 @@ type Gateway struct {
 	// ports and what is in them. The steward alone changes those, and holds it then:
 	// see alter.
 	asking  sync.RWMutex
-	ended   bool   // under asking: Close has begun, the parts go away
-	trouble string // under asking: why the last reload was refused, "" if it was not
+	ended   bool            // under asking: Close has begun, the parts go away
+	trouble string          // under asking: why the last reload was refused, "" if it was not
+	reloads control.Reloads // under asking
 	// unsteered is why XDP lets more VTEPs through than may send, "" if it does not; under asking.
 	unsteered string
 	undo      []func() error // what Close does, last first
@@ -161,8 +163,9 @@ func with(err, back error) error {
 }
 
 func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
+	now := time.Now()
 	return &Gateway{
-		cfg: cfg, log: log, started: time.Now(),
+		cfg: cfg, log: log, started: now, reloads: control.Reloads{LastApplied: unixSeconds(now)},
 		failed: make(chan error, 8), stop: make(chan struct{}), unfollow: make(chan struct{}), steward: newSteward(), given: newGiven(), builder: newBuilder(),
 		domainNumbers: newNumbers("VNIs", maxDomains), portNumbers: newNumbers("ports", maxPorts),
 		accountNumbers: newNumbers("interfaces", maxPorts), trunks: map[string]*trunk{},

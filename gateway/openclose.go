@@ -87,6 +87,9 @@ func (g *Gateway) flushOut(ports []*port, domains []*domain) error {
 		return false
 	})
 	_, err := g.leaveAll(given)
+	for _, d := range domains {
+		g.plane.FDB.ForgetDomain(d.index)
+	}
 	g.plane.Forget(counted) // last: what an entry still sends to a port is counted for its number
 	return err
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"vxgw/config"
 )
@@ -13,6 +14,7 @@ import (
 // returns a summary in one line.
 func (g *Gateway) Reload(load func() (*config.Config, error)) (summary string, err error) {
 	err = g.rebuild(func() error {
+		begin := time.Now()
 		cfg, err := load()
 		if err == nil {
 			summary, err = g.reload(cfg)
@@ -22,6 +24,7 @@ func (g *Gateway) Reload(load func() (*config.Config, error)) (summary string, e
 		if g.trouble = ""; err != nil {
 			g.trouble = err.Error()
 		}
+		g.reloaded(begin, err)
 		return err
 	})
 	return summary, err
@@ -93,3 +96,18 @@ func (g *Gateway) edit(vni uint32, change func(*config.VNI) error) error {
 		return noVNI(vni)
 	})
 }
+
+// reloaded counts a reload that began then. Who calls it holds asking.
+func (g *Gateway) reloaded(begin time.Time, err error) {
+	r := &g.reloads
+	r.LastSeconds, r.LastRefused = time.Since(begin).Seconds(), err != nil
+	if err != nil {
+		r.Refused++
+		return
+	}
+	r.Applied++
+	r.LastApplied = unixSeconds(time.Now())
+}
+
+// unixSeconds is t in seconds since 1970.
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1e3 }

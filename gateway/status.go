@@ -94,12 +94,15 @@ func (g *Gateway) Status() control.Status {
 	f := g.plane.FDB.Stats()
 	s.FDB.Entries, s.FDB.Moves, s.FDB.Aged = f.Entries, f.Moves, f.Aged
 	s.FDB.Refused = f.RefusedStatic + f.RefusedLimit + f.RefusedFull
+	s.FDB.RefusedLimit, s.FDB.RefusedStatic, s.FDB.RefusedFull = f.RefusedLimit, f.RefusedStatic, f.RefusedFull
+	s.FDB.MaxEntries, s.FDB.Bytes = f.MaxEntries, f.Bytes
 	for _, w := range g.plane.Workers() {
 		s.Workers = append(s.Workers, worker(w))
 	}
 	m := g.plane.Memory
 	s.Memory = control.Memory{Frames: m.Frames(), FrameSize: m.FrameSize(), Pages: m.Huge(), Free: g.plane.Depot.Len()}
 	s.Log = g.logState()
+	s.Reloads, s.Snapshots, s.Netlink, s.MaxRemotes = g.reloads, state.Seq, netlinkCounts(g.mirror.Stats()), g.plane.Remotes.Limit()
 	g.refused(&s)
 	s.Problems = problems(&s)
 	if g.unsteered != "" {
@@ -143,7 +146,9 @@ func queue(q *dataplane.Queue) control.Queue {
 		RxPackets: q.Stats.RxPackets.Load(), RxBytes: q.Stats.RxBytes.Load(),
 		TxPackets: q.Stats.TxPackets.Load(), TxBytes: q.Stats.TxBytes.Load(),
 		Kicks: counts.Kicks, PerSend: bound.PerSend, Foreign: counts.Foreign,
+		Wakeups: counts.Wakeups, Stalls: counts.Stalls, SendErrors: counts.SendErrors, Malformed: counts.Malformed,
 	}
+	c.Receiving, c.Sending = q.Socket.Outstanding()
 	if bound.ZeroCopy {
 		c.Mode = "zerocopy"
 	}
@@ -161,9 +166,13 @@ func queue(q *dataplane.Queue) control.Queue {
 
 func (g *Gateway) vni(index int, view *view, shown addrTexts) control.VNI {
 	d := view.owners[index]
-	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: g.plane.FDB.DomainLen(uint16(index))}
+	table := g.plane.FDB.DomainStats(uint16(index))
+	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: table.Entries, Table: tableCounts(table)}
 	counts := entry(view.ledger.Domains, index)
 	v.Traffic, v.Dropped = control.Traffic(counts.Traffic), counts.Dropped
+	if reasons := entry(view.ledger.Reasons, index); v.Dropped > 0 {
+		v.DropReasons = byName((*[dataplane.VerdictCount]uint64)(&reasons))
+	}
 	v.Remotes = shown.of(view, index)
 	if d.cfg.Group.IsValid() {
 		v.Group, v.Remotes = d.cfg.Group.String(), v.Remotes[min(1, len(v.Remotes)):]
@@ -224,7 +233,7 @@ func (g *Gateway) remotes(v *view) []control.Remote {
 		if !to.Addr.IsValid() {
 			continue
 		}
-		r := control.Remote{Address: to.Addr.String(), Port: to.Port, RemoteVNI: to.VNI, State: "idle", Reason: "nobody has sent to it yet", Configured: named[uint32(n)] > 0,
+		r := control.Remote{Address: to.Addr.String(), Port: to.Port, RemoteVNI: to.VNI, State: control.RemoteIdle, Reason: "nobody has sent to it yet", Configured: named[uint32(n)] > 0,
 			Number: n, Traffic: control.Traffic(entry(v.ledger.Remotes, n))}
 		if way, ok := g.mirror.Path(to.Addr); ok {
 			r.State, r.Reason, r.MTU = way.State.String(), way.Reason, way.MTU
@@ -252,7 +261,11 @@ func worker(w *dataplane.Worker) control.Worker {
 		Rounds: w.Counters.Rounds.Load(), Sleeps: w.Counters.Sleeps.Load(), Unnumbered: w.Counters.Unnumbered.Load(),
 		Answers:  w.Counters.Answers.Load(),
 		SlowSent: w.Slow.Sent.Load(), SlowFailed: w.Slow.Failed.Load(),
+		Batches: histogram(&w.Counters.Batches), Kicks: histogram(&w.Counters.Kicks),
+		Busy: time.Duration(w.Counters.Busy.Load()).Seconds(), Spun: time.Duration(w.Counters.Spun.Load()).Seconds(),
 	}
+	cpu, waited := threadTimes(w)
+	c.CPUTime, c.CPUWait = cpu.Seconds(), waited.Seconds()
 	for v := range dataplane.VerdictCount {
 		name := dataplane.Verdict(v).String()
 		if n := w.Counters.Verdicts[v].Load(); n > 0 {

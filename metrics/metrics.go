@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"strconv"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -21,128 +22,77 @@ type Source interface {
 // the process's.
 func NewRegistry(s Source) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(&collector{source: s, naming: newNaming()}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 
-type collector struct{ source Source }
+type collector struct {
+	source Source
+	mu     sync.Mutex // held while a status is made: there is one at a time, however many scrape
+	naming *naming
+}
 
 // Describe sends every description. Any goroutine.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range descriptions {
-		ch <- d
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, s := range Sections {
+		for _, m := range s.Metrics {
+			ch <- m.desc
+		}
 	}
 }
 
 // Collect reads the status once and sends every sample. Any goroutine.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	c.mu.Lock()
 	s := c.source.Status()
+	named, others := c.naming.update(&s)
+	c.mu.Unlock()
 	e := emitter{ch}
-	e.gauge(buildInfo, 1, s.Version)
-	e.gauge(ready, number(s.Ready))
-	e.gauge(uptime, s.Uptime)
+	e.gateway(&s)
 	e.iface(s.Underlay.Interface, "underlay", "")
 	e.injected(s.Underlay.Name, s.Underlay.Injected)
-	e.counter(complaints, s.Underlay.Complaints.Believed, s.Underlay.Name, "believed")
-	e.counter(complaints, s.Underlay.Complaints.Ignored, s.Underlay.Name, "ignored")
-	e.traffic(&s)
+	e.count(steered, s.Underlay.Steering.Late, s.Underlay.Name, "refused_late")
+	e.count(complaints, s.Underlay.Complaints.Believed, s.Underlay.Name, "believed")
+	e.count(complaints, s.Underlay.Complaints.Ignored, s.Underlay.Name, "ignored")
+	e.drops(s.Underlay.Interface, s.Underlay.Name, "")
 	for _, p := range s.Ports {
 		e.iface(p.Interface, "port", vniLabel(p.VNI))
+		e.port(&p)
 	}
 	for _, v := range s.VNIs {
-		e.gauge(vniEntries, float64(v.FDB), strconv.FormatUint(uint64(v.VNI), 10))
+		e.vni(&v)
 	}
-	states := map[string]int{}
-	for _, r := range s.Remotes {
-		states[r.State]++
-	}
-	for state, n := range states {
-		e.gauge(remotes, float64(n), state)
-	}
-	e.gauge(fdbEntries, float64(s.FDB.Entries))
-	e.counter(fdbMoves, s.FDB.Moves)
-	e.counter(fdbRefused, s.FDB.Refused)
-	e.counter(fdbAged, s.FDB.Aged)
-	e.gauge(memoryFrames, float64(s.Memory.Frames))
-	e.gauge(memoryFree, float64(s.Memory.Free))
+	e.remotes(&s, named, others)
+	e.table(&s.FDB)
 	for _, w := range s.Workers {
-		e.worker(w)
+		e.worker(&w)
 	}
-	e.counter(verdicts, s.Refused(), "xdp", dataplane.RemoteNotAllowed.String(), "true")
+	e.count(verdicts, s.Refused(), "xdp", dataplane.RemoteNotAllowed.String(), "true")
+	e.put(memoryFrames, float64(s.Memory.Frames))
+	e.put(memoryFree, float64(s.Memory.Free))
+	e.put(memorySize, float64(s.Memory.FrameSize))
 }
 
-func number(b bool) float64 {
-	if b {
-		return 1
+func (e emitter) gateway(s *control.Status) {
+	e.put(buildInfo, 1, s.Version)
+	e.flag(ready, s.Ready)
+	e.put(uptime, s.Uptime)
+	e.put(problems, float64(len(s.Problems)))
+	e.count(reloads, s.Reloads.Applied, "applied")
+	e.count(reloads, s.Reloads.Refused, "refused")
+	e.flag(reloadOK, !s.Reloads.LastRefused)
+	e.put(reloadTime, s.Reloads.LastApplied)
+	e.put(reloadSeconds, s.Reloads.LastSeconds)
+	e.count(snapshots, s.Snapshots)
+	e.count(routeLookups, s.Netlink.Routes)
+	e.count(asks, s.Netlink.Asks)
+	e.count(overruns, s.Netlink.Overruns)
+}
+
+// vniLabel is empty for a trunk, which has several.
+func vniLabel(vni uint32) string {
+	if vni == 0 {
+		return ""
 	}
-	return 0
-}
-
-// emitter sends samples.
-type emitter struct{ ch chan<- prometheus.Metric }
-
-func (e emitter) gauge(d *prometheus.Desc, v float64, labels ...string) {
-	e.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-}
-
-func (e emitter) counter(d *prometheus.Desc, v uint64, labels ...string) {
-	e.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-}
-
-func (e emitter) iface(i control.Interface, role, vni string) {
-	e.gauge(linkUp, number(i.Up), i.Name, role, vni)
-	if i.FallbackCode != "" {
-		e.gauge(fellBack, 1, i.Name, i.FallbackCode)
-	}
-	e.counter(steered, i.Steering.Redirected, i.Name, "redirected")
-	e.counter(steered, i.Steering.Passed, i.Name, "passed")
-	e.counter(steered, i.Steering.NoSocket, i.Name, "no_socket")
-	e.counter(steered, i.Steering.Refused, i.Name, "refused")
-	for _, q := range i.Queues {
-		queue := strconv.Itoa(q.Queue)
-		e.gauge(queueMode, 1, i.Name, queue, q.Mode, i.XDP)
-		e.counter(packets, q.RxPackets, i.Name, queue, "rx")
-		e.counter(packets, q.TxPackets, i.Name, queue, "tx")
-		e.counter(bytes, q.RxBytes, i.Name, queue, "rx")
-		e.counter(bytes, q.TxBytes, i.Name, queue, "tx")
-		e.counter(kicks, q.Kicks, i.Name, queue)
-		e.counter(foreign, q.Foreign, i.Name, queue)
-		if q.Kernel.StatisticsError != "" {
-			continue
-		}
-		e.counter(kernelDrops, q.Kernel.RxDropped, i.Name, queue, "rx_dropped")
-		e.counter(kernelDrops, q.Kernel.RxInvalid, i.Name, queue, "rx_invalid")
-		e.counter(kernelDrops, q.Kernel.TxInvalid, i.Name, queue, "tx_invalid")
-		e.counter(kernelDrops, q.Kernel.RxRingFull, i.Name, queue, "rx_ring_full")
-		e.counter(kernelDrops, q.Kernel.FillRingEmpty, i.Name, queue, "fill_ring_empty")
-		e.counter(kernelDrops, q.Kernel.TxRingEmpty, i.Name, queue, "tx_ring_empty")
-	}
-}
-
-func (e emitter) injected(name string, i control.Injected) {
-	e.counter(injected, i.Packets, name)
-	e.counter(injectedBytes, i.Bytes, name)
-	e.counter(injectDrops, i.TooLong, name, "too_long")
-	e.counter(injectDrops, i.QueueFull, name, "queue_full")
-	e.counter(injectDrops, i.NoFrame, name, "no_frame")
-	e.counter(injectDrops, i.SocketFull, name, "socket_full")
-}
-
-func (e emitter) worker(w control.Worker) {
-	id := strconv.Itoa(w.ID)
-	for v := range dataplane.VerdictCount {
-		v := dataplane.Verdict(v)
-		if v == 0 {
-			continue
-		}
-		drop := strconv.FormatBool(v.Drop())
-		e.counter(verdicts, w.Verdicts[v.String()], id, v.String(), drop)
-		e.counter(copies, w.Copies[v.String()], id, v.String(), drop)
-	}
-	e.counter(rounds, w.Rounds, id)
-	e.counter(sleeps, w.Sleeps, id)
-	e.counter(unnumbered, w.Unnumbered, id)
-	e.counter(answers, w.Answers, id)
-	e.counter(slowPath, w.SlowSent, id, "sent")
-	e.counter(slowPath, w.SlowFailed, id, "failed")
+	return strconv.FormatUint(uint64(vni), 10)
 }

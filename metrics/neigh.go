@@ -7,13 +7,13 @@ func (e emitter) neighbours(n *control.NeighStats, vni string) {
 	if n == nil {
 		return
 	}
-	e.gauge(neighEntries, float64(n.Entries), vni)
-	e.counter(neighQuieted, n.Answered, vni, "answered")
-	e.counter(neighQuieted, n.Suppressed, vni, "suppressed")
-	e.counter(neighLearned, n.Learned, vni, "entered")
-	e.counter(neighLearned, n.Moved, vni, "moved")
-	e.counter(neighLearned, n.Aged, vni, "aged")
+	e.put(neighEntries, float64(n.Entries), vni)
+	e.count(neighQuieted, n.Answered, vni, "answered")
+	e.count(neighQuieted, n.Suppressed, vni, "suppressed")
+	e.count(neighLearned, n.Learned, vni, "entered")
+	e.count(neighLearned, n.Moved, vni, "moved")
+	e.count(neighLearned, n.Aged, vni, "aged")
 	for reason, count := range n.Refused {
-		e.counter(neighDistrust, count, vni, reason)
+		e.count(neighDistrust, count, vni, reason)
 	}
 }

@@ -11,6 +11,7 @@ const maxKicks = 64
 // it is repeated as long as that moves something.
 func (s *Socket) kick() error {
 	tx := s.wire()
+	s.kicked = tx.Pending()
 	for range maxKicks {
 		taken, done := tx.consumer.Load(), s.completion.producer.Load()
 		_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(s.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)

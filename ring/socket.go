@@ -25,6 +25,7 @@ type Socket struct {
 	most   uint32  // of those, see lend
 	fd     int     // -1 over a loopback and after Close
 	polls  bool    // it prefers busy polling
+	kicked uint32  // see Kicked
 
 	sent    struct{ packets, bytes uint64 }
 	refused []uint64 // frames that Flush kept from the kernel
@@ -142,6 +143,14 @@ func (s *Socket) Flush() error {
 	}
 	s.tx.Reserve(s.tx.Size())
 	return err
+}
+
+// Kicked returns how many descriptors waited when the kernel was last called to send, and 0 where it was not since Kicked
+// was asked last. The owner calls it.
+func (s *Socket) Kicked() uint32 {
+	n := s.kicked
+	s.kicked = 0
+	return n
 }
 
 // handOver marks the staged frames as the kernel's and returns how many may be published, which stand first.
