@@ -10,8 +10,8 @@ import (
 // How many remotes have series of their own. Anybody on the underlay can forge 65,000 VTEPs that speak
 // first, and a file can name as many.
 const (
-	namedStrangers  = 256
-	namedConfigured = 1024
+	NamedStrangers  = 256
+	NamedConfigured = 1024
 )
 
 // other is the remote of all that have none.
@@ -42,7 +42,7 @@ func newNaming() *naming { return &naming{named: map[string]*owned{}} }
 func (n *naming) update(s *control.Status) (own []control.Remote, others control.Traffic) {
 	others = s.Forgotten
 	var waiting []control.Remote
-	room := map[bool]int{true: namedConfigured, false: namedStrangers} // by Remote.Configured
+	room := map[bool]int{true: NamedConfigured, false: NamedStrangers} // by Remote.Configured
 	for _, r := range s.Remotes {
 		add(&others, r.Traffic)
 		known := n.named[r.Name()]
@@ -68,7 +68,7 @@ func (n *naming) update(s *control.Status) (own []control.Remote, others control
 	crowd := map[string]struct{}{}
 	for _, r := range waiting {
 		name := r.Name()
-		if room[r.Configured] <= 0 {
+		if _, twice := n.named[name]; twice || room[r.Configured] <= 0 {
 			crowd[name] = struct{}{}
 			continue
 		}

@@ -40,7 +40,7 @@ func TestManyRemotes(t *testing.T) {
 		return got
 	}
 	got := series()
-	const named = namedStrangers + 1
+	const named = NamedStrangers + 1
 	if len(got) != 2*(named+1) {
 		t.Errorf("%d series, want those of %d remotes and of the others", len(got), named)
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +29,7 @@ func Listen(addr string, s Source, others func(*http.ServeMux)) (*Server, error)
 		return nil, fmt.Errorf("listen for metrics on %s: %w (choose another with --metrics ADDRESS:PORT, or --metrics '' for none)", addr, err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(s), promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", scrapes(NewRegistry(s)))
 	others(mux)
 	server := &Server{addr: l.Addr().String(), http: http.Server{Handler: named(mux), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute}}
 	go server.http.Serve(l) // returns when Close closes the listener
