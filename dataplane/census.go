@@ -134,7 +134,6 @@ func (l *Ledger) forget(leaving Leaving) {
 	for _, i := range leaving.Domains {
 		if int(i) < len(l.Domains) {
 			l.Domains[i] = DomainTraffic{}
-			l.Reasons[i] = Reasons{}
 		}
 	}
 	for _, i := range leaving.Ports {

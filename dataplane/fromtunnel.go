@@ -97,8 +97,7 @@ func (w *Worker) open(i, n int) Verdict {
 		v = w.unwrap(i, n, &o, pkt, d)
 	}
 	if v != undecided {
-		w.ledger.Domains[index].Dropped++
-		w.ledger.Reasons[index][v]++
+		w.ledger.Domains[index].drop(v)
 	}
 	return v
 }

@@ -28,11 +28,15 @@ func (t *Traffic) Add(u Traffic) {
 // DomainTraffic is what a bridge domain exchanged with tunnels.
 type DomainTraffic struct {
 	Traffic
-	Dropped uint64 // received frames, from the domain's ports and from tunnels once the VNI was known
+	Dropped uint64               // received frames, from the domain's ports and from tunnels once the VNI was known
+	Reasons [VerdictCount]uint64 // the same by verdict
 }
 
-// Reasons counts the dropped frames of a bridge domain by verdict: what DomainTraffic.Dropped is the sum of.
-type Reasons [VerdictCount]uint64
+// drop counts a received frame.
+func (d *DomainTraffic) drop(v Verdict) {
+	d.Dropped++
+	d.Reasons[v]++
+}
 
 // Drops counts the dropped frames of one interface by verdict.
 type Drops struct {
@@ -53,10 +57,21 @@ func (d *Drops) add(e *Drops) {
 type Ledger struct {
 	Remotes  []Traffic       // by number
 	Domains  []DomainTraffic // by bridge domain index
-	Reasons  []Reasons       // likewise
 	Ports    []Drops         // by Port.Account
 	Underlay Drops
 	Gone     Traffic // of remotes that were forgotten
+}
+
+// add adds what e has.
+func (d *DomainTraffic) add(e *DomainTraffic) {
+	d.Traffic.Add(e.Traffic)
+	if e.Dropped == 0 {
+		return
+	}
+	d.Dropped += e.Dropped
+	for v, n := range e.Reasons {
+		d.Reasons[v] += n
+	}
 }
 
 // add adds what m has.
@@ -67,17 +82,7 @@ func (l *Ledger) add(m *Ledger) {
 	}
 	l.Domains = atLeast(l.Domains, len(m.Domains))
 	for i := range m.Domains {
-		l.Domains[i].Add(m.Domains[i].Traffic)
-		l.Domains[i].Dropped += m.Domains[i].Dropped
-	}
-	l.Reasons = atLeast(l.Reasons, len(m.Reasons))
-	for i := range m.Reasons {
-		if m.Domains[i].Dropped == 0 {
-			continue
-		}
-		for v, n := range m.Reasons[i] {
-			l.Reasons[i][v] += n
-		}
+		l.Domains[i].add(&m.Domains[i])
 	}
 	l.Ports = atLeast(l.Ports, len(m.Ports))
 	for i := range m.Ports {
@@ -150,8 +155,7 @@ func (w *Worker) lost(i int, v Verdict) {
 		}
 	}
 	if domain != NoDomain {
-		w.ledger.Domains[domain].Dropped++
-		w.ledger.Reasons[domain][v]++
+		w.ledger.Domains[domain].drop(v)
 	}
 	drops.Received[v]++
 }
@@ -185,14 +189,14 @@ func (w *Worker) foldAll() {
 // of a domain that has dropped nothing since stand there.
 func (l *Ledger) copyTo(into *Ledger, known int) {
 	into.Remotes = append(into.Remotes[:0], l.Remotes[:min(known, len(l.Remotes))]...)
-	into.Reasons = atLeast(into.Reasons, len(l.Reasons))
 	into.Domains = atLeast(into.Domains, len(l.Domains))
 	for i := range l.Domains {
-		if into.Domains[i].Dropped != l.Domains[i].Dropped {
-			into.Reasons[i] = l.Reasons[i]
+		if to, d := &into.Domains[i], &l.Domains[i]; to.Dropped == d.Dropped {
+			to.Traffic = d.Traffic
+		} else {
+			*to = *d
 		}
 	}
-	copy(into.Domains, l.Domains)
 	into.Ports = append(into.Ports[:0], l.Ports...)
 	into.Underlay = l.Underlay
 }
@@ -200,7 +204,6 @@ func (l *Ledger) copyTo(into *Ledger, known int) {
 // grow makes room for what a snapshot has.
 func (l *Ledger) grow(s *Snapshot) {
 	l.Domains = atLeast(l.Domains, len(s.Domains))
-	l.Reasons = atLeast(l.Reasons, len(s.Domains))
 	accounts := len(l.Ports)
 	for _, p := range s.Ports {
 		if p != nil {

@@ -13,6 +13,7 @@ type domain struct {
 
 	moved, aged           atomic.Uint64
 	static, bounded, full atomic.Uint64 // refused, as in a shard
+	_                     [8]byte       // one cache line
 }
 
 // SetLimit bounds the entries of a bridge domain; 0 takes the bound away, as does a negative n. What counts is what counts

@@ -149,8 +149,9 @@ func (t *Table) CountFrozen(now uint32) map[uint16]int {
 // moved notes a move down that was carried out, and freezes the key if it was one too many. The lock of s is held.
 func (t *Table) moved(s *shard, k Key, h uint64, from, to Dest, now uint32) {
 	s.moves.Add(1)
-	t.domains[k.Domain()].moved.Add(1)
-	note, m := Move{Key: k, From: from, To: to, At: now, Frozen: t.countMove(k, h, now)}, &t.moving[h&t.shardMask]
+	d := &t.domains[k.Domain()]
+	d.moved.Add(1)
+	note, m := Move{Key: k, From: from, To: to, At: now, Frozen: t.countMove(d, k, h, now)}, &t.moving[h&t.shardMask]
 	if m.noted == notes {
 		m.unnoted++
 		return
@@ -160,8 +161,8 @@ func (t *Table) moved(s *shard, k Key, h uint64, from, to Dest, now uint32) {
 }
 
 // countMove counts a move of k and reports whether that freezes it. The shard's lock is held.
-func (t *Table) countMove(k Key, h uint64, now uint32) bool {
-	l := t.domains[k.Domain()].moves.Load()
+func (t *Table) countMove(d *domain, k Key, h uint64, now uint32) bool {
+	l := d.moves.Load()
 	if l == nil || l.Moves == 0 {
 		return false
 	}

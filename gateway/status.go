@@ -170,8 +170,8 @@ func (g *Gateway) vni(index int, view *view, shown addrTexts) control.VNI {
 	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: table.Entries, Table: tableCounts(table)}
 	counts := entry(view.ledger.Domains, index)
 	v.Traffic, v.Dropped = control.Traffic(counts.Traffic), counts.Dropped
-	if reasons := entry(view.ledger.Reasons, index); v.Dropped > 0 {
-		v.DropReasons = byName((*[dataplane.VerdictCount]uint64)(&reasons))
+	if v.Dropped > 0 {
+		v.DropReasons = byName(&counts.Reasons)
 	}
 	v.Remotes = shown.of(view, index)
 	if d.cfg.Group.IsValid() {

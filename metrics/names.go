@@ -30,8 +30,8 @@ var (
 	linkMTU       = ofInterfaces.gauge("link_mtu_bytes", "bytes", "The interface's MTU: bytes behind the Ethernet header.", "interface", "role", "vni")
 	queueMode     = ofInterfaces.gauge("queue_mode", "1", "Always 1; how the queue's socket is bound (zerocopy or copy, as the kernel says) and how XDP is attached (native or generic).", "interface", "queue", "mode", "xdp")
 	fellBack      = ofInterfaces.gauge("mode_fallback", "1", "Always 1; why the interface is not bound in the best mode: no_zerocopy (its driver has none, as every veth), refused (its driver offers zero-copy and did not bind), few_frames (no room in the memory), no_native (its driver has no XDP). No series for one that is.", "interface", "reason")
-	packets       = ofInterfaces.counter("packets_total", "packets", "Packets that workers took from (rx) and put on (tx) the queue's rings.", "interface", "queue", "direction")
-	bytes         = ofInterfaces.counter("bytes_total", "bytes", "Bytes of these packets, from the Ethernet header on.", "interface", "queue", "direction")
+	queuePackets  = ofInterfaces.counter("packets_total", "packets", "Packets that workers took from (rx) and put on (tx) the queue's rings.", "interface", "queue", "direction")
+	queueBytes    = ofInterfaces.counter("bytes_total", "bytes", "Bytes of these packets, from the Ethernet header on.", "interface", "queue", "direction")
 	steered       = ofInterfaces.counter("steered_packets_total", "packets", "What the XDP program did with packets: redirected to the gateway, passed to the kernel, meant for the gateway on a queue that has no socket (no_socket), or refused: from a VTEP that may not send to its VNI; refused_late likewise, of packets that the kernel had put together.", "interface", "action")
 	injected      = ofInterfaces.counter("injected_packets_total", "packets", "Outer packets that came by way of the kernel (in fragments, with IP options, on a queue without a socket) and were taken; they have verdicts too.", "interface")
 	injectedBytes = ofInterfaces.counter("injected_bytes_total", "bytes", "Bytes of these packets, from the Ethernet header on.", "interface")
@@ -138,4 +138,11 @@ var (
 	memoryFrames = ofMemory.gauge("memory_frames", "frames", "Frames of the shared memory.")
 	memoryFree   = ofMemory.gauge("memory_free_frames", "frames", "Frames in the shared store, in nobody's hands.")
 	memorySize   = ofMemory.gauge("memory_frame_bytes", "bytes", "Size of a frame.")
+)
+
+// How many series a VNI has beside one for each reason that it drops frames for, and a remote with a name.
+const (
+	SeriesOfVNI    = 15
+	SeriesOfRemote = 7
+	SeriesOfQueue  = 19
 )

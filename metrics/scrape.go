@@ -17,13 +17,15 @@ const scrapeTime = 30 * time.Second
 
 // scrapes answers GET /metrics with what r gathers. What cannot be gathered is left out, and counted
 // (promhttp_metric_handler_errors_total), so that nobody is without the rest.
-func scrapes(r *prometheus.Registry) http.Handler {
+func scrapes(r *prometheus.Registry) http.Handler { return scrapesWithin(r, scrapeTime) }
+
+func scrapesWithin(r *prometheus.Registry, most time.Duration) http.Handler {
 	h := promhttp.InstrumentMetricHandler(r, promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		MaxRequestsInFlight: MaxScrapes, ErrorHandling: promhttp.ContinueOnError, Registry: r,
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		// The error of a writer without deadlines, as a test has it, is no reason not to answer.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scrapeTime))
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most))
 		h.ServeHTTP(w, req)
 	})
 }

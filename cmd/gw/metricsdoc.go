@@ -78,7 +78,7 @@ or loses it. Anybody can forge VTEPs: name those that matter. A VNI has %d serie
 an interface some ten. With 4,096 VNIs and 1,000 remotes a scrape has 80,000 series, or 7 MB (0.4 MB as Prometheus asks for it, compressed).
 
 Beside these there are `+"`go_*`, `process_*`"+` and `+"`promhttp_*`"+` of the Go client library: memory and goroutines, CPU time, descriptors, and scrapes.
-`, metrics.MaxScrapes, metrics.NamedConfigured, metrics.NamedStrangers, 19, 18)
+`, metrics.MaxScrapes, metrics.NamedConfigured, metrics.NamedStrangers, metrics.SeriesOfVNI, metrics.SeriesOfQueue)
 
 func labels(m *metrics.Metric) string {
 	var names []string
