@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,7 +129,7 @@ func TestSlowReaders(t *testing.T) {
 	server := httptest.NewUnstartedServer(scrapesWithin(NewRegistry(fixed(many(1000, 0))), time.Second)) // some 900 KB
 	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
 		if s == http.StateNew {
-			must(t, c.(*net.TCPConn).SetWriteBuffer(4096))
+			must(t, c.(*net.TCPConn).SetWriteBuffer(64<<10))
 		}
 	}
 	server.Start()
@@ -142,19 +143,19 @@ func TestSlowReaders(t *testing.T) {
 		must(t, err)
 	}
 	var codes []int
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		answer, err := http.Get(server.URL + "/metrics")
-		must(t, err)
-		io.Copy(io.Discard, answer.Body)
+		if err != nil {
+			continue // on a busy machine its own time is up as well
+		}
+		_, err = io.Copy(io.Discard, answer.Body)
 		answer.Body.Close()
 		codes = append(codes, answer.StatusCode)
-		if refused := codes[0] == http.StatusServiceUnavailable; refused && answer.StatusCode == http.StatusOK {
+		if slices.Contains(codes, http.StatusServiceUnavailable) && answer.StatusCode == http.StatusOK && err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("scrapes were told %v", codes)
-		}
 	}
+	t.Errorf("scrapes were told %v", codes)
 }
 
 func must(t *testing.T, err error) {
