@@ -116,6 +116,11 @@ func TestLedgerOfDomain(t *testing.T) {
 			if l.Domains[1].Dropped != tc.dropped || l.Domains[0].Dropped != 0 {
 				t.Errorf("%d drops of the VNI, %d of the other, verdicts %v", l.Domains[1].Dropped, l.Domains[0].Dropped, r.nonzero())
 			}
+			for v, n := range l.Domains[1].Reasons {
+				if counted, _ := r.verdicts(Verdict(v)); Verdict(v).Drop() && n != counted*tc.dropped {
+					t.Errorf("%d drops of the VNI as %s, %d verdicts", n, Verdict(v), counted)
+				}
+			}
 		})
 	}
 }
