@@ -14,8 +14,9 @@ import (
 	"vxgw/internal/lab"
 )
 
-// adds says what of a scrape does not add up, while no frame is on its way.
-func adds(m map[string]float64) string {
+// adds says what of a scrape does not add up, while no frame is on its way; with all, also what there was
+// nothing of.
+func adds(m map[string]float64, all bool) string {
 	for _, c := range []struct {
 		what      string
 		have      float64
@@ -38,7 +39,7 @@ func adds(m map[string]float64) string {
 			}
 			return n
 		}
-		if of, parts := sum(c.of), sum(c.parts); of != parts || of < c.have {
+		if of, parts := sum(c.of), sum(c.parts); of != parts || all && of < c.have {
 			return fmt.Sprintf("%s: %v of %q, %v of %q", c.what, of, c.of, parts, c.parts)
 		}
 	}
@@ -110,7 +111,7 @@ vnis:
 				return fmt.Sprintf("%s is %v, want %v", series, m[series], least)
 			}
 		}
-		return adds(m)
+		return adds(m, true)
 	})
 	checkPromtool(t, text)
 	m := samples(t, text)
