@@ -25,7 +25,7 @@ type sizes struct {
 // sizeSlots is a power of two, so that no index is out of bounds.
 const sizeSlots = 16
 
-// note counts n frames, 1 at least.
+// note counts n frames: at least 1, at most 1<<15, sixteen times the largest ring that the gateway makes.
 func (s *sizes) note(n uint32) {
 	s.counts[bits.Len32(n-1)%sizeSlots]++
 	s.sum += n
