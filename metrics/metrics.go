@@ -83,6 +83,7 @@ func (e emitter) gateway(s *control.Status) {
 	e.flag(reloadOK, !s.Reloads.LastRefused)
 	e.put(reloadTime, s.Reloads.LastApplied)
 	e.put(reloadSeconds, s.Reloads.LastSeconds)
+	e.count(linesLeftOut, s.Log.LeftOut)
 	e.count(snapshots, s.Snapshots)
 	e.count(routeLookups, s.Netlink.Routes)
 	e.count(asks, s.Netlink.Asks)

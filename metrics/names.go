@@ -17,6 +17,7 @@ var (
 	reloadOK      = ofGateway.gauge("config_last_reload_successful", "1", "0 while what is in force is older than the file that was read last, since that was refused; 1 before the first reload.")
 	reloadTime    = ofGateway.gauge("config_last_reload_success_timestamp_seconds", "seconds since 1970", "When the configuration was last taken over: the last reload that was not refused, or the start.")
 	reloadSeconds = ofGateway.gauge("config_last_reload_duration_seconds", "seconds", "What the last reload took, refused or not; 0 before the first.")
+	linesLeftOut  = ofGateway.counter("log_lines_left_out_total", "lines", "Lines that were not logged, since there were too many of their kind.")
 	snapshots     = ofGateway.counter("snapshots_total", "snapshots", "Times workers were given another view of configuration, links, routes and neighbours; at most 100 a second.")
 	routeLookups  = ofGateway.counter("route_lookups_total", "look-ups", "Routes looked up, since something had changed or might have.")
 	asks          = ofGateway.counter("neighbour_requests_total", "requests", "Times the kernel was asked to resolve a next hop.")
