@@ -154,10 +154,12 @@ func (b *fdbBed) dump(t *testing.T) any {
 	}
 	workers := slices.Clone(s.Workers)
 	for i := range workers {
-		workers[i].Rounds, workers[i].Sleeps = 0, 0
+		w := &workers[i]
+		w.Rounds, w.Sleeps, w.Busy, w.Spun, w.CPUTime, w.CPUWait = 0, 0, 0, 0, 0, 0
 	}
 	for i := range s.Underlay.Queues {
 		s.Underlay.Queues[i].Kernel = control.Kernel{} // counts looks at empty rings, of which each status makes some
+		s.Underlay.Queues[i].Wakeups = 0               // likewise
 	}
 	return []any{entries, s.FDB, s.VNIs, s.Remotes, workers, s.Underlay.Queues, s.Memory}
 }
