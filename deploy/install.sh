@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # install.sh GW ROOT PREFIX: puts a built gw below ROOT/PREFIX, with its manual pages,
-# completions, systemd unit and documentation. Run in the project's folder.
+# completions, systemd unit, documentation, and what Prometheus and Grafana need. Run in the project's folder.
 set -euo pipefail
 gw=$1 root=$2 prefix=$3
 to=$root$prefix
@@ -19,4 +19,7 @@ sed -i "s|/usr/bin/gw|$prefix/bin/gw|" "$to/lib/systemd/system/gw@.service"
 install -D -m 644 deploy/systemd/gw.sysusers "$to/lib/sysusers.d/gw.conf"
 install -D -m 644 deploy/gw.yaml "$to/share/doc/gw/examples/gw.yaml"
 install -m 644 README.md docs/*.md "$to/share/doc/gw/"
+install -D -m 644 -t "$to/share/gw/prometheus" deploy/prometheus/*.yml
+sed -i "s|/usr/share/gw|$prefix/share/gw|" "$to/share/gw/prometheus/prometheus.yml"
+install -D -m 644 -t "$to/share/gw/grafana" deploy/grafana/gw.json
 install -d "$root/etc/gw"

@@ -26,6 +26,9 @@ before=$(files)
 inside dpkg --install /tmp/gw.deb >&2
 inside systemd-analyze verify gw@ens18.service >&2
 [ -e "$root/usr/share/man/man8/gw-vni-add.8.gz" ] || { echo "no manual page" >&2; exit 1; }
+for file in prometheus/gw.rules.yml prometheus/gw.alerts.yml prometheus/prometheus.yml grafana/gw.json; do
+	[ -e "$root/usr/share/gw/$file" ] || { echo "no $file" >&2; exit 1; }
+done
 inside bash -c '. /usr/share/bash-completion/completions/gw && complete -p gw' >&2
 
 # What the unit says, done by hand: the user, his capabilities, the folder, the file.

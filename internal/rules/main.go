@@ -49,7 +49,7 @@ var imports = map[string][]string{
 	"internal/lab": {"internal/ethtool"},
 	"deploy":       {},
 
-	"internal/rules": {}, "internal/describe": {},
+	"internal/rules": {}, "internal/describe": {}, "internal/dashboard": {},
 	"internal/vmlab": {"internal/lab"}, "internal/vmlab/guest": {"internal/vmlab"},
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":         {"internal/lab", "filter", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},

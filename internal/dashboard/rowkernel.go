@@ -1,0 +1,37 @@
+package main
+
+func kernel() row {
+	return row{"Kernel and queues", []panel{
+		curves("What the kernel counts", "XDP_STATISTICS of all sockets. rx_dropped and rx_ring_full are lost packets; fill_ring_empty: the gateway had given the kernel no frames; tx_ring_empty is normal; rx_invalid and tx_invalid should never be.", perSecond,
+			q(`sum by (event) (rate(gw_kernel_events_total{instance=~"$instance"}[$__rate_interval]))`, "{{event}}")),
+		curves("Received by queue", "Packets that workers took from each queue's receive ring.", packets,
+			q(`sum by (instance, interface, queue) (rate(gw_packets_total{instance=~"$instance", direction="rx"}[$__rate_interval]))`, "{{instance}} {{interface}} {{queue}}")),
+		curves("Sent by queue", "Packets that workers put on each queue's transmit ring.", packets,
+			q(`sum by (instance, interface, queue) (rate(gw_packets_total{instance=~"$instance", direction="tx"}[$__rate_interval]))`, "{{instance}} {{interface}} {{queue}}")),
+		curves("Bits by interface", "Whole packets of each interface, of the underlay with outer headers: received above, sent below.", bits,
+			q(`8 * sum by (instance, interface) (rate(gw_bytes_total{instance=~"$instance", direction="rx"}[$__rate_interval]))`, "{{instance}} {{interface}} rx"),
+			q(`-8 * sum by (instance, interface) (rate(gw_bytes_total{instance=~"$instance", direction="tx"}[$__rate_interval]))`, "{{instance}} {{interface}} tx")).below("tx below, rx above"),
+		curves("Packets per kick", "How many packets one system call sends. Few under load: kicks are what limits it.", count,
+			q(`sum by (instance, interface) (rate(gw_packets_total{instance=~"$instance", direction="tx"}[$__rate_interval])) / (sum by (instance, interface) (rate(gw_kicks_total{instance=~"$instance"}[$__rate_interval])) > 0)`, "{{instance}} {{interface}}")),
+		curves("Kicks that moved nothing", "System calls to send for which the kernel had no room (stalled), or that failed since the interface is down or gone.", perSecond,
+			q(`sum by (instance, interface) (rate(gw_kick_stalls_total{instance=~"$instance"}[$__rate_interval]))`, "{{instance}} {{interface}} stalled"),
+			q(`sum by (instance, interface) (rate(gw_kick_errors_total{instance=~"$instance"}[$__rate_interval]))`, "{{instance}} {{interface}} failed")),
+		curves("Frames in the kernel's hands", "Frames that the kernel has to receive into (rx) and to send (tx), by interface. No more to receive into: packets are lost.", count,
+			q(`sum by (instance, interface, direction) (gw_kernel_frames{instance=~"$instance"})`, "{{instance}} {{interface}} {{direction}}")),
+		curves("What XDP did", "Packets that the XDP programs handed to the gateway (redirected), left to the kernel (passed), could not hand over since their queue has no socket (no_socket), or dropped because their VTEP may not send to the VNI (refused).", packets,
+			q(`sum by (action) (rate(gw_steered_packets_total{instance=~"$instance"}[$__rate_interval]))`, "{{action}}")),
+		curves("Back from the kernel", "Outer packets that came by way of the kernel (fragments, IP options, queues without a socket), and those of them that were dropped, by reason.", packets,
+			q(`sum(rate(gw_injected_packets_total{instance=~"$instance"}[$__rate_interval]))`, "taken"),
+			q(`sum by (reason) (rate(gw_injected_drops_total{instance=~"$instance"}[$__rate_interval]))`, "dropped: {{reason}}")),
+		curves("Free frames", "Share of the frame memory that is in nobody's hands. At zero copies are dropped as no_frame: give more (dataplane: {frames: N}).", share,
+			q(`sum by (instance) (gw_memory_free_frames{instance=~"$instance"}) / sum by (instance) (gw_memory_frames{instance=~"$instance"})`, "{{instance}}")).upTo(1),
+		curves("Errors of drivers", "Frames that a driver delivered although it did not own them (foreign), and packets that ran out of their frame (malformed): both are ignored. --mode copy does without, meanwhile.", perSecond,
+			q(`sum by (instance, interface) (rate(gw_foreign_descriptors_total{instance=~"$instance"}[$__rate_interval]))`, "{{instance}} {{interface}} foreign"),
+			q(`sum by (instance, interface) (rate(gw_malformed_descriptors_total{instance=~"$instance"}[$__rate_interval]))`, "{{instance}} {{interface}} malformed")),
+		curves("Snapshots and netlink", "How often workers were given another view of links, routes and neighbours, routes were looked up and neighbours asked for; overruns: the kernel lost events, so that all was read again.", perSecond,
+			q(`sum(rate(gw_snapshots_total{instance=~"$instance"}[$__rate_interval]))`, "snapshots"),
+			q(`sum(rate(gw_route_lookups_total{instance=~"$instance"}[$__rate_interval]))`, "routes"),
+			q(`sum(rate(gw_neighbour_requests_total{instance=~"$instance"}[$__rate_interval]))`, "neighbours"),
+			q(`sum(rate(gw_netlink_overruns_total{instance=~"$instance"}[$__rate_interval]))`, "overruns")),
+	}}
+}
