@@ -19,6 +19,13 @@ import (
 // scrape gets /metrics as Prometheus does, from the host that gw runs on.
 func scrape(t *testing.T, h *lab.Host) []byte {
 	t.Helper()
+	text, err := get(t, h, "http://127.0.0.1:9478/metrics")
+	must(t, err)
+	return text
+}
+
+// get asks a server on a host, from there.
+func get(t *testing.T, h *lab.Host, url string) ([]byte, error) {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
@@ -29,17 +36,20 @@ func scrape(t *testing.T, h *lab.Host) []byte {
 			return conn, err
 		},
 	}}
-	req, err := http.NewRequestWithContext(testContext(t), http.MethodGet, "http://127.0.0.1:9478/metrics", nil)
-	must(t, err)
+	req, err := http.NewRequestWithContext(testContext(t), http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := client.Do(req)
-	must(t, err)
+	if err != nil {
+		return nil, err
+	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	must(t, err)
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("scrape: %s: %s", resp.Status, text)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("get %s: %s: %s", url, resp.Status, text)
 	}
-	return text
+	return text, err
 }
 
 // samples sums the values of each family of a scrape, and of each label of it:
