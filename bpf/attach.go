@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -73,7 +74,7 @@ func (s *steering) Attach(ifindex int, ifname string, mode Mode) error {
 	if err != nil {
 		return fmt.Errorf("attach XDP program %s to %s in %s mode: %w", s.name, ifname, mode, err)
 	}
-	s.device = ifname
+	s.device, s.mode, s.others = ifname, mode, false
 	return nil
 }
 
@@ -90,8 +91,12 @@ func (s *steering) detach() error {
 	if s.link == nil {
 		return nil
 	}
-	err := s.link.Close()
-	s.link = nil
+	var err error
+	if s.others {
+		err = s.link.Detach()
+	}
+	err = errors.Join(err, s.link.Close())
+	s.link, s.pending = nil, false
 	if err != nil {
 		return fmt.Errorf("detach XDP program %s from %s: %w", s.name, s.device, err)
 	}

@@ -76,6 +76,9 @@ type steering struct {
 	owned    []io.Closer // programs and maps, nil once closed
 	link     link.Link   // nil unless attached
 	device   string      // where link is
+	mode     Mode        // of link
+	others   bool        // link may have other holders: it was inherited
+	pending  bool        // link was inherited, and still has the program of the gateway before
 }
 
 // load puts spec into the kernel with room for a socket per queue, and assigns

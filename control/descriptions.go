@@ -158,6 +158,9 @@ var descriptions = map[string]string{
 	"Flushed":         "Flushed is what the verb flush answers.",
 	"Flushed.Removed": "entries",
 
+	"HandOver":       "HandOver has a gateway end, and leave to the one that follows it interfaces, programs and tables as they are: POST /v1/handover.",
+	"HandOver.Store": "Store is the path of a datagram socket that keeps descriptors, as FDSTORE=1 of sd_notify(3) has it. Empty stands for the service manager's.",
+
 	"Histogram":        "Histogram counts how large something was.",
 	"Histogram.Bounds": "inclusive, rising",
 	"Histogram.Counts": "Counts has for each bound what is not within the one before it, and one more for what is above all.",

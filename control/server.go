@@ -44,6 +44,7 @@ type Gateway interface {
 	// Capture and StopCapture: see gateway/capture.go.
 	Capture(ctx context.Context, s CaptureSpec, begin func(id uint64) FlushWriter) (CaptureCounts, error)
 	StopCapture(id uint64) error
+	HandOver(HandOver) (begin func(), err error)
 	WatchFDB(ctx context.Context, started func(), send func([]FDBEvent) error) error
 }
 

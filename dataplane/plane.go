@@ -89,6 +89,16 @@ func (p *Plane) Passed(seq uint64) bool {
 	return true
 }
 
+// Begun reports whether every worker has begun to work: its thread is as Run makes it.
+func (p *Plane) Begun() bool {
+	for _, w := range p.workers {
+		if w.passed.Load() == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Quiesce returns when every running worker works with the snapshot in force or a
 // later one, and has taken what others handed over before: what that snapshot no
 // longer has is then out of the workers' hands.

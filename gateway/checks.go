@@ -4,53 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"vxgw/config"
 )
-
-// capabilities that the start needs, by their bits (linux/capability.h).
-var capabilities = []struct {
-	bit  uint
-	name string
-}{
-	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}, // XDP, links, neighbours
-	{unix.CAP_NET_RAW, "CAP_NET_RAW"},     // AF_XDP and raw sockets
-	{unix.CAP_BPF, "CAP_BPF"},             // programs and maps
-	{unix.CAP_PERFMON, "CAP_PERFMON"},     // pointer arithmetic in programs (kernel/bpf/verifier.c, bypass_spec_v1)
-}
-
-// MissingCapabilities names those that this process would need for a gateway and lacks.
-func MissingCapabilities() (missing []string, err error) {
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&head, &data[0]); err != nil {
-		return nil, fmt.Errorf("ask for the process's capabilities: %w", err)
-	}
-	has := func(bit uint) bool { return data[bit/32].Effective&(1<<(bit%32)) != 0 }
-	for _, c := range capabilities {
-		bpf := c.bit == unix.CAP_BPF || c.bit == unix.CAP_PERFMON
-		if !has(c.bit) && !(bpf && has(unix.CAP_SYS_ADMIN)) {
-			missing = append(missing, c.name)
-		}
-	}
-	return missing, nil
-}
-
-// checkPrivilege fails when the process may not do what a gateway does.
-func checkPrivilege() error {
-	missing, err := MissingCapabilities()
-	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("no privilege: user %d lacks %s (run as root, or grant them: systemd AmbientCapabilities, or setcap)",
-			os.Geteuid(), strings.Join(missing, ", "))
-	}
-	return err
-}
 
 // checkRemotes makes sure that no remote is this very gateway, which only shows
 // once the outer source address is known.

@@ -33,6 +33,7 @@ import (
 	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/fdb"
+	"vxgw/handover"
 	"vxgw/neigh"
 	"vxgw/netdev"
 	"vxgw/ring"
@@ -45,6 +46,7 @@ type Gateway struct {
 	log     *slog.Logger
 	paths   netdev.Paths
 	started time.Time
+	zero    time.Time // second 0 of the clock for entries: before started where some were handed over
 	// interrupt is closed when the gateway is to stop; nil is never.
 	interrupt <-chan struct{}
 
@@ -105,6 +107,10 @@ type Gateway struct {
 	steward   steward
 	// unfollow ends the subscription to what happens to interfaces.
 	unfollow chan struct{}
+
+	collect func() (*handover.Bag, error) // see TakeOver; nil in one that follows nobody
+	parting parting                       // for whom it leaves what, at its end
+	prior   *prior                        // what the gateway before has left; nil, or until the start is over
 }
 
 // domain is a bridge domain: its configuration and the numbers that stand for it.
@@ -127,7 +133,10 @@ type domain struct {
 // back; that of Start is ErrInterrupted then, itself if nothing else went wrong. A
 // gateway that runs goes on.
 func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Gateway, error) {
-	g := newGateway(cfg, log)
+	return start(ctx, newGateway(cfg, log))
+}
+
+func start(ctx context.Context, g *Gateway) (*Gateway, error) {
 	g.interrupt = ctx.Done()
 	for _, step := range append(g.steps(), g.startSteward) {
 		err := g.interrupted()
@@ -165,7 +174,7 @@ func with(err, back error) error {
 func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
 	now := time.Now()
 	return &Gateway{
-		cfg: cfg, log: log, started: now, reloads: control.Reloads{LastApplied: unixSeconds(now)},
+		cfg: cfg, log: log, started: now, zero: now, parting: newParting(), reloads: control.Reloads{LastApplied: unixSeconds(now)},
 		failed: make(chan error, 8), stop: make(chan struct{}), unfollow: make(chan struct{}), steward: newSteward(), given: newGiven(), builder: newBuilder(),
 		domainNumbers: newNumbers("VNIs", maxDomains), portNumbers: newNumbers("ports", maxPorts),
 		accountNumbers: newNumbers("interfaces", maxPorts), trunks: map[string]*trunk{},
@@ -177,13 +186,16 @@ func newGateway(cfg *config.Config, log *slog.Logger) *Gateway {
 // steps is the way up to where frames flow.
 func (g *Gateway) steps() []func() error {
 	return []func() error{
-		checkPrivilege,
+		CheckPrivilege,
 		g.claim,
 		g.openUnderlay,
 		g.openDomains,
+		g.restoreTables,
 		g.startWorkers,
+		g.takeOver,
 		g.takeLeftovers,
 		g.heedComplaints,
+		g.settle,
 	}
 }
 
@@ -200,6 +212,7 @@ func (g *Gateway) Close() error {
 	g.asking.Lock()
 	g.ended = true
 	g.asking.Unlock()
+	g.beginLeaving()
 	var errs []error
 	for len(g.undo) > 0 {
 		last := g.undo[len(g.undo)-1]
@@ -223,7 +236,7 @@ func (g *Gateway) claim() error {
 		return notThere(err)
 	}
 	g.paths = netdev.PathsFor(name)
-	lock, err := netdev.Acquire(g.paths.Lock)
+	lock, err := g.acquire(g.paths.Lock)
 	if err != nil {
 		return fmt.Errorf("start on %s: %w", name, err)
 	}
@@ -232,8 +245,16 @@ func (g *Gateway) claim() error {
 	if err != nil {
 		return err
 	}
-	g.journal, err = openJournal(state, g.log)
-	return err
+	g.inherit()
+	g.journal, err = openJournal(state, g.log, g.prior != nil)
+	if err != nil {
+		return err
+	}
+	g.onClose(g.deliver)
+	if g.prior != nil {
+		g.onClose(func() error { return errors.Join(g.journal.Undo()...) })
+	}
+	return nil
 }
 
 // notThere makes a configuration error of one that says that an interface that the

@@ -81,7 +81,7 @@ func (g *Gateway) noteMove(d *domain, m fdb.Move) {
 		t.last = slices.Delete(t.last, 0, 1)
 	}
 	one := control.FDBMove{
-		Time: g.started.Add(time.Duration(m.At-1) * time.Second).Round(0), From: g.placeOf(d, m.From), To: g.placeOf(d, m.To), Frozen: m.Frozen}
+		Time: g.zero.Add(time.Duration(m.At-1) * time.Second).Round(0), From: g.placeOf(d, m.From), To: g.placeOf(d, m.To), Frozen: m.Frozen}
 	t.last = append(t.last, one)
 	if m.Frozen && !t.logged {
 		t.logged = true

@@ -18,6 +18,9 @@ import (
 type program interface {
 	Attach(ifindex int, name string, mode bpf.Mode) error
 	Detach() error
+	Release() *bpf.Link
+	Inherit(l *bpf.Link, name string) error
+	Engage() error
 	SetSocket(queue, fd int) error
 	ClearSocket(queue int) error
 	Counters() (bpf.Counters, error)
@@ -71,7 +74,7 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 		return nil, err
 	}
 	f.carried, _ = carrying(info.Index)
-	if err := f.attach(mode); err != nil {
+	if err := g.attach(f, mode, port); err != nil {
 		return nil, err
 	}
 	c := f.rings.device()
@@ -137,6 +140,7 @@ func refuses(err error) bool {
 // closeIface takes the sockets out of the program, and the frames out of the
 // sockets. No worker uses them any more.
 func (g *Gateway) closeIface(f *iface) error {
+	g.leaveProgram(f)
 	errs := []error{f.program.Detach()}
 	pool := g.plane.Depot.NewPool()
 	defer pool.Drain()

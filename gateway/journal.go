@@ -21,8 +21,8 @@ import (
 // Its data are the addresses that somebody else had marked so before us.
 const kindManaged netdev.Kind = "managed"
 
-// openJournal reads what a killed gateway left in this namespace and undoes it.
-func openJournal(path string, log *slog.Logger) (*netdev.Journal, error) {
+// openJournal reads what a killed gateway left in this namespace and undoes it, unless it is to be adopted.
+func openJournal(path string, log *slog.Logger, adopt bool) (*netdev.Journal, error) {
 	j, err := netdev.OpenJournal(path, map[netdev.Kind]netdev.Undoer{kindManaged: clearManaged})
 	var corrupt *netdev.CorruptError
 	var foreign *netdev.ForeignError
@@ -33,6 +33,9 @@ func openJournal(path string, log *slog.Logger) (*netdev.Journal, error) {
 		log.Info(foreign.Error())
 	case err != nil:
 		return nil, err
+	}
+	if adopt {
+		return j, nil
 	}
 	for _, c := range j.Pending() {
 		log.Info("putting back what a killed gateway left", "change", c.String())

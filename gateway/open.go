@@ -137,9 +137,15 @@ func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr
 	if err := g.fitDevice(dev, v); err != nil {
 		return nil, err
 	}
-	pair, err := netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, MAC: mac, Addresses: dev.Addresses, Queues: 1})
+	pair, set, err := g.adoptDevice(dev, mtu)
 	if err != nil {
 		return nil, err
+	}
+	if pair == nil {
+		set = mtu
+		if pair, err = netdev.CreatePair(g.journal, dev.Name, netdev.PairOptions{MTU: mtu, MAC: mac, Addresses: dev.Addresses, Queues: 1}); err != nil {
+			return nil, err
+		}
 	}
 	defer func() {
 		if err != nil {
@@ -153,8 +159,8 @@ func (g *Gateway) openDevice(d *domain, dev *config.Device, mac net.HardwareAddr
 	if p, err = g.openPort(member{d: d, name: pair.Far}, pair); err != nil {
 		return nil, err
 	}
-	p.mtu, p.set = mtu, mtu
-	g.tellMTU(p, mtu, g.overhead(v))
+	p.mtu, p.set = host.MTU, set
+	g.tellMTU(p, p.mtu, g.overhead(v))
 	p.mac.Store(macInt(host.MAC))
 	p.undo = slices.Insert(p.undo, 0, pair.Remove)
 	return p, nil

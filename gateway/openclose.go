@@ -25,7 +25,7 @@ func (g *Gateway) openDomains() error {
 // closeDomains closes every port, at the end. Workers and the builder have stopped.
 func (g *Gateway) closeDomains() error {
 	unused(g.opened)
-	var errs []error
+	errs := []error{g.picture()}
 	for _, p := range slices.Clone(g.opened) {
 		errs = append(errs, g.closePort(p))
 	}

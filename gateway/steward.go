@@ -157,7 +157,7 @@ func (g *Gateway) housekeep() {
 }
 
 // now is the time for FDB entries: seconds since the start, from 1 on.
-func (g *Gateway) now() uint32 { return uint32(time.Since(g.started)/time.Second) + 1 }
+func (g *Gateway) now() uint32 { return uint32(time.Since(g.zero)/time.Second) + 1 }
 
 // want is called by the slow path with each remote that it sends to.
 func (g *Gateway) want(remote uint32) {

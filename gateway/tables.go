@@ -11,8 +11,13 @@ import (
 
 // enter makes the entry k what it says, whatever it was.
 func (g *Gateway) enter(k fdb.Key, d fdb.Dest, kind fdb.Kind, s state) error {
+	return g.enterAt(k, d, kind, s, g.now())
+}
+
+// enterAt does so with the second in which the address was seen last.
+func (g *Gateway) enterAt(k fdb.Key, d fdb.Dest, kind fdb.Kind, s state, seen uint32) error {
 	old := g.plane.FDB.Lookup(k)
-	if err := g.plane.FDB.Replace(k, d, kind, g.now()); err != nil {
+	if err := g.plane.FDB.Replace(k, d, kind, seen); err != nil {
 		return err
 	}
 	g.unname(old)

@@ -137,15 +137,15 @@ func (g *Gateway) keepTags(info netdev.Info, made bool, why string) vlanTags {
 	return vlanTags{how: control.TagsLost, why: why + "; " + err.Error(), cure: cure}
 }
 
-// switchOff switches those of the features off that an interface has on, until
-// the port is closed.
+// switchOff switches those of the features off that an interface has, until the port
+// is closed.
 func (g *Gateway) switchOff(name string, features map[string]bool) error {
 	on, err := netdev.Offloads(name)
 	if err != nil {
 		return err
 	}
 	features = maps.Clone(features)
-	maps.DeleteFunc(features, func(f string, _ bool) bool { return !on[f] })
+	maps.DeleteFunc(features, func(f string, _ bool) bool { _, known := on[f]; return !known })
 	_, err = netdev.SetOffloads(g.journal, name, features)
 	return err
 }

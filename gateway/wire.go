@@ -44,7 +44,7 @@ func (g *Gateway) claimLower(info netdev.Info) (state string, err error) {
 		return g.paths.State, err
 	}
 	paths := netdev.PathsFor(below.Name)
-	lock, err := netdev.Acquire(paths.Lock)
+	lock, err := g.acquire(paths.Lock)
 	if err != nil {
 		return "", fmt.Errorf("start on %s, VLAN %d of %s: %w", info.Name, info.VLAN.ID, below.Name, err)
 	}

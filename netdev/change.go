@@ -41,6 +41,7 @@ func SetOffloads(j *Journal, name string, want map[string]bool) (map[string]bool
 			return nil, fmt.Errorf("set offloads of %s: unknown feature %q (ethtool -k %s lists them)", name, f, name)
 		}
 		if is == want[f] {
+			j.Adopt(KindOffload, info.ID(), f)
 			continue
 		}
 		old[f], todo[f] = is, want[f]

@@ -48,7 +48,8 @@ type Journal struct {
 
 	mu      sync.Mutex
 	changes []Change
-	left    int // so many of the first changes are of a killed run
+	left    int  // so many of the first changes are of a killed run, or of one that has handed over
+	leaving bool // see Leave
 }
 
 // CorruptError says that lines of a journal could not be read. The rest is in
@@ -156,7 +157,7 @@ func (j *Journal) undo(match func(left bool, c Change) bool) []error {
 	var errs []error
 	for i := len(j.changes) - 1; i >= 0; i-- {
 		c := j.changes[i]
-		if !match(i < j.left, c) {
+		if !match(i < j.left, c) || j.leaving && c.stays() {
 			continue
 		}
 		if err := j.undoOne(c); err != nil {

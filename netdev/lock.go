@@ -83,7 +83,18 @@ func held(path string, f *os.File, err error) error {
 			who += ", whose underlay is " + words[1]
 		}
 	}
-	return fmt.Errorf("lock %s: held by %s (one gw per underlay interface: stop that one, or add the VNI to it)", path, who)
+	return &HeldError{Path: path, who: who}
+}
+
+// HeldError says that another process holds a lock.
+type HeldError struct {
+	Path string
+	who  string
+}
+
+// Error names the process.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("lock %s: held by %s (one gw per underlay interface: stop that one, or add the VNI to it)", e.Path, e.who)
 }
 
 func sameFile(f *os.File, path string) bool {

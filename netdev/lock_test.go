@@ -105,8 +105,8 @@ func TestLockRace(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	t.Parallel()
-	same := Paths{Socket: "/d/ens18.sock", State: "/d/ens18.state", Lock: "/d/ens18.lock"}
-	other := Paths{Socket: "/d/7-ens18.sock", State: "/d/7-ens18.state", Lock: "/d/7-ens18.lock"}
+	same := Paths{Socket: "/d/ens18.sock", State: "/d/ens18.state", Lock: "/d/ens18.lock", Handover: "/d/ens18.handover"}
+	other := Paths{Socket: "/d/7-ens18.sock", State: "/d/7-ens18.state", Lock: "/d/7-ens18.lock", Handover: "/d/7-ens18.handover"}
 	if got := pathsIn("/d", "ens18", false, 7); got != same {
 		t.Errorf("in the namespace of pid 1: %+v", got)
 	}

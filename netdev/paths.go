@@ -12,6 +12,8 @@ type Paths struct {
 	Socket string // of the API
 	State  string // the journal
 	Lock   string // held while a gateway runs
+	// Handover is a socket, while a gateway waits for what another one hands over.
+	Handover string
 }
 
 // runDir is made 0755 by whoever writes into it first.
@@ -37,7 +39,7 @@ func pathsIn(dir, iface string, foreign bool, inode uint64) Paths {
 	if foreign {
 		base = filepath.Join(dir, fmt.Sprintf("%d-%s", inode, iface))
 	}
-	return Paths{Socket: base + ".sock", State: base + ".state", Lock: base + ".lock"}
+	return Paths{Socket: base + ".sock", State: base + ".state", Lock: base + ".lock", Handover: base + ".handover"}
 }
 
 // inode returns the inode of a file, or 0 where it cannot be had.

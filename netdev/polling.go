@@ -33,6 +33,7 @@ func DeferInterrupts(j *Journal, info Info) error {
 			return fmt.Errorf("defer the interrupts of %s: %w", info.Name, withCure(err))
 		}
 		if n, err := strconv.ParseUint(old, 10, 64); err == nil && n > 0 {
+			j.Adopt(KindSysfs, info.ID(), set.file)
 			continue
 		}
 		c := Change{Kind: KindSysfs, Link: info.ID(), Feature: set.file, Old: old, New: set.value}

@@ -118,6 +118,16 @@ func (m *Memberships) Leave(group netip.Addr) error {
 	return nil
 }
 
+// Sockets are the descriptors that hold the memberships: as long as one that was copied is open, its groups stay joined.
+func (m *Memberships) Sockets() (fds []int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.sockets {
+		fds = append(fds, s.fd)
+	}
+	return fds
+}
+
 // Close leaves every group. Later joins fail with os.ErrClosed.
 func (m *Memberships) Close() error {
 	m.mu.Lock()

@@ -72,6 +72,12 @@ vnis: [{vni: 42, ports: [veth2, veth3], remotes: [10.65.132.188], neigh_suppress
 			continue
 		}
 		out, err := shell(testContext(t), h, text).CombinedOutput()
+		if strings.HasSuffix(m[1], "/v1/handover") { // nobody is there to keep it
+			if err == nil || !strings.Contains(string(out), "nobody would keep") {
+				t.Errorf("%s: %v\n%s", m[1], err, out)
+			}
+			continue
+		}
 		if err != nil || !json.Valid(out) {
 			t.Errorf("%s: %v\n%s", m[1], err, out)
 		}

@@ -33,25 +33,6 @@ func TestNoPrivilege(t *testing.T) {
 	})
 }
 
-// TestLeastPrivilege starts with what the messages above ask for, and no more.
-func TestLeastPrivilege(t *testing.T) {
-	t.Parallel()
-	_, h, _ := newUnderlay(t)
-	var others []int
-	for c := range unix.CAP_LAST_CAP + 1 {
-		switch c {
-		case unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_IPC_LOCK:
-		default:
-			others = append(others, c)
-		}
-	}
-	g := prepare(t, h, on("--address", "172.17.1.2/24")...)
-	g.cmd.Env = append(g.cmd.Env, lessPrivilege+"=memlock=65536,"+join(others...))
-	g.begin()
-	g.ready()
-	g.stop()
-}
-
 func TestForeignXDP(t *testing.T) {
 	t.Parallel()
 	_, h, _ := newUnderlay(t)

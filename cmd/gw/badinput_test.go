@@ -151,7 +151,7 @@ func runFiles(t *testing.T, h *lab.Host) (files []string) {
 	t.Helper()
 	must(t, h.Do(func() (err error) {
 		p := netdev.PathsFor("*")
-		for _, pattern := range []string{p.Socket, p.State + "*", p.Lock} {
+		for _, pattern := range []string{p.Socket, p.State + "*", p.Lock, p.Handover} {
 			found, err := filepath.Glob(pattern)
 			if err != nil {
 				return err

@@ -57,7 +57,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "sweep:", err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	forgetBuilt()
+	os.Exit(status)
 }
 
 // newLab returns a lab that ends with the test. Without root the test is skipped,

@@ -2,7 +2,8 @@
 // VXLAN tunnels over AF_XDP.
 //
 // Exit status: 0 stopped as asked, 1 failed while running, 2 bad usage or
-// configuration. That of gw doctor says what it found.
+// configuration, 3 handed over to another gateway. That of gw doctor says what it
+// found.
 package main
 
 import (
@@ -25,8 +26,11 @@ func execute(args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.Execute()
-	if err == nil {
+	switch err {
+	case nil:
 		return 0
+	case errHandedOver:
+		return 3
 	}
 	if found := foundError(0); errors.As(err, &found) { // it has been said what
 		return int(found)
@@ -87,7 +91,7 @@ gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw stat
 		}
 		return usageError{fmt.Errorf("%s (%s --help lists the flags)", text, c.CommandPath())}
 	})
-	root.AddCommand(run, newStatus(), newStats(), newDoctor(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newCleanup(), newConfig(), newReference(), newMetricsReference(), newAPIPage(), newMan(), newVersion())
+	root.AddCommand(run, newStatus(), newStats(), newDoctor(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newHandOver(), newCleanup(), newConfig(), newReference(), newMetricsReference(), newAPIPage(), newMan(), newVersion())
 	root.AddCommand(newExplain(), newLog(), newCapture())
 	return root
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/signal"
@@ -15,6 +16,9 @@ import (
 // becomes gw: capability numbers, divided by commas, and with memlock=BYTES that
 // limit.
 const lessPrivilege = "VXGW_TEST_LESS_PRIVILEGE"
+
+// another in the environment is the program that giveUp starts in place of this one.
+const another = "VXGW_TEST_ANOTHER"
 
 // giveUp starts this program once more without what lessPrivilege lists. A program
 // that root starts has all capabilities that its bounding set leaves it
@@ -47,7 +51,7 @@ func giveUp() error {
 	if err := os.Unsetenv(lessPrivilege); err != nil {
 		return err
 	}
-	return unix.Exec(os.Args[0], os.Args, os.Environ())
+	return unix.Exec(cmp.Or(os.Getenv(another), os.Args[0]), os.Args, os.Environ())
 }
 
 // likeNohup in the environment has the test binary ignore SIGHUP when it becomes gw.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -16,36 +17,47 @@ import (
 	"vxgw/config"
 	"vxgw/control"
 	"vxgw/gateway"
+	"vxgw/handover"
 	"vxgw/logs"
 	"vxgw/metrics"
 	"vxgw/page"
 )
 
+// takeoverFlag says how to start, and is no setting.
+const takeoverFlag = "takeover"
+
 // newRun makes the command that runs a gateway in the foreground; the root command
 // does the same.
 func newRun() *cobra.Command {
 	var s settings
+	var takeover bool
 	c := &cobra.Command{
 		Use:   "run --iface IFACE --vni VNI [flags]",
 		Short: "Run a gateway in the foreground (what gw does without a command)",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			kept, err := handover.FromManager()
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "gw:", oneLine(err))
+			}
 			cfg, err := s.load(c.Flags())
 			if err != nil {
+				abandon(kept)
 				return err
 			}
 			if s.file == "" {
-				return run(cfg, nil)
+				return run(cfg, "", nil, kept, takeover)
 			}
-			return run(cfg, func() (config.Explained, error) {
+			return run(cfg, s.file, func() (config.Explained, error) {
 				if err := rereadable(s.file); err != nil {
 					return config.Explained{}, err
 				}
 				return s.load(c.Flags())
-			})
+			}, kept, takeover)
 		},
 	}
 	s.add(c.Flags())
+	c.Flags().BoolVar(&takeover, takeoverFlag, false, "take over from the gateway that runs on the underlay: it ends, links, devices and tables stay")
 	return c
 }
 
@@ -73,8 +85,9 @@ func (o *once) Set(s string) error {
 func (o *once) Type() string { return "string" }
 
 // run is the life of a gateway: start, wait for links, serve, reload, wait, take everything back. load
-// reads the configuration again; nil where there is no file.
-func run(loaded config.Explained, load func() (config.Explained, error)) (err error) {
+// reads the configuration again, from file; nil where there is none. kept is what the gateway before has left with systemd,
+// ask says to ask for it.
+func run(loaded config.Explained, file string, load func() (config.Explained, error), kept *handover.Bag, ask bool) (err error) {
 	cfg := loaded.Config
 	log := newLogger(cfg.Log)
 	defer logs.Of(log).Flush()
@@ -91,7 +104,11 @@ func run(loaded config.Explained, load func() (config.Explained, error)) (err er
 	defer signal.Stop(hangups)
 	signal.Ignore(unix.SIGPIPE) // frames flow on when whoever reads the log goes away
 
-	g, err := gateway.Start(ctx, cfg, log)
+	collect, err := predecessor(ctx, cfg, log, kept, ask)
+	if err != nil {
+		return err
+	}
+	g, err := takeOver(ctx, cfg, log, collect)
 	if err == gateway.ErrInterrupted { // and all is taken back
 		log.Info("stopped before frames could flow")
 		return nil
@@ -99,7 +116,7 @@ func run(loaded config.Explained, load func() (config.Explained, error)) (err er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.Close()) }()
+	defer func() { err = closeGateway(g, err) }()
 	if g.AwaitCarrier(ctx); ctx.Err() != nil {
 		log.Info("stopping")
 		return nil
@@ -124,6 +141,7 @@ func run(loaded config.Explained, load func() (config.Explained, error)) (err er
 		defer m.Close()
 	}
 
+	dropPrivileges(log, g, path, g.Paths().State, file)
 	announce(logs.Of(log).Unbounded(), g.Status(), path)
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		log.Warn("cannot tell systemd", "err", err)
@@ -134,6 +152,9 @@ func run(loaded config.Explained, load func() (config.Explained, error)) (err er
 		case <-ctx.Done():
 			log.Info("stopping")
 			daemon.SdNotify(false, daemon.SdNotifyStopping) // the manager may have gone; it sees the exit
+			return nil
+		case <-g.Leaving():
+			log.Info("handing over to the next gateway")
 			return nil
 		case err := <-g.Failed():
 			return err

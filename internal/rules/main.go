@@ -30,13 +30,14 @@ var imports = map[string][]string{
 	"config": {},
 	"logs":   {},
 
+	"handover":  {},
 	"control":   {},
 	"underlay":  {},
 	"netdev":    {"config", "internal/ethtool"},
 	"dataplane": {"ring", "fdb", "neigh", "vxlan", "filter"},
 
 	"capture": {"dataplane", "fdb"},
-	"gateway": {"capture", "filter", "dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev", "logs"},
+	"gateway": {"capture", "filter", "dataplane", "ring", "fdb", "neigh", "vxlan", "bpf", "config", "control", "underlay", "netdev", "handover", "logs"},
 	"stats":   {"control", "dataplane"},
 	"page":    {"control", "stats"},
 	"metrics": {"control", "dataplane"},
@@ -54,7 +55,7 @@ var imports = map[string][]string{
 	"internal/demo": {"internal/lab", "control", "dataplane", "netdev"},
 	"bench":         {"internal/lab", "filter", "control", "dataplane", "ring", "fdb", "vxlan", "bpf"},
 
-	"cmd/gw": {"capture", "filter", "gateway", "metrics", "page", "stats", "doctor", "logs", "control", "config", "fromkernel", "netdev", "dataplane", "internal/demo", "bench"},
+	"cmd/gw": {"capture", "filter", "gateway", "metrics", "page", "stats", "doctor", "logs", "control", "config", "fromkernel", "netdev", "handover", "dataplane", "internal/demo", "bench"},
 }
 
 // maxLines is how long a file may be that people wrote.

@@ -40,6 +40,7 @@ func withoutCards(t *testing.T, suite string, tags ...string) {
 			"TestFirstPingAfterFlap",
 			"TestRemoteGoneAndBack",
 			"TestLeastPrivilege",
+			"TestTakeOver", // programs and devices that go to the next gateway
 			"TestKilledThenStarted",
 			"TestVRF.*",          // underlays that this machine's kernel may have no devices for
 			"TestVLANUnderlay.*", // with tags that XDP is told, sees in frames, or not at all
