@@ -42,6 +42,13 @@ gw=$!
 inside gw status --wait 30s >&2 || { cat "$top/log" >&2; exit 1; }
 inside sh -c 'stat -c %U:%G:%a /run/gw/*.sock' | grep -qx gw:gw:660 || { inside ls -l /run/gw >&2; exit 1; }
 inside ping -c 3 -i 0.2 -W 5 "$peer" >&2 || { cat "$top/log" >&2; inside gw status >&2; exit 1; }
+# Each thread has what it needs while gw runs, and no program that it executes gets more.
+keep=000000c000007000 # CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_PERFMON, CAP_BPF
+for thread in /proc/"$gw"/task/*/status; do
+	for line in Uid:$(inside id -u gw) CapPrm:$keep CapEff:$keep CapInh:0000000000000000 CapAmb:0000000000000000 NoNewPrivs:1; do
+		[ "$(awk -v key="${line%:*}:" '$1 == key { print $2 }' "$thread")" = "${line#*:}" ] || { echo "$thread: not $line" >&2; cat "$thread" >&2; exit 1; }
+	done
+done
 kill "$gw"
 wait "$gw" || { cat "$top/log" >&2; exit 1; }
 
