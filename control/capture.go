@@ -118,6 +118,7 @@ func captureRoutes() []Route {
 
 // StopCapture is the body of POST /v1/capture/stop.
 type StopCapture struct {
+	// ID is the number that the header Gw-Capture of its answer had.
 	ID uint64 `json:"id"`
 }
 

@@ -370,7 +370,7 @@ var descriptions = map[string]string{
 	"Steer.Refused":    "from VTEPs that may not send to their VNI: dropped, as remote_not_allowed",
 
 	"StopCapture":    "StopCapture is the body of POST /v1/capture/stop.",
-	"StopCapture.ID": "",
+	"StopCapture.ID": "ID is the number that the header Gw-Capture of its answer had.",
 
 	"Traffic":           "Traffic counts inner frames, and their bytes from the Ethernet header on, that came out of tunnels (rx) and went into them (tx), those that the kernel was left to send among them.",
 	"Traffic.RxBytes":   "",

@@ -29,7 +29,7 @@ func TestPage(t *testing.T) {
 	for _, r := range Routes() {
 		mux.HandleFunc(r.Pattern(), func(http.ResponseWriter, *http.Request) {}) // panics when two are the same
 		served = append(served, r.Pattern())
-		if r.Doc == "" || r.Answer == nil || r.handle == nil || r.Changes() != (r.Method == http.MethodPost) {
+		if r.Doc == "" || (r.Answer == nil) == (r.Stream == "") || r.handle == nil || r.Changes() != (r.Method == http.MethodPost) {
 			t.Errorf("%s is not whole", r.Pattern())
 		}
 	}
