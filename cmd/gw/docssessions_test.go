@@ -1,0 +1,202 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDocSessions runs the commands of pages on a lab, in the order of the page, as somebody would who reads it:
+//
+//	before       sets the stage, beside the two nodes of docs/quickstart.md, and may start gw
+//	a file       gw is started with it, in the place of what ran before, and gets ready
+//	a command    ends with status 0, and prints the lines that stand below it; one that starts gw gets ready
+func TestDocSessions(t *testing.T) {
+	t.Parallel()
+	newLab(t) // root, or this is skipped
+	for _, p := range []docSession{
+		{page: "fdb.md", before: []string{"gw --iface ens18 --vni 42 --remote 10.65.132.188"}},
+		{page: "flooding.md", before: container(1, 2, 3)},
+		{page: "allow.md"},
+		{page: "vlan.md", before: append(container(1, 2), "ip -n node1 link add eth1 type veth peer name trunk", "ip -n node1 link set eth1 up", "ip -n node1 link set trunk up"),
+			started: []string{"gw fdb add 02:57:a7:1c:00:01 dev eth1 vlan 100 master dynamic"}},
+		{page: "suppression.md"},
+		{page: "moves.md", before: append(container(1, 2), "ip -n container1 link set eth0 address 02:00:00:00:07:77", "ip -n container2 link set eth0 address 02:00:00:00:07:77"),
+			started: []string{"gw port add veth1 --vni 42", "gw port add veth2 --vni 42",
+				"ip netns exec container1 ping -c 1 -W 1 172.17.1.99; true", "ip netns exec container2 ping -c 1 -W 1 172.17.1.99; true"}},
+		{page: "mtu.md", before: container(1)},
+		{page: "ipv6.md", before: []string{"ip -n node1 address add 2001:db8::1/64 dev ens18 nodad", "ip -n node1 address add fe80::1/64 dev ens18 nodad"}},
+		{page: "tunnel.md"},
+	} {
+		t.Run(p.page, p.run)
+	}
+}
+
+// docSession is a page and what it takes to run its commands.
+type docSession struct {
+	page            string
+	before, started []string // typed before the page, and after its file is taken for the first time
+}
+
+// container are the commands that give containers to node 1.
+func container(numbers ...int) (all []string) {
+	for _, i := range numbers {
+		all = append(all, fmt.Sprintf("ip netns add container%d", i),
+			fmt.Sprintf("ip link add veth%d netns node1 type veth peer name eth0 netns container%d", i, i),
+			fmt.Sprintf("ip -n node1 link set veth%d mtu 1450 up", i), fmt.Sprintf("ip -n container%d link set eth0 mtu 1450 up", i),
+			fmt.Sprintf("ip -n container%d address add 172.17.1.%d/24 dev eth0", i, 3+i))
+	}
+	return all
+}
+
+func (p *docSession) run(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/" + p.page)
+	must(t, err)
+	r := newReader(t)
+	for _, line := range p.before {
+		r.follow(t, step{command: line})
+	}
+	for _, block := range blocks(string(text)) {
+		if file := configBlocks(indent(block)); len(file) == 1 {
+			r.take(t, wholeFile(file[0]))
+			for _, line := range p.started {
+				r.follow(t, step{command: line})
+			}
+			continue
+		}
+		for _, s := range stepsOf(block) {
+			r.follow(t, s)
+		}
+	}
+	r.stop(t)
+	if r.ran == 0 {
+		t.Error("nothing to run on the page")
+	}
+}
+
+// reader is somebody at node 1 who types what stands on a page.
+type reader struct {
+	host, node *typist
+	dir        string
+	runs       bool // gw does
+	ran        int
+}
+
+// newReader builds the two nodes of docs/quickstart.md.
+func newReader(t *testing.T) *reader {
+	t.Helper()
+	r := &reader{dir: t.TempDir()}
+	must(t, os.Symlink(os.Args[0], filepath.Join(r.dir, "gw")))
+	r.host = newTypist(t, r.dir, "")
+	for _, line := range []string{"mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns", "ip netns add node1", "ip netns add node2",
+		"ip link add ens18 netns node1 type veth peer name ens18 netns node2",
+		"ip -n node1 address add 10.65.132.187/24 dev ens18", "ip -n node2 address add 10.65.132.188/24 dev ens18",
+		"ip -n node1 link set lo up", "ip -n node1 link set ens18 up", "ip -n node2 link set ens18 up"} {
+		r.succeed(t, r.host, line)
+	}
+	r.node = r.host.inside(t, r.dir, "node1")
+	return r
+}
+
+// succeed types a line that has to end with status 0.
+func (r *reader) succeed(t *testing.T, s *typist, line string) string {
+	t.Helper()
+	printed := s.enter(t, line+"\necho status $?")
+	before, ok := strings.CutSuffix(printed, "status 0\n")
+	if !ok {
+		t.Fatalf("%s\nprinted\n%s", line, printed)
+	}
+	return before
+}
+
+// follow types a command of a page, and wants its lines printed.
+func (r *reader) follow(t *testing.T, s step) {
+	t.Helper()
+	r.ran++
+	if strings.HasPrefix(s.command, "gw --") {
+		r.stop(t)
+		r.launch(t, s.command)
+		return
+	}
+	shell := r.node
+	if strings.HasPrefix(s.command, "ip -n ") || strings.HasPrefix(s.command, "ip netns ") || strings.HasPrefix(s.command, "ip link add veth") {
+		shell = r.host
+	}
+	printed := r.succeed(t, shell, s.command)
+	if missing := lacks(printed, s.prints); missing != "" {
+		t.Fatalf("%s\nprinted\n%s\nwhich lacks\n%s", s.command, printed, missing)
+	}
+}
+
+// take has gw work by a configuration.
+func (r *reader) take(t *testing.T, file string) {
+	t.Helper()
+	r.ran++
+	path := filepath.Join(r.dir, "gw.yaml")
+	must(t, os.WriteFile(path, []byte(file), 0o644))
+	if r.runs {
+		r.stop(t)
+	}
+	r.launch(t, "gw --config "+path)
+}
+
+// launch starts gw, and waits for it.
+func (r *reader) launch(t *testing.T, line string) {
+	t.Helper()
+	r.node.enter(t, line+" 2>gw.log &")
+	r.runs = true
+	r.succeed(t, r.node, "gw status --wait 15s >/dev/null || { cat gw.log; false; }")
+}
+
+// stop ends gw, which has to be content.
+func (r *reader) stop(t *testing.T) {
+	t.Helper()
+	if r.runs {
+		r.succeed(t, r.node, "kill %gw; wait %gw")
+	}
+	r.runs = false
+}
+
+// blocks are the indented parts of a page, without the indentation.
+func blocks(page string) (all []string) {
+	var block strings.Builder
+	for line := range strings.Lines(page + "end\n") {
+		if code, indented := strings.CutPrefix(line, "    "); indented {
+			block.WriteString(code)
+		} else if block.Len() > 0 && strings.TrimSpace(line) != "" {
+			all = append(all, block.String())
+			block.Reset()
+		} else if block.Len() > 0 {
+			block.WriteString("\n")
+		}
+	}
+	return all
+}
+
+func indent(block string) string {
+	return regexp.MustCompile(`(?m)^(.)`).ReplaceAllString(block, "    $1")
+}
+
+// typed begins a line that is a command.
+var typed = regexp.MustCompile(`^(gw|ip|bridge|ethtool|sysctl) `)
+
+// stepsOf are the commands of a block, with what they print: the lines below.
+func stepsOf(block string) (all []step) {
+	for line := range strings.Lines(block) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case typed.MatchString(line):
+			if end := shellEnd.FindStringIndex(line); end != nil {
+				line = line[:end[0]]
+			}
+			all = append(all, step{command: line})
+		case line != "" && len(all) > 0:
+			all[len(all)-1].prints = append(all[len(all)-1].prints, line)
+		}
+	}
+	return all
+}
