@@ -47,6 +47,8 @@ var notMeantToBeValid = map[string]string{
 	"dataplane: {poll: ...}":   "the values stand in the table below it",
 	"device: {mtu: N}":         "N stands for a number",
 	"device: {mtu, addresses}": "names of keys",
+	"log: {level: LEVEL}":      "LEVEL stands for one of four",
+	"metrics: {listen: ...}":   "the address stands beside it",
 }
 
 // TestDocConfigsFails wants wrong ones told from right ones.
