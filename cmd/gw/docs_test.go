@@ -32,7 +32,7 @@ func pages(t *testing.T) map[string]string {
 func TestDocCommands(t *testing.T) {
 	found := 0
 	for name, text := range pages(t) {
-		for _, line := range commandLines(text) {
+		for _, line := range append(commandLines(text), commandWords(text)...) {
 			found++
 			if err := understand(line); err != nil {
 				t.Errorf("%s: gw %s: %v", name, strings.Join(line, " "), err)
@@ -94,6 +94,9 @@ func TestDocCommandsFails(t *testing.T) {
 		}
 	}
 	page := "    gw status -j   # all\n    ip a; gw fdb show | grep x\ntext gw no\n    curl gw.example\n    sudo gw stats 2>log &\n    gw fdb add MAC [flags]\n"
+	if got := commandWords("`gw fdb shwo`, `gw vni del N`, `gw port add eth1 --vni 43 [--tpid 802.1ad]` and `gwen`"); len(got) != 2 || understand(got[0]) == nil || understand(got[1]) != nil {
+		t.Errorf("%q", got)
+	}
 	if got := commandLines(page); len(got) != 3 || strings.Join(got[0], " ") != "status -j" || strings.Join(got[1], " ") != "fdb show" || strings.Join(got[2], " ") != "stats" {
 		t.Errorf("%q", got)
 	}
@@ -121,6 +124,26 @@ func commandLines(page string) (all [][]string) {
 			args = args[:end[0]]
 		}
 		all = append(all, shellWords(args))
+	}
+	return all
+}
+
+// mentioned is a command within a page's text, without what may be left out.
+var mentioned, optional = regexp.MustCompile("`gw ([^`]+)`"), regexp.MustCompile(` ?\[[^\]]*\]`)
+
+// standIn are words on pages that stand for values.
+var standIn = regexp.MustCompile(`\.\.\.|:VLAN| N\b| --out$`)
+
+// commandWords are those.
+func commandWords(page string) (all [][]string) {
+	for _, m := range mentioned.FindAllStringSubmatch(page, -1) {
+		line := optional.ReplaceAllString(m[1], "")
+		if end := shellEnd.FindStringIndex(line); end != nil {
+			line = line[:end[0]]
+		}
+		if !standIn.MatchString(line) {
+			all = append(all, shellWords(line))
+		}
 	}
 	return all
 }

@@ -123,7 +123,7 @@ func configBlocks(page string) (all []string) {
 	end()
 	return slices.DeleteFunc(all, func(block string) bool {
 		key, _, _ := strings.Cut(block, ":")
-		return !strings.HasPrefix(block, "{") && !slices.Contains(topLevel, key)
+		return !strings.Contains(block, `"vnis"`) && !slices.Contains(topLevel, key)
 	})
 }
 

@@ -23,10 +23,11 @@ func TestDocSessions(t *testing.T) {
 			"gw fdb get ba:d8:43:67:8d:fb dev gw42":                         {"gw fdb add ba:d8:43:67:8d:fb dev gw42 dst 10.65.132.188"},
 			"gw vni add 43 --remote 10.65.132.188 --address 172.17.43.2/24": {"gw port del veth1"},
 		}, skip: map[string]string{
+			"gw explain --port veth1 --flow SRC": "SRC and DST stand for addresses",
 			"gw stats --watch":                   "has no end",
 			"gw fdb monitor":                     "has no end",
 			"gw fdb history 02:00:00:00:07:77":   "nothing has moved: docs/moves.md",
-			"kill -HUP $(pidof gw)":              "would hit gateways of others",
+			"kill -HUP":                          "would hit gateways of others",
 			"gw --config /etc/gw/gw.yaml":        "is in place when the file below it is taken",
 			"ip -n container1 route add default": "is about containers with other addresses",
 			"ip route add 172.17.0.0/16":         "is about other hosts",

@@ -83,6 +83,7 @@ var (
 	linkAddr = regexp.MustCompile(`\bfe80::[0-9a-f:]+`)
 	senders  = regexp.MustCompile(`(IP 10\.65\.132\.18\d)\.\d+ >`)
 	measured = regexp.MustCompile(`\d+:\d+:\d+\.\d+|time[= ][\d.]+ ?ms|\bid \d+`)
+	fdbCount = regexp.MustCompile(`^(42 gw42 .*) \d+$`) // the far end may have said something by then
 	spaces   = regexp.MustCompile(`\s+`)
 	counters = regexp.MustCompile(`^(10\.65\.132\.188|(?:ens18|gw42\S*|veth1) (?:-|42|underlay \S+|device gw42 of vni 42|port of vni 42)(?: up native copy 1 \d+)?)( \d+)+$`)
 )
@@ -99,7 +100,7 @@ func shape(line string) string {
 	line = senders.ReplaceAllString(line, "$1.PORT >")
 	line = measured.ReplaceAllString(line, "TIME")
 	line = strings.TrimSpace(spaces.ReplaceAllString(line, " "))
-	return counters.ReplaceAllString(line, "$1 COUNTS")
+	return counters.ReplaceAllString(fdbCount.ReplaceAllString(line, "$1 ENTRIES"), "$1 COUNTS")
 }
 
 // typist is a shell that is typed into.

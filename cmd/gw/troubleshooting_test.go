@@ -38,7 +38,7 @@ func TestTroubleshooting(t *testing.T) {
 			"port veth1 of vni 42 has an MTU of 1500, and the tunnel carries 1450: larger packets are lost, and their senders told by ICMP", ""},
 		{"too big", append(peer(42, 4789), append(container(1), "ip link set dev veth1 mtu 1500", "ip -n container1 link set eth0 mtu 1500", "gw --iface ens18 --vni 42 --remote 10.65.132.188 --port veth1",
 			"ip netns exec container1 ping -c 1 -W 1 -M do -s 1472 172.17.1.3; true")...), "gw stats", "too_big", `too_big +[1-9]`},
-		{"group and remote", []string{"gw --iface ens18 --vni 42 --group 224.1.1.1 --remote 10.65.132.188"}, "gw status", "FLOODS TO", `224\.1\.1\.1 10\.65\.132\.188`},
+		{"group and remote", []string{"gw --iface ens18 --vni 42 --group 224.1.1.1 --remote 10.65.132.188"}, "gw status", "FLOODS TO", `gw42 +10\.65\.132\.188 224\.1\.1\.1`},
 		{"kernel device", []string{"ip link add vxlan0 type vxlan id 42 dstport 4789 remote 10.65.132.188 local 10.65.132.187 dev ens18", "ip link set vxlan0 up", gw}, "gw doctor",
 			"vxlan0: a kernel vxlan device has VNI 42 and UDP port 4789, too: it gets no more frames while gw runs", ""},
 		{"tags lost", append(container(1), "gw --iface ens18 --vni 42 --port veth1 --mode generic"), "gw doctor", "port.tags", `warning +port\.tags`},
@@ -49,7 +49,7 @@ func TestTroubleshooting(t *testing.T) {
 		{"second gateway", []string{gw}, "gw --iface ens18 --vni 43", "held by process", ""},
 		{"second metrics", []string{gw, "ip link add d0 type veth peer name d1", "ip address add 10.1.1.1/24 dev d0"}, "gw --iface d0 --vni 43", "listen for metrics on 127.0.0.1:9478: the address is in use", ""},
 		{"no zero-copy", nil, "gw --iface ens18 --vni 42 --mode zerocopy", "bind ens18 zero-copy: operation not supported", ""},
-		{"queues of a veth", []string{"ip link add q0 numrxqueues 1 type veth peer name q1 numtxqueues 4", "ip link set q0 up", "ip link set q1 up"}, "gw --iface ens18 --vni 42 --port q0",
+		{"queues of a veth", []string{"ip link add q0 numrxqueues 1 numtxqueues 1 type veth peer name q1 numrxqueues 4 numtxqueues 4", "ip link set q0 up", "ip link set q1 up"}, "gw --iface ens18 --vni 42 --port q0",
 			"it has 1 rx queues, fewer than the 4 tx queues of its peer q1", ""},
 		{"no address", []string{"ip address flush dev ens18"}, "gw --iface ens18 --vni 42", "has no global IPv4 address", ""},
 		{"wrong name", nil, "gw --iface nosuch --vni 42", `no interface "nosuch" (there are `, ""},
@@ -57,7 +57,7 @@ func TestTroubleshooting(t *testing.T) {
 		{"underlay down", []string{"ip link set ens18 down", gw}, "gw status", "PROBLEM: underlay ens18 is down", ""},
 		{"killed", []string{gw, "kill -9 %gw; wait %gw; true"}, "gw status; gw cleanup --iface ens18", "put back: pair gw42", ""},
 		{"not running", nil, "gw status", "no gw answers in this network namespace", ""},
-		{"explained", append(container(1), "gw --iface ens18 --vni 42 --remote 10.65.132.188 --port veth1"),
+		{"explained", append(container(1), "gw --iface ens18 --vni 42 --remote 10.65.132.188 --port veth1", "gw fdb add 02:00:00:00:00:02 dev gw42 dst 10.65.132.188"),
 			"gw explain --port veth1 --flow 02:00:00:00:00:01,02:00:00:00:00:02,172.17.1.4,172.17.1.3,udp,1000,80,size=1500,df=1", "too_big: The frame is larger than the MTU of the way to its destination.", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestTroubleshooting(t *testing.T) {
 			}
 			seen := regexp.MustCompile(pattern)
 			eventually(t, func() string {
-				printed := r.node.enter(t, c.look+" 2>&1")
+				printed := r.node.enter(t, "{ timeout 10 "+strings.ReplaceAll(c.look, "; ", "; timeout 10 ")+"; } 2>&1") // in case that a start succeeds
 				if seen.MatchString(printed) {
 					return ""
 				}
