@@ -20,7 +20,7 @@ install -D -m 644 deploy/systemd/gw.sysusers "$to/lib/sysusers.d/gw.conf"
 install -D -m 644 deploy/gw.yaml "$to/share/doc/gw/examples/gw.yaml"
 install -d "$to/share/doc/gw/docs/pictures"
 install -m 644 README.md "$to/share/doc/gw/"
-install -m 644 docs/*.md "$to/share/doc/gw/docs/"
+install -m 644 docs/*.* "$to/share/doc/gw/docs/"
 install -m 644 docs/pictures/* "$to/share/doc/gw/docs/pictures/"
 install -D -m 644 -t "$to/share/gw/prometheus" deploy/prometheus/*.yml
 sed -i "s|/usr/share/gw|$prefix/share/gw|" "$to/share/gw/prometheus/prometheus.yml"

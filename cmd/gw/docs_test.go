@@ -103,7 +103,7 @@ func TestDocCommandsFails(t *testing.T) {
 }
 
 var (
-	gwCommand = regexp.MustCompile(`(?:^|[;&|]\s*|\bsudo |\bexec \S+ |[a-z]\d?# )(?:\./)?gw( |$)`)
+	gwCommand = regexp.MustCompile(`(?:^|^# |[;&|]\s*|\bsudo |\bexec \S+ |[a-z]\d?# )(?:\./)?gw( |$)`)
 	shellEnd  = regexp.MustCompile(`\s(\d?>|<|\||&|;|#)|;|\)|   `) // or what help texts say of an example
 )
 
@@ -223,5 +223,23 @@ func TestKernelCompat(t *testing.T) {
 				t.Errorf("%s: %s is not on the page", strings.Join(help, " "), m[1])
 			}
 		}
+	}
+}
+
+// TestDocMetrics wants every metric that a page speaks of to be on the page of all metrics, which is made from the code.
+func TestDocMetrics(t *testing.T) {
+	name := regexp.MustCompile("`(gw_[a-z_]+[a-z])")
+	all := pages(t)
+	list, found := all["metrics.md"], 0
+	for page, text := range all {
+		for _, m := range name.FindAllStringSubmatch(text, -1) {
+			found++
+			if !strings.Contains(list, "| `"+m[1]+"` |") {
+				t.Errorf("%s: there is no metric %s", page, m[1])
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d on all pages", found)
 	}
 }
