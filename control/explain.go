@@ -2,11 +2,9 @@ package control
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 )
 
 // ExplainRequest is a frame, and by which way it comes in: by a port; as a packet on the underlay's wire; or as an inner frame that a VTEP
@@ -40,25 +38,6 @@ func (r *ExplainRequest) Check() error {
 	}
 	_, err := ParseHex(r.Frame)
 	return err
-}
-
-// ParseHex reads bytes as tcpdump -xx, Wireshark and people write them: colons, dashes, white space and 0x are left out.
-func ParseHex(text string) ([]byte, error) {
-	digits := strings.NewReplacer("0x", "", "0X", "", ":", "", "-", "", " ", "", "\t", "", "\n", "", "\r", "").Replace(text)
-	for i, c := range digits {
-		if !strings.ContainsRune("0123456789abcdefABCDEF", c) {
-			return nil, fmt.Errorf("the frame is not hexadecimal: %q after %d digits (give the bytes from the destination MAC address on)", c, i)
-		}
-	}
-	switch n := len(digits); {
-	case n == 0:
-		return nil, errors.New("the frame is empty (give its bytes in hexadecimal, from the destination MAC address on)")
-	case n%2 == 1:
-		return nil, fmt.Errorf("the frame has %d hexadecimal digits: half a byte is missing", n)
-	case n/2 > 1<<16:
-		return nil, fmt.Errorf("the frame has %d bytes, more than any interface carries", n/2)
-	}
-	return hex.DecodeString(digits)
 }
 
 // Explanation is what would become of a frame, and why. Nothing was sent, learned or counted.

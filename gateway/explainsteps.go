@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 
 	"vxgw/dataplane"
 	"vxgw/fdb"
@@ -85,6 +86,9 @@ func (s *story) outer() {
 	if o.DstPort != s.g.cfg.Underlay.DstPort {
 		s.say("underlay", "XDP leaves packets to other UDP ports than %d to the kernel: workers see none", s.g.cfg.Underlay.DstPort)
 	}
+	if !s.listens(o.Dst) {
+		s.say("underlay", "XDP leaves packets to %s to the kernel, since this gateway is not there: workers see none", o.Dst.Netip())
+	}
 	f := s.f
 	switch {
 	case f.Domain == nil || f.Source == 0:
@@ -100,6 +104,14 @@ func (s *story) outer() {
 	if f.Domain != nil {
 		s.say("vni", "%d is %s%s", f.Domain.VNI, s.domainName(), s.allowWords())
 	}
+}
+
+// listens reports whether packets to an address are the gateway's: one of its own, or a group's.
+func (s *story) listens(to vxlan.Addr) bool {
+	if addr := to.Netip(); addr.IsMulticast() {
+		return slices.ContainsFunc(s.v.ends, func(e dataplane.Endpoint) bool { return e.Addr == addr })
+	}
+	return slices.Contains(s.snap.Locals, to)
 }
 
 func (s *story) allowWords() string {

@@ -18,7 +18,7 @@ func hexText(b []byte) string { return hex.EncodeToString(b) }
 func frameWords(frame []byte) string {
 	var in vxlan.Inner
 	if vxlan.ParseInner(frame, &in) != vxlan.OK {
-		return fmt.Sprintf("%d bytes, no whole Ethernet header", len(frame))
+		return "no whole Ethernet header"
 	}
 	text := fmt.Sprintf("%s > %s", macText(in.Src), macText(in.Dst))
 	if in.VLANs > 0 {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 
@@ -41,6 +43,7 @@ the underlay's wire.
   gw explain --port veth1 --flow 02:00:00:00:00:01,broadcast,arp,172.17.1.2,172.17.1.3
   gw explain --remote 10.65.132.188 --vni 42 --flow src=02:00:00:00:00:09,dst=02:00:00:00:00:01,vlan=10,size=1400
   gw explain --port veth1 --frame 'ffffffffffff 020000000001 0806 ...'
+  tcpdump -i veth1 -c 1 -xx -t arp | tail -n +2 | gw explain --port veth1 --frame -
   gw explain --underlay --pcap outer.pcap --count 3
 
 FLOW is words with commas between them. Each says what it is by its place: source and destination MAC address (or broadcast), VLAN, source
@@ -58,10 +61,10 @@ vlan, ethertype, ip_src, ip_dst, proto, sport, dport, ttl, tos, df, size (of the
 	f.Uint32Var(&e.vni, "vni", 0, "VNI that the VTEP sends it in (default: the only one there is)")
 	f.BoolVar(&e.underlay, "underlay", false, "the frame comes in by the underlay, with its outer headers")
 	f.StringVar(&e.flow, "flow", "", "what the frame says, in words")
-	f.StringVar(&e.frame, "frame", "", "the frame in hexadecimal, from the destination MAC address on")
+	f.StringVar(&e.frame, "frame", "", "the frame in hexadecimal or as a dump (tcpdump -xx), from the destination MAC address on; - is standard input")
 	f.StringVar(&e.pcap, "pcap", "", "file of tcpdump or Wireshark (pcap or pcapng, - is standard input), of which each frame is explained")
 	f.UintVar(&e.count, "count", 10, "how many frames of the file")
-	f.BoolVarP(&e.hex, "hex", "x", false, "print the bytes of every packet that would leave, not of the first one only")
+	f.BoolVarP(&e.hex, "hex", "x", false, "print every copy of a flooded frame, and the bytes of each packet that would leave, not the first ones only")
 	e.t.flags(c)
 	return c
 }
@@ -90,6 +93,8 @@ func (e *explaining) request() (r control.ExplainRequest, err error) {
 		return r, errors.New("which frame? (give one of --flow, --frame and --pcap)")
 	case e.changedCapture && e.pcap == "":
 		return r, errors.New("--count goes with --pcap")
+	case e.count == 0:
+		return r, errors.New("--count 0 explains nothing (give 1 or more)")
 	case e.flow != "" && e.underlay:
 		return r, errors.New("--flow describes an inner frame (give --remote VTEP instead of --underlay, or the bytes with --frame)")
 	}
@@ -110,7 +115,14 @@ func (e *explaining) each(do func(c captured) error) error {
 		}
 		return do(captured{frame: frame, full: len(frame)})
 	case e.frame != "":
-		frame, err := control.ParseHex(e.frame)
+		text, err := e.frame, error(nil)
+		if text == "-" {
+			text, err = readDump(os.Stdin)
+		}
+		if err != nil {
+			return err
+		}
+		frame, err := control.ParseHex(text)
 		if err != nil {
 			return usageError{fmt.Errorf("explain: --frame: %w", err)}
 		}
@@ -135,6 +147,8 @@ func (e *explaining) run(ctx context.Context) error {
 		r.Frame = hex.EncodeToString(c.frame)
 		x, err := client.Explain(ctx, r)
 		switch {
+		case err != nil && c.number > 0:
+			return fmt.Errorf("packet %d: %w", c.number, err)
 		case err != nil:
 			return err
 		case e.t.json:
@@ -147,13 +161,23 @@ func (e *explaining) run(ctx context.Context) error {
 		printExplanation(os.Stdout, &x, e.hex)
 		return nil
 	})
-	if err != nil {
-		return err
+	if e.t.json && (err == nil || len(all) > 0) { // those in front of a damaged one
+		return cmp.Or(err, printJSON(os.Stdout, all))
 	}
-	if e.t.json {
-		return printJSON(os.Stdout, all)
+	return err
+}
+
+// readDump reads a frame in text, of which there may be more than an argument can hold.
+func readDump(in io.Reader) (string, error) {
+	const most = 1 << 20 // of a frame of 64 KiB with offsets and characters it is a third
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("explain: read the frame from standard input: %w", err)
+	case len(text) > most:
+		return "", usageError{fmt.Errorf("explain: standard input has more than one frame in hexadecimal (captures are read by --pcap -)")}
 	}
-	return nil
+	return string(text), nil
 }
 
 // separator stands between the explanations of two frames.

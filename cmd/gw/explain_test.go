@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -98,6 +99,16 @@ func TestExplain(t *testing.T) {
 		}
 	})
 	t.Run("captures", b.captures)
+	t.Run("damaged", b.damaged)
+	t.Run("dumps", b.dumps)
+	t.Run("not ours", func(t *testing.T) {
+		pkt := craft(b.under, 42, named(boxMAC, farMAC2, "not ours"))
+		pkt[atIP+19]++ // the destination's last byte
+		binary.BigEndian.PutUint16(pkt[atIPSum:], binary.BigEndian.Uint16(pkt[atIPSum:])-1)
+		if text := output(t, b.host, "explain", "--underlay", "--frame", hex.EncodeToString(pkt)); !strings.Contains(text, "XDP leaves packets to 10.65.132.188 to the kernel") {
+			t.Error(text)
+		}
+	})
 	t.Run("refused", func(t *testing.T) {
 		for args, want := range map[string]string{
 			"--flow " + flowMACs:                                 "by which way does the frame come in",
@@ -108,6 +119,7 @@ func TestExplain(t *testing.T) {
 			"--port veth1 --frame zz":                            `not hexadecimal: 'z' after 0 digits`,
 			"--port veth1 --frame 000":                           "half a byte is missing",
 			"--port veth1 --frame=":                              "the frame is empty",
+			"--port veth1 --pcap FILE --count 0":                 "--count 0 explains nothing",
 			"--port veth1 --frame " + strings.Repeat("00", 5000): "longer than what the memory's frames have room for: 5000 bytes",
 			"--remote 10.65.132.188 --flow " + flowMACs:          "in which VNI does 10.65.132.188 send it? (give --vni VNI)",
 			"--remote nobody --flow " + flowMACs:                 "--remote nobody is no address",
@@ -225,6 +237,43 @@ func (b *fdbBed) captures(t *testing.T) {
 		if text := output(t, b.host, "explain", "--port", "veth1", "--pcap", file, "--count", "2"); strings.Count(text, "verdict      flooded") != 2 || !strings.Contains(text, "frame 2\n") {
 			t.Errorf("%s:\n%s", form, text)
 		}
+	}
+}
+
+// Frames in front of one that cannot be explained are, also in JSON, and the error names it.
+func (b *fdbBed) damaged(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "damaged")
+	var out bytes.Buffer
+	w := pcapgo.NewWriter(&out)
+	must(t, w.WriteFileHeader(1<<16, layers.LinkTypeEthernet))
+	for _, f := range [][]byte{named(farMAC2, boxMAC, "whole"), make([]byte, 9000)} {
+		must(t, w.WritePacket(gopacket.CaptureInfo{Timestamp: time.Unix(1, 0), CaptureLength: len(f), Length: len(f)}, f))
+	}
+	must(t, os.WriteFile(file, out.Bytes(), 0o600))
+	stdout, stderr, status := runGW(t, b.host, "explain", "-j", "--port", "veth1", "--pcap", file)
+	var all []control.Explanation
+	if err := json.Unmarshal([]byte(stdout), &all); err != nil || len(all) != 1 || status != 1 || !strings.Contains(stderr, "packet 2: ") {
+		t.Errorf("exit status %d, %v: %s\n%s", status, err, stdout, stderr)
+	}
+}
+
+// dumps explains a frame as tcpdump shows it, from standard input, and one that no argument can hold.
+func (b *fdbBed) dumps(t *testing.T) {
+	ask := func(text string) (stdout, stderr string) {
+		c := command(testContext(t), b.host, "explain", "--port", "veth1", "--frame", "-")
+		var out, errs bytes.Buffer
+		c.Stdin, c.Stdout, c.Stderr = strings.NewReader(text), &out, &errs
+		_ = c.Run() // what it printed says
+		return out.String(), errs.String()
+	}
+	if out, errs := ask("\t0x0000:  ffff ffff ffff 0200 0000 0001 88b5 0000\n\t0x0010:  0000\n"); !strings.HasPrefix(out, "frame        02:00:00:00:00:01 > ff:ff:ff:ff:ff:ff, EtherType 0x88b5, 18 bytes\n") {
+		t.Errorf("%s%s", out, errs)
+	}
+	if _, errs := ask(strings.Repeat("00", 1<<16)); !strings.Contains(errs, "65536 bytes, of which") {
+		t.Error(errs)
+	}
+	if _, errs := ask(strings.Repeat("00", 1<<20)); !strings.Contains(errs, "more than one frame") {
+		t.Error(errs)
 	}
 }
 

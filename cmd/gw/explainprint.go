@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"vxgw/control"
@@ -12,15 +14,20 @@ import (
 // column is where what is said begins.
 const column = 13
 
-// printExplanation writes one decision per line. Of packets the bytes of the first one, with all those of all.
+// printExplanation writes one decision per line. Of the packets, and of many copies with the same end, it shows the first ones; all of them
+// with all.
 func printExplanation(w io.Writer, e *control.Explanation, all bool) {
 	fmt.Fprintf(w, "%s%s, %d bytes\n", label("frame"), e.Frame, e.Bytes)
 	for _, s := range e.Steps {
 		fmt.Fprintf(w, "%s%s\n", label(s.About), s.Text)
 	}
-	shown := false
+	shown, ends, left := false, map[string]int{}, 0
 	for i := range e.Copies {
 		c := &e.Copies[i]
+		if ends[c.Verdict]++; ends[c.Verdict] > mostAlike && !all {
+			left++
+			continue
+		}
 		fmt.Fprintf(w, "%s%s: %s\n", label("to"), c.To, c.Way)
 		if len(e.Copies) > 1 {
 			fmt.Fprintf(w, "%s%s: %s\n", label(""), c.Verdict, c.Sentence)
@@ -34,8 +41,11 @@ func printExplanation(w io.Writer, e *control.Explanation, all bool) {
 		shown = shown || c.Remote
 		printSent(w, c.Sent)
 	}
+	if left > 0 {
+		fmt.Fprintf(w, "%s%d more of these: %s (-x shows each)\n", label("to"), left, moreWords(ends))
+	}
 	if e.More > 0 {
-		fmt.Fprintf(w, "%s%d more like these\n", label(""), e.More)
+		fmt.Fprintf(w, "%s%d more, which were not tried\n", label("to"), e.More)
 	}
 	if e.Answer != nil {
 		fmt.Fprintf(w, "%s%s\n", label("answer"), e.Answer.Words)
@@ -45,6 +55,20 @@ func printExplanation(w io.Writer, e *control.Explanation, all bool) {
 	if e.Cure != "" {
 		fmt.Fprintf(w, "%s%s\n", label("cure"), e.Cure)
 	}
+}
+
+// mostAlike is how many copies with one verdict are shown.
+const mostAlike = 8
+
+// moreWords says how many copies with each verdict are not shown.
+func moreWords(ends map[string]int) string {
+	var text []string
+	for _, verdict := range slices.Sorted(maps.Keys(ends)) {
+		if n := ends[verdict] - mostAlike; n > 0 {
+			text = append(text, fmt.Sprintf("%s %d", verdict, n))
+		}
+	}
+	return strings.Join(text, ", ")
 }
 
 func label(about string) string { return fmt.Sprintf("%-*s", column, about) }
