@@ -149,8 +149,8 @@ var spoiled = []struct {
 	{"a port that joins", func(f *facts) { f.ports[0].offloads.value["rx-lro"] = true }, "port.offloads", Warning, "ethtool -K veth1 lro off"},
 	{"a gw that does not answer", func(f *facts) { f.left.held = true }, "gateway.running", Warning, "gw status --wait"},
 	{"a gw that complains", func(f *facts) {
-		f.Running = &control.Status{Problems: []string{"remote 10.65.132.188 does not answer"}, Memory: control.Memory{Pages: "transparent"}}
-	}, "gateway.running", Warning, ""},
+		f.Running = &control.Status{Problems: []string{"remote 10.65.132.188 is no-route (no way) (ip route add 10.65.132.188 via GATEWAY)"}, Memory: control.Memory{Pages: "transparent"}}
+	}, "gateway.running", Warning, "ip route add 10.65.132.188 via GATEWAY"},
 	{"no CPU", func(f *facts) {
 		f.plan.err = errors.New("16 workers do not fit on 8 CPUs")
 	}, "gateway.start", Error, "as it says"},
@@ -159,6 +159,21 @@ var spoiled = []struct {
 	}, "gateway.leftovers", Warning, "gw cleanup --iface ens18"},
 	{"a socket of nobody", func(f *facts) { f.left.socket = true }, "gateway.leftovers", Warning, "gw cleanup --iface ens18"},
 	{"metrics taken", func(f *facts) { f.host.metrics = unix.EADDRINUSE }, "gateway.metrics", Error, "sport = :9478"},
+}
+
+// A thousand remotes that fail are some lines.
+func TestManyProblems(t *testing.T) {
+	f := healthy()
+	f.Running = &control.Status{Version: gateway.Version, Problems: slices.Repeat([]string{"remote 10.65.132.188 is failed"}, 1000), Memory: control.Memory{Pages: "transparent"}}
+	r, n := judge(f), 0
+	for _, is := range r.Findings {
+		if is.ID == "gateway.running" {
+			n++
+		}
+	}
+	if last := r.Findings[len(r.Findings)-1]; n != mostProblems+1 || last.Text != "990 more problems" || last.Cure != "gw status -j has all" {
+		t.Errorf("%d findings, the last %+v", n, last)
+	}
 }
 
 func TestSpoiled(t *testing.T) {

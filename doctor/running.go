@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"net"
+	"strings"
 
 	"vxgw/gateway"
 )
@@ -29,8 +30,12 @@ func running(f *facts, n *notes) {
 		return
 	}
 	before := len(n.report.Findings)
-	for _, p := range s.Problems {
-		n.warn("", "%s", p)
+	for _, p := range s.Problems[:min(len(s.Problems), mostProblems)] {
+		text, cure := apart(p)
+		n.warn(cure, "%s", text)
+	}
+	if more := len(s.Problems) - mostProblems; more > 0 {
+		n.warn("gw status -j has all", "%s", count(more, "more problem"))
 	}
 	for _, q := range s.Underlay.Queues {
 		if q.Foreign > 0 {
@@ -46,6 +51,25 @@ func running(f *facts, n *notes) {
 	if len(n.report.Findings) == before {
 		n.ok("gw %s runs, pid %d, and has nothing to complain of", s.Version, s.PID)
 	}
+}
+
+// mostProblems is how many of a status are told: a thousand remotes may fail for one reason.
+const mostProblems = 10
+
+// apart takes the cure, in brackets, off the end of a problem.
+func apart(problem string) (text, cure string) {
+	depth := 0
+	for i := len(problem) - 1; i > 0 && problem[len(problem)-1] == ')'; i-- {
+		switch problem[i] {
+		case ')':
+			depth++
+		case '(':
+			if depth--; depth == 0 {
+				return strings.TrimSpace(problem[:i]), problem[i+1 : len(problem)-1]
+			}
+		}
+	}
+	return problem, ""
 }
 
 func start(f *facts, n *notes) {
