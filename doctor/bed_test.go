@@ -38,7 +38,9 @@ type bed struct {
 	host     *lab.Host
 	far, box *lab.Host
 	flags    config.Flags
-	probe    bool
+	// frameSize is what the file says, 0 for nothing.
+	frameSize uint32
+	probe     bool
 }
 
 func newBed(t *testing.T, under, port lab.VethOptions) *bed {
@@ -75,6 +77,7 @@ func (b *bed) examine() (r Report) {
 	b.t.Helper()
 	cfg, err := config.FromFlags(b.flags)
 	must(b.t, err)
+	cfg.Dataplane.FrameSize = b.frameSize
 	must(b.t, b.host.Do(func() error {
 		r = Examine(Options{Config: cfg, Probe: b.probe, Paths: netdev.PathsFor(b.flags.Iface)})
 		return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"vxgw/config"
 	"vxgw/control"
@@ -48,9 +49,14 @@ func (f *facts) bind(i *iface) fact[bound] {
 		b.native, b.meant = errors.New("generic mode is asked for"), true
 	}
 	if f.Probe && b.native == nil {
-		detach, err := attachPassing(i.info.Index)
+		detach, err := attachPassing(i.info.Index, 0)
 		if err != nil {
-			b.native, b.fatal = err, !errors.Is(err, errors.ErrUnsupported) // as gateway/iface.go has it
+			if inParts, none := attachPassing(i.info.Index, unix.BPF_F_XDP_HAS_FRAGS); none == nil {
+				detach, b.whole, err = inParts, err, nil
+			}
+		}
+		if err != nil {
+			b.refuse(err)
 		} else {
 			defer detach()
 			b.how = "a socket on a queue was answered, with an XDP program in the driver"
@@ -81,9 +87,25 @@ func (f *facts) bind(i *iface) fact[bound] {
 	return known(b, nil)
 }
 
-// attachPassing puts a program that passes everything into the driver.
-func attachPassing(ifindex int) (detach func(), err error) {
-	prog, err := ebpf.NewProgram(passing())
+// refuse notes that native XDP is refused.
+func (b *bound) refuse(err error) {
+	b.native, b.fatal = err, !errors.Is(err, errors.ErrUnsupported) // as gateway/iface.go has it
+}
+
+// inParts refuses native XDP where only a program that takes packets in parts is let in, and gw would have none.
+func (f *facts) inParts() {
+	for _, i := range append([]*iface{f.underlay, f.wire}, f.ports...) {
+		if i != nil && i.bound.value.whole != nil && !f.sg(i) {
+			i.bound.value.refuse(i.bound.value.whole)
+		}
+	}
+}
+
+// attachPassing puts a program that passes everything into the driver, with flags of the program.
+func attachPassing(ifindex int, flags uint32) (detach func(), err error) {
+	spec := passing()
+	spec.Flags = flags
+	prog, err := ebpf.NewProgram(spec)
 	if err != nil {
 		return nil, err
 	}

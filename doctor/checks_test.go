@@ -129,10 +129,12 @@ var spoiled = []struct {
 	}, "traffic.igmp", Warning, "force_igmp_version=0"},
 	{"a bridge that snoops", func(f *facts) { f.underlay.bridge = fact[bridge]{value: bridge{name: "br0", snoops: true}} }, "traffic.igmp", Warning, "mcast_querier 1"},
 	{"a port that is missing", func(f *facts) { f.ports[0].err = errors.New("no interface veth1") }, "port.link", Warning, "make it"},
-	{"a port of a bridge", func(f *facts) { f.ports[0].fit = errors.New("belongs to br0") }, "port.link", Error, "nomaster"},
+	{"a port of a bridge", func(f *facts) {
+		f.ports[0].fit = errors.New("it belongs to br0 (ip link set dev veth1 nomaster)")
+	}, "port.link", Error, "ip link set dev veth1 nomaster"},
 	{"a port that is down", func(f *facts) { f.ports[0].info.Up = false }, "port.link", Warning, "ip link set dev veth1 up"},
-	{"a port without carrier", func(f *facts) { f.ports[0].info.Carrier = false }, "port.link", Warning, "other end"},
-	{"a port whose MTU is large", func(f *facts) { f.underlay.info.MTU = 1500 }, "port.mtu", Warning, "ip link set dev veth1 mtu 1450"},
+	{"a port without carrier", func(f *facts) { f.ports[0].info.Carrier = false }, "port.link", Warning, "ip link set dev eth0 up"},
+	{"a port whose MTU is large", func(f *facts) { f.underlay.info.MTU = 1500 }, "port.mtu", Warning, "ip link set dev veth1 mtu 1450; ip link set dev eth0 mtu 1450"},
 	{"a peer whose MTU is larger", func(f *facts) { f.ports[0].peer.value.mtu = 3000 }, "port.mtu", Warning, "ip link set dev eth0 mtu 1500"},
 	{"a program on a port", func(f *facts) {
 		f.ports[0].program, f.ports[0].remove = "XDP program 9", "ip link set dev veth1 xdp off"
@@ -152,13 +154,32 @@ var spoiled = []struct {
 		f.Running = &control.Status{Problems: []string{"remote 10.65.132.188 is no-route (no way) (ip route add 10.65.132.188 via GATEWAY)"}, Memory: control.Memory{Pages: "transparent"}}
 	}, "gateway.running", Warning, "ip route add 10.65.132.188 via GATEWAY"},
 	{"no CPU", func(f *facts) {
-		f.plan.err = errors.New("16 workers do not fit on 8 CPUs")
-	}, "gateway.start", Error, "as it says"},
+		f.plan.err = errors.New("16 workers do not fit on 8 CPUs (give fewer)")
+	}, "gateway.start", Error, "give fewer"},
 	{"a journal", func(f *facts) {
 		f.left.changes.value = []netdev.Change{{Kind: netdev.KindPair, Link: netdev.LinkID{Name: "gw42"}}}
 	}, "gateway.leftovers", Warning, "gw cleanup --iface ens18"},
 	{"a socket of nobody", func(f *facts) { f.left.socket = true }, "gateway.leftovers", Warning, "gw cleanup --iface ens18"},
 	{"metrics taken", func(f *facts) { f.host.metrics = unix.EADDRINUSE }, "gateway.metrics", Error, "sport = :9478"},
+}
+
+// What a container calls its interface is no part of a command.
+func TestNamesAreQuoted(t *testing.T) {
+	f := healthy()
+	p := f.ports[0]
+	p.name, p.info.Up = "it's; id", false
+	p.peer.value.name, p.peer.value.mtu = word("a;$(id)"), 9000
+	r, cures := judge(f), map[string]string{}
+	for _, is := range r.Findings {
+		if is.Subject == p.name {
+			cures[is.ID] = is.Cure
+		}
+	}
+	for id, want := range map[string]string{"port.link": `ip link set dev 'it'\''s; id' up`, "port.mtu": `ip link set dev 'a;$(id)' mtu 1500`} {
+		if cures[id] != want {
+			t.Errorf("%s: %s", id, cures[id])
+		}
+	}
 }
 
 // A thousand remotes that fail are some lines.

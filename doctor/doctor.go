@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -136,6 +137,9 @@ type notes struct {
 func (n *notes) of(subject string) *notes { return &notes{n.check, n.report, subject} }
 
 func (n *notes) add(l Level, cure, format string, args ...any) {
+	if typed := word(n.subject); typed != n.subject {
+		cure = strings.ReplaceAll(cure, n.subject, typed)
+	}
 	n.report.Findings = append(n.report.Findings, Finding{
 		ID: n.check.ID, Group: n.check.Group(), Level: l, Subject: n.subject, Text: fmt.Sprintf(format, args...), Cure: cure,
 	})
@@ -147,6 +151,33 @@ func (n *notes) fail(cure, format string, args ...any) { n.add(Error, cure, form
 
 func (n *notes) unseen(cure, format string, args ...any) {
 	n.report.Unseen = append(n.report.Unseen, Unseen{ID: n.check.ID, Subject: n.subject, Text: fmt.Sprintf(format, args...), Cure: cure})
+}
+
+// apart takes the cure, in brackets, off the end of an error or a problem.
+func apart(problem string) (text, cure string) {
+	depth := 0
+	for i := len(problem) - 1; i > 0 && problem[len(problem)-1] == ')'; i-- {
+		switch problem[i] {
+		case ')':
+			depth++
+		case '(':
+			if depth--; depth == 0 {
+				return strings.TrimSpace(problem[:i]), problem[i+1 : len(problem)-1]
+			}
+		}
+	}
+	return problem, ""
+}
+
+// word is a name as a shell takes it. What a container calls its end of a cable is typed by root.
+func word(name string) string {
+	plain := func(c rune) bool {
+		return strings.ContainsRune("_-.:@%+/", c) || c < 0x80 && (unicode.IsLetter(c) || unicode.IsDigit(c))
+	}
+	if !strings.ContainsFunc(name, func(c rune) bool { return !plain(c) }) {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // fact is something that was asked for, or why there is no answer.

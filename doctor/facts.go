@@ -113,7 +113,7 @@ type iface struct {
 
 // peer is the other end of a veth pair.
 type peer struct {
-	name      string
+	name      string // as a shell takes it
 	elsewhere bool   // in another network namespace
 	path      string // a file of that
 	txQueues  int
@@ -125,6 +125,7 @@ type peer struct {
 type bound struct {
 	mode    string // zerocopy or copy
 	refused error  // zero-copy was, if it was
+	whole   error  // why native XDP is refused to a program that takes packets of one frame only; one that takes several is let in
 	meant   bool   // XDP runs in the stack because that was asked for
 	fatal   bool   // native is an error with which gw ends, and does without nothing
 	native  error  // why XDP cannot run in the driver, where that was tried
@@ -143,7 +144,7 @@ type bridge struct {
 func (p peer) at(command string) string {
 	var pid int
 	if name, ok := strings.CutPrefix(p.path, "/run/netns/"); ok {
-		return "ip netns exec " + name + " " + command
+		return "ip netns exec " + word(name) + " " + command
 	}
 	if n, _ := fmt.Sscanf(p.path, "/proc/%d/", &pid); n == 1 {
 		return fmt.Sprintf("nsenter -t %d -n %s", pid, command)

@@ -47,7 +47,7 @@ func TestProvoked(t *testing.T) {
 			must(t, b.host.Do(func() error {
 				l, err := netlink.LinkByName("ens18")
 				must(t, err)
-				detach, err := attachPassing(l.Attrs().Index)
+				detach, err := attachPassing(l.Attrs().Index, 0)
 				t.Cleanup(detach)
 				return err
 			}))
@@ -205,6 +205,10 @@ func TestProbe(t *testing.T) {
 	}))
 
 	must(t, b.far.SetMTU("ens18", 9000)) // with which a veth refuses what does not take packets in parts
+	r = b.examine()
+	r.finds(t, "underlay.mode", "ens18", OK, "with an XDP program in the driver")
+	r.alone(t) // frames would be larger
+	b.frameSize = 4096
 	r = b.examine()
 	r.finds(t, "underlay.mode", "ens18", Error, "native XDP is refused")
 	r.finds(t, "underlay.driver", "ens18", Error, "ip link set dev ens18 mtu 3506")

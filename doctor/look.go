@@ -33,6 +33,7 @@ func look(o Options) *facts {
 		f.ports = append(f.ports, f.lookAt(name, gateway.FitPort))
 	}
 	f.foresee()
+	f.inParts()
 	f.left = f.lookAtLeft()
 	f.lookAtHost()
 	return f

@@ -82,7 +82,7 @@ func peerOf(link netlink.Link) fact[peer] {
 	err := bpf.AtPeer(link, func(end netlink.Link, path string) error {
 		a := end.Attrs()
 		p.path = path
-		p.name, p.mtu = a.Name, a.MTU
+		p.name, p.mtu = word(a.Name), a.MTU
 		c, err := ethtool.GetChannels(a.Name)
 		if err != nil {
 			return err

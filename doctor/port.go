@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"vxgw/config"
-	"vxgw/gateway"
 )
 
 var portChecks = []Check{
@@ -28,11 +27,16 @@ func portLink(f *facts, n *notes) {
 		case p.err != nil:
 			n.warn("make it, or name another; gw takes it when it comes", "%v", p.err)
 		case p.fit != nil:
-			n.fail("ip link set dev "+p.name+" nomaster, where that is meant", "%v", p.fit)
+			text, cure := apart(p.fit.Error())
+			n.fail(cure, "%s", text)
 		case !p.info.Up:
 			n.warn("ip link set dev "+p.name+" up", "it is down")
 		case !p.info.Carrier:
-			n.warn("set its other end up", "it has no carrier")
+			cure := "set its other end up"
+			if other := p.peer.value; p.peer.err == nil {
+				cure = other.at("ip link set dev " + other.name + " up")
+			}
+			n.warn(cure, "it has no carrier")
 		default:
 			n.ok("it is up (%s, driver %s)", p.info.Kind, cmp.Or(p.info.Driver, "none"))
 		}
@@ -58,7 +62,11 @@ func portMTU(f *facts, n *notes) {
 		other, ok := p.peer.value, p.peer.err == nil
 		switch {
 		case p.info.MTU > tunnel:
-			n.warn(gateway.MTUCure(p.name, p.info.MTU, tunnel, takes), "its MTU is %d, and the tunnel carries %d: larger packets are dropped, and their senders told by ICMP", p.info.MTU, tunnel)
+			cure := fmt.Sprintf("ip link set dev %s mtu %d", p.name, tunnel)
+			if ok && other.mtu > tunnel {
+				cure += "; " + other.at(fmt.Sprintf("ip link set dev %s mtu %d", other.name, tunnel))
+			}
+			n.warn(cure, "its MTU is %d, and the tunnel carries %d (with an MTU of %d the underlay would do): larger packets are dropped, and their senders told by ICMP", p.info.MTU, tunnel, p.info.MTU+takes)
 		case ok && other.mtu > p.info.MTU:
 			n.warn(other.at(fmt.Sprintf("ip link set dev %s mtu %d", other.name, p.info.MTU)), "its other end %s has an MTU of %d and it has %d: what is larger is lost without a word", other.name, other.mtu, p.info.MTU)
 		default:

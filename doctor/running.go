@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 	"net"
-	"strings"
 
 	"vxgw/gateway"
 )
@@ -56,29 +55,14 @@ func running(f *facts, n *notes) {
 // mostProblems is how many of a status are told: a thousand remotes may fail for one reason.
 const mostProblems = 10
 
-// apart takes the cure, in brackets, off the end of a problem.
-func apart(problem string) (text, cure string) {
-	depth := 0
-	for i := len(problem) - 1; i > 0 && problem[len(problem)-1] == ')'; i-- {
-		switch problem[i] {
-		case ')':
-			depth++
-		case '(':
-			if depth--; depth == 0 {
-				return strings.TrimSpace(problem[:i]), problem[i+1 : len(problem)-1]
-			}
-		}
-	}
-	return problem, ""
-}
-
 func start(f *facts, n *notes) {
 	if !f.wire.there() || f.Running != nil {
 		return
 	}
 	p, err := f.plan.value, f.plan.err
 	if err != nil {
-		n.fail("as it says there", "gw would not start: %v", err)
+		text, cure := apart(err.Error())
+		n.fail(cure, "gw would not start: %s", text)
 		return
 	}
 	n.ok("it would take %s, on CPU %s, and %s of frames", count(p.Workers, "worker"), ints(p.CPUs), size(f.frameMemory()))

@@ -40,7 +40,8 @@ func underlayLink(f *facts, n *notes) {
 	case i.err != nil:
 		n.fail("name another: ip link", "%v", i.err)
 	case i.fit != nil:
-		n.fail("name another: ip link", "%v", i.fit)
+		text, cure := apart(i.fit.Error())
+		n.fail(cmp.Or(cure, "name another: ip link"), "%s", text)
 	case !i.info.Up:
 		n.fail("ip link set dev "+i.name+" up", "it is down")
 	case !i.info.Carrier:

@@ -84,7 +84,7 @@ func checkMaster(info netdev.Info) error {
 	if master.Type() == "vrf" {
 		return nil
 	}
-	return fmt.Errorf("it belongs to the %s %s, which would get no more frames from it (take it out: ip link set dev %s nomaster)",
+	return fmt.Errorf("it belongs to the %s %s, which would get no more frames from it (ip link set dev %s nomaster)",
 		master.Type(), master.Attrs().Name, info.Name)
 }
 

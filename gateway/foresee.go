@@ -120,8 +120,3 @@ func TunnelTakes(v *config.VNI) int {
 	})
 	return takes
 }
-
-// MTUCure is what makes a port fit a tunnel that carries tunnel bytes and takes takes.
-func MTUCure(port string, mtu, tunnel, takes int) string {
-	return mtuCure(port, false, mtu, tunnel, takes)
-}
