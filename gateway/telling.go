@@ -143,11 +143,11 @@ func (t *teller) tellEntry(e *control.FDBEvent, was string) {
 	case flood:
 		log.Debug("it floods there too", "vni", e.Domain(), "dst", e.Dst)
 	case e.Deleted:
-		log.Debug("an address is known no more", "vni", e.Domain(), "mac", e.MAC, "at", whereText(&e.FDBEntry), "entry", e.String())
+		log.Debug("an address is known no more", "vni", e.Domain(), "mac", e.MAC, "at", whereText(&e.FDBEntry), "entry", e.FDBEntry.String())
 	case was != "":
 		log.Debug("an address has moved", "vni", e.Domain(), "mac", e.MAC, "at", whereText(&e.FDBEntry), "from", was)
 	default:
-		log.Debug("an address is known", "vni", e.Domain(), "mac", e.MAC, "at", whereText(&e.FDBEntry), "entry", e.String())
+		log.Debug("an address is known", "vni", e.Domain(), "mac", e.MAC, "at", whereText(&e.FDBEntry), "entry", e.FDBEntry.String())
 	}
 }
 

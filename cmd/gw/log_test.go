@@ -47,7 +47,7 @@ func TestLogOfOneVNI(t *testing.T) {
 	b.gw(t, "append 00:00:00:00:00:00 dev gw42 dst 10.65.132.189")
 	said("it floods there too", vni42, `"dst":"10.65.132.189"`)
 	b.gw(t, "del "+farMAC.String()+" dev veth2 master")
-	said("an address is known no more", farMAC.String(), `"at":"veth2"`)
+	said("an address is known no more", farMAC.String(), `"at":"veth2"`, `"entry":"`+farMAC.String())
 	b.gw(t, "add "+farMAC2.String()+" dev gw43 dst 10.65.132.188")
 	b.gw(t, "add "+farMAC2.String()+" dev veth1 master static")
 	said("an address is known", farMAC2.String(), `"at":"veth1"`)
