@@ -182,6 +182,21 @@ func TestNamesAreQuoted(t *testing.T) {
 	}
 }
 
+// What a port's tunnel carries is what its own VNI's does, as the running gateway has it.
+func TestPortMTUIsOfItsVNI(t *testing.T) {
+	f := healthy()
+	f.Running = &control.Status{Version: gateway.Version, VNIs: []control.VNI{{VNI: 42, TunnelMTU: 1500}, {VNI: 43, TunnelMTU: 1480}}, Ports: []control.Port{{VNI: 43}}}
+	f.Running.Underlay.MTU, f.Running.Ports[0].Name = f.underlay.info.MTU, "veth1"
+	for vni, want := range map[uint32]string{42: "its MTU of 1500 fits the tunnel's 1500", 43: "the tunnel carries 1480"} {
+		f.Running.Ports[0].VNI = vni
+		f.Config.VNIs[0].VNI, f.Config.VNIs[0].Ports = 0, nil // as without flags
+		r := judge(f)
+		if !slices.ContainsFunc(r.Findings, func(is Finding) bool { return is.ID == "port.mtu" && strings.Contains(is.Text, want) }) {
+			t.Errorf("vni %d: no %q: %+v", vni, want, r.Findings)
+		}
+	}
+}
+
 // A thousand remotes that fail are some lines.
 func TestManyProblems(t *testing.T) {
 	f := healthy()

@@ -56,9 +56,9 @@ func portMTU(f *facts, n *notes) {
 	if !f.underlay.there() {
 		return
 	}
-	takes := f.takes()
-	tunnel := f.underlay.info.MTU - takes
 	f.eachPort(n, func(p *iface, n *notes) {
+		takes := f.portTakes(p.name)
+		tunnel := f.underlay.info.MTU - takes
 		other, ok := p.peer.value, p.peer.err == nil
 		switch {
 		case p.info.MTU > tunnel:

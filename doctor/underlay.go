@@ -133,12 +133,45 @@ func (f *facts) six() bool {
 }
 
 // takes is what the tunnel takes of the MTU.
-func (f *facts) takes() int {
+func (f *facts) takes() int { return f.takesOf(func(uint32) bool { return true }) }
+
+// takesOf is what the tunnels of some VNIs take.
+func (f *facts) takesOf(is func(vni uint32) bool) int {
 	takes := gateway.TunnelTakes(&config.VNI{})
 	for i := range f.Config.VNIs {
-		takes = max(takes, gateway.TunnelTakes(&f.Config.VNIs[i]))
+		if v := &f.Config.VNIs[i]; is(v.VNI) {
+			takes = max(takes, gateway.TunnelTakes(v))
+		}
+	}
+	if s := f.Running; s != nil {
+		for _, v := range s.VNIs {
+			if is(v.VNI) && v.TunnelMTU > 0 {
+				takes = max(takes, s.Underlay.MTU-v.TunnelMTU)
+			}
+		}
 	}
 	return takes
+}
+
+// portTakes is what the tunnels of a port's VNIs take.
+func (f *facts) portTakes(name string) int {
+	own := map[uint32]bool{}
+	for i := range f.Config.VNIs {
+		v := &f.Config.VNIs[i]
+		own[v.VNI] = slices.ContainsFunc(v.Ports, func(p config.Port) bool { return p.Name == name })
+	}
+	if s := f.Running; s != nil {
+		for _, p := range s.Ports {
+			if p.Name != name {
+				continue
+			}
+			own[p.VNI] = true
+			for _, l := range p.VLANs {
+				own[l.VNI] = true
+			}
+		}
+	}
+	return f.takesOf(func(vni uint32) bool { return own[vni] })
 }
 
 func foreignProgram(f *facts, n *notes) {
