@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -103,7 +104,8 @@ func (g *Gateway) tunnelled(r *control.ExplainRequest, frame []byte) ([]byte, er
 	snap := g.plane.Snapshot()
 	local, mac := g.mirror.Link().Sources.For(r.Remote), [6]byte{}
 	if !local.IsValid() {
-		return nil, fmt.Errorf("the underlay has no outer source address that %s could send to (gw status says why)", r.Remote)
+		return nil, fmt.Errorf("this gateway has no address that %s could send to: %s", r.Remote,
+			cmp.Or(g.mirror.Link().NoSource, "it speaks the other IP version alone (local and local6 of the underlay name an address of each)"))
 	}
 	copy(mac[:], hardwareAddr(snap.LocalMAC))
 	h, err := vxlan.NewHeaders(vxlan.TemplateConfig{

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -61,7 +62,7 @@ var cures = [dataplane.VerdictCount]string{
 // cure is what to do about a verdict on a frame to a destination, if there is one.
 func (s *story) cure(v dataplane.Verdict, to fdb.Dest, known bool) string {
 	f := s.f
-	fill := []string{"{underlay}", s.g.cfg.Underlay.Iface, "{src}", macText(f.Source.MAC()), "{dst}", macText(f.Target.MAC()), "{port}", s.portName(f.Port)}
+	fill := []string{"{underlay}", s.g.cfg.Underlay.Iface, "{src}", macText(f.Source.MAC()), "{dst}", macText(f.Target.MAC()), "{port}", s.cableName(f.Port)}
 	if f.Domain != nil {
 		fill = append(fill, "{vni}", fmt.Sprint(f.Domain.VNI), "{br}", s.domainName(), "{where}", s.dev(f.Was.Dest()))
 	}
@@ -76,6 +77,14 @@ func (s *story) cure(v dataplane.Verdict, to fdb.Dest, known bool) string {
 		}
 	}
 	return strings.NewReplacer(fill...).Replace(cures[v])
+}
+
+// cableName is the interface that frames of a port come in by, whatever their VLAN.
+func (s *story) cableName(n uint32) string {
+	if p := s.v.port(fdb.PortDest(n)); p != nil && n != dataplane.Underlay {
+		return p.label()
+	}
+	return cmp.Or(s.trunkOf(n), s.portName(n))
 }
 
 // dev is what gw fdb calls the place of an entry.

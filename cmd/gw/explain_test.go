@@ -122,6 +122,7 @@ func TestExplain(t *testing.T) {
 			"--port veth1 --pcap FILE --count 0":                 "--count 0 explains nothing",
 			"--port veth1 --frame " + strings.Repeat("00", 5000): "longer than what the memory's frames have room for: 5000 bytes",
 			"--remote 10.65.132.188 --flow " + flowMACs:          "in which VNI does 10.65.132.188 send it? (give --vni VNI)",
+			"--remote fd00::1 --vni 42 --flow " + flowMACs:       "no address that fd00::1 could send to: it speaks the other IP version alone",
 			"--remote nobody --flow " + flowMACs:                 "--remote nobody is no address",
 			"--port veth1 --pcap /no/such/file":                  "no such file",
 			"--port veth1 --pcap /proc/version":                  "is no capture that can be read",

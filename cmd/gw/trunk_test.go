@@ -85,6 +85,10 @@ func TestTrunk(t *testing.T) {
 			if p.Name != "eth1" || p.VNI != 0 || p.TPID != c.name || !slices.Equal(p.VLANs, want) || p.Drops["inner_vlan"] != 4 || p.TxDrops["inner_vlan"] != 2 {
 				t.Errorf("status of the trunk: %+v", p)
 			}
+			text := output(t, b.node1, "explain", "--port", "eth1", "--flow", "02:00:00:00:00:01,02:00:00:00:00:02,300")
+			if want := "verdict      inner_vlan"; c.tpid == 0x8100 && (!strings.Contains(text, want) || !strings.Contains(text, "gw port add eth1 --vlan VLAN --vni VNI")) {
+				t.Error(text)
+			}
 			b.gw.stop()
 		})
 	}
