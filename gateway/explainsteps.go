@@ -43,6 +43,11 @@ func (s *story) port() {
 		text += ", isolated: it reaches no other isolated port"
 	}
 	s.say("port", "%s", text)
+	// __is_skb_forwardable in net/core/dev.c: as long as the MTU and the headers of Ethernet and of a VLAN.
+	const headers = 18
+	if at := s.v.port(fdb.PortDest(f.Port)); at != nil && at.info.IsVeth && len(f.Frame) > p.MTU+headers {
+		s.say("port", "a frame of more than %d bytes is lost without a word before it gets here, since the MTU of %s is %d: what follows would be so with a larger one", p.MTU+headers, at.info.Name, p.MTU)
+	}
 	switch {
 	case p.Exit.Member && f.Source != 0:
 		s.say("vlan", "%s says that it is of vni %d; %s", tagWords(f.Frame), f.Domain.VNI, tagFate(f))

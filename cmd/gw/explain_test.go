@@ -91,6 +91,12 @@ func TestExplain(t *testing.T) {
 		if x.Verdict != "too_big" || x.Answer == nil || x.Answer.Dev != "veth1" || !strings.Contains(x.Cure, "mtu 1450") {
 			t.Errorf("%+v", x)
 		}
+		for size, lost := range map[string]bool{"1518": false, "1519": true} {
+			f := boxMAC.String() + "," + farMAC.String() + ",size=" + size
+			if text := output(t, b.host, "explain", "--port", "veth1", "--flow", f); strings.Contains(text, "is lost without a word before it gets here") != lost {
+				t.Errorf("a frame of %s bytes at a veth with an MTU of 1500:\n%s", size, text)
+			}
+		}
 		text := output(t, b.host, "explain", "--remote", "10.65.132.77", "--vni", "42", "--flow", farMAC2.String()+","+boxMAC.String()+",size=200")
 		for _, want := range []string{"10.65.132.77 speaks for the first time", farMAC2.String() + " would move from VTEP 10.65.132.188 to VTEP 10.65.132.77"} {
 			if !strings.Contains(text, want) {
