@@ -43,7 +43,7 @@ the underlay's wire.
   gw explain --port veth1 --flow 02:00:00:00:00:01,broadcast,arp,172.17.1.2,172.17.1.3
   gw explain --remote 10.65.132.188 --vni 42 --flow src=02:00:00:00:00:09,dst=02:00:00:00:00:01,vlan=10,size=1400
   gw explain --port veth1 --frame 'ffffffffffff 020000000001 0806 ...'
-  tcpdump -i veth1 -c 1 -xx -t arp | tail -n +2 | gw explain --port veth1 --frame -
+  ip netns exec container1 tcpdump -i eth0 -c 1 -xx -t arp | tail -n +2 | gw explain --port veth1 --frame -
   gw explain --underlay --pcap outer.pcap --count 3
 
 FLOW is words with commas between them. Each says what it is by its place: source and destination MAC address (or broadcast), VLAN, source
