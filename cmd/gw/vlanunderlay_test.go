@@ -221,7 +221,7 @@ func TestVLANUnderlayShared(t *testing.T) {
 		{name: "the same", args: other("ens18.100"), status: 1, want: []string{"ens18.100", "held by process"}},
 		{name: "cleanup", args: []string{"cleanup", "--iface", "ens18.200"}, status: 1, want: []string{"VLAN 200 of ens18", "held by process", "ens18.100"}},
 	})
-	refuses(t, w.a, 1, "port add ens18 --vni 42", "port ens18", "carries the underlay ens18.100")
+	refuses(t, w.a, 2, "port add ens18 --vni 42", "port ens18", "carries the underlay ens18.100")
 	w.others(t)
 	g.end(unix.SIGKILL)
 	if out := output(t, w.a, "cleanup", "--iface", "ens18.100"); !strings.Contains(out, "gw42") {
