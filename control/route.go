@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 )
@@ -91,11 +92,26 @@ func respond(w http.ResponseWriter) func(any, error) {
 	}
 }
 
-// read decodes the body of a request, in which an unknown key is an error.
+// read decodes the body of a request, in which an unknown key is an error, and so is what stands behind it.
 func read(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	return d.Decode(into)
+	err := d.Decode(into)
+	var other *json.UnmarshalTypeError
+	switch {
+	case err == io.EOF:
+		return errors.New("it is empty (give a JSON object)")
+	case errors.As(err, &other) && other.Field != "":
+		return fmt.Errorf("%s cannot be a JSON %s", other.Field, other.Value)
+	case errors.As(err, &other):
+		return fmt.Errorf("a JSON %s is no object", other.Value)
+	case err != nil:
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is more than one JSON object")
+	}
+	return nil
 }
 
 // statusOf tells what a script may want to know of a refusal without reading it.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,8 @@ type Gateway interface {
 type Server struct {
 	http     http.Server
 	listener net.Listener
-	group    uint32 // whose members may ask
+	group    uint32        // whose members may ask
+	patience time.Duration // requestPatience
 }
 
 // What one who may ask can make the gateway spend.
@@ -66,7 +68,7 @@ const (
 )
 
 func newServer(l net.Listener, group uint32) *Server {
-	return &Server{listener: newBounded(l, mostConnections), group: group}
+	return &Server{listener: newBounded(l, mostConnections), group: group, patience: requestPatience}
 }
 
 // Serve answers for g in the background until Close.
@@ -75,7 +77,7 @@ func (s *Server) Serve(g Gateway) {
 	s.http.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, peerKey{}, peerOf(c))
 	}
-	s.http.ReadHeaderTimeout, s.http.IdleTimeout = requestPatience, requestPatience
+	s.http.ReadHeaderTimeout, s.http.IdleTimeout = s.patience, s.patience
 	s.http.MaxHeaderBytes = mostHeader
 	go s.http.Serve(s.listener) // returns when Close closes the listener
 }
@@ -87,14 +89,17 @@ func (s *Server) handler(g Gateway) http.Handler {
 		mux.HandleFunc(route.Pattern(), func(w http.ResponseWriter, r *http.Request) { route.handle(w, r, g) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // of an answer before
+		c := http.NewResponseController(w)
+		_ = c.SetWriteDeadline(time.Time{}) // of an answer before
+		// Also of a body that nobody reads: the server reads on to the next request behind it.
+		_ = c.SetReadDeadline(time.Now().Add(s.patience)) // fails only when the client has gone
 		p, ok := r.Context().Value(peerKey{}).(peer)
 		if why := p.refusal(s.group); !ok || why != "" {
 			w.Header().Set("Connection", "close")
 			refuse(w, http.StatusForbidden, errors.New(why))
 			return
 		}
-		if _, pattern := mux.Handler(r); pattern == "" {
+		if _, pattern := mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
 			unknown(w, r, g, mux)
 			return
 		}
@@ -115,6 +120,8 @@ func unknown(w http.ResponseWriter, r *http.Request, g Gateway, mux *http.ServeM
 	}
 	version, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
+	case path.Clean(r.URL.Path) != r.URL.Path: // which the mux would redirect from, in HTML
+		refuse(w, http.StatusNotFound, fmt.Errorf("%s is no path of the API of gw %s: is it %s?", r.URL.Path, g.Version(), path.Clean(r.URL.Path)))
 	case len(others) > 0:
 		w.Header().Set("Allow", strings.Join(others, ", "))
 		refuse(w, http.StatusMethodNotAllowed, fmt.Errorf("%s takes %s, not %s", r.URL.Path, strings.Join(others, " or "), r.Method))
@@ -127,19 +134,20 @@ func unknown(w http.ResponseWriter, r *http.Request, g Gateway, mux *http.ServeM
 
 // readBody reads the whole body while there is patience for it, and has r deliver it from memory. It reports false when it has answered.
 func readBody(w http.ResponseWriter, r *http.Request) bool {
-	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Now().Add(requestPatience)) // fails only when the client has gone
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
-	_ = c.SetReadDeadline(time.Time{})
-	var tooLong *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLong):
-		refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is longer than %d bytes", tooLong.Limit))
-	case err != nil:
-		refuse(w, http.StatusBadRequest, fmt.Errorf("read the body: %w", err))
+	if err != nil {
+		w.Header().Set("Connection", "close") // what is left of the body is no request
+		var tooLong *http.MaxBytesError
+		if errors.As(err, &tooLong) {
+			refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is longer than %d bytes", tooLong.Limit))
+		} else {
+			refuse(w, http.StatusBadRequest, fmt.Errorf("read the body: %w", err))
+		}
+		return false // and the deadline stays, for what the server still reads
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // an answer may take longer
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return err == nil
+	return true
 }
 
 // write answers in JSON, as long as the client takes it.

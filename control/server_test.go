@@ -20,12 +20,17 @@ func (idle) Version() string { return "test" }
 // serve runs a server on a socket of its own.
 func serve(t *testing.T, group uint32) (path string) {
 	t.Helper()
+	return servePatiently(t, group, requestPatience)
+}
+
+func servePatiently(t *testing.T, group uint32, patience time.Duration) (path string) {
+	t.Helper()
 	path = filepath.Join(t.TempDir(), "gw.sock")
 	s, err := Listen(path, NoGroup)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.group = group
+	s.group, s.patience = group, patience
 	s.Serve(idle{})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
@@ -61,7 +66,12 @@ func TestRefusals(t *testing.T) {
 		{"/", "", http.StatusNotFound, "gw test has /v1"},
 		{"/v1/nothing", "", http.StatusNotFound, "docs/api.md"},
 		{"/v1/status", "", http.StatusMethodNotAllowed, "takes GET, not POST"},
-		{"/v1/fdb/add", "", http.StatusBadRequest, "EOF"},
+		{"/v1//fdb/add", "{}", http.StatusNotFound, "is it /v1/fdb/add?"},
+		{"/v1/fdb/add/", "{}", http.StatusNotFound, "is it /v1/fdb/add?"},
+		{"/v1/fdb/add", "", http.StatusBadRequest, "it is empty (give a JSON object)"},
+		{"/v1/fdb/add", "{} {}", http.StatusBadRequest, "more than one JSON object"},
+		{"/v1/fdb/add", "[]", http.StatusBadRequest, "the body: a JSON array is no object"},
+		{"/v1/fdb/add", `{"vni": "x"}`, http.StatusBadRequest, "the body: vni cannot be a JSON string"},
 		{"/v1/fdb/add", `{"macs": 1}`, http.StatusBadRequest, "macs"},
 		{"/v1/fdb/add", `{"mac": "02:00:00:00:00:01"}`, http.StatusBadRequest, "dev is missing"},
 		{"/v1/fdb/add", strings.Repeat(" ", mostBody+1), http.StatusRequestEntityTooLarge, "longer than 1048576 bytes"},
@@ -118,6 +128,38 @@ func TestMostConnections(t *testing.T) {
 	held[0].Close()
 	if err := <-answered; err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever does not send the body that it has announced loses its connection, whether anybody reads the body or not.
+func TestStalledBodies(t *testing.T) {
+	t.Parallel()
+	members, strangers := uint32(os.Getegid()), uint32(os.Getegid())+1
+	for name, r := range map[string]struct {
+		group uint32
+		what  string
+	}{
+		"read":    {members, "/v1/vni/add"},
+		"unknown": {members, "/v2/vni/add"},
+		"stream":  {strangers, "/v1/capture"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := net.Dial("unix", servePatiently(t, r.group, 200*time.Millisecond))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: gw\r\nContent-Length: 100\r\n\r\n{", r.what); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := io.ReadAll(c); err != nil || !strings.Contains(string(text), `"error"`) {
+				t.Errorf("%q, %v", text, err)
+			}
+		})
 	}
 }
 

@@ -62,7 +62,7 @@ func (g *Gateway) SetVNI(text json.RawMessage) error {
 		VNI uint32 `json:"vni"`
 	}
 	if err := json.Unmarshal(text, &of); err != nil {
-		return about("vni set", &config.Error{Problem: err.Error()})
+		return about("vni set", &config.Error{Problem: "which VNI? (give an object with a number, {\"vni\": 42, ...})"})
 	}
 	return about("vni set", g.edit(of.VNI, func(v *config.VNI) error {
 		next, err := v.With(text)
