@@ -20,9 +20,13 @@ type Listener struct {
 	troubles []error
 }
 
-// Listen makes the socket at path, for the owner alone, and takes what comes until Collect.
+// Listen makes the socket at path, for the owner alone, and takes what comes until Collect. One that a killed process left there
+// is replaced; one that somebody listens on is an error.
 func Listen(path string) (*Listener, error) {
 	l := &Listener{path: path, ended: make(chan struct{})}
+	if Reachable(path) == nil {
+		return nil, fmt.Errorf("another gateway is about to take over already: it listens on %s", path)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("make a socket for what is handed over: %w", err)
 	}

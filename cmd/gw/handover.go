@@ -68,8 +68,8 @@ func predecessor(ctx context.Context, cfg *config.Config, log *slog.Logger, kept
 	if !ask {
 		return nil, nil
 	}
-	if _, err := netdev.Lookup(cfg.Underlay.Iface); err != nil {
-		return nil, &config.Error{Problem: err.Error()}
+	if err := presentIn(cfg); err != nil { // while the one before still runs
+		return nil, err
 	}
 	if err := gateway.CheckPrivilege(); err != nil {
 		return nil, err
@@ -94,6 +94,22 @@ func predecessor(ctx context.Context, cfg *config.Config, log *slog.Logger, kept
 		return nil, fmt.Errorf("take over: %w", err)
 	}
 	return l.Collect, nil
+}
+
+// presentIn says which of the interfaces that a configuration names is not there.
+func presentIn(cfg *config.Config) error {
+	names := []string{cfg.Underlay.Iface}
+	for i := range cfg.VNIs {
+		for _, p := range cfg.VNIs[i].Ports {
+			names = append(names, p.Name)
+		}
+	}
+	for _, name := range names {
+		if _, err := netdev.Lookup(name); err != nil {
+			return &config.Error{Problem: err.Error()}
+		}
+	}
+	return nil
 }
 
 // takeOver starts a gateway with what collect brings. What it does not get as far as collecting is put back, too.

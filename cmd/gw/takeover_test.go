@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vxgw/control"
+	"vxgw/handover"
 	"vxgw/internal/lab"
 )
 
@@ -217,12 +218,12 @@ func TestTakeOverFails(t *testing.T) {
 	before := dump(t, h)
 	g := start(t, h, "--config", write(t, fmt.Sprintf(followed, more)))
 	pings(t, h, peerAddress)
-	wrong := strings.Replace(fmt.Sprintf(followed, more), "[veth1]", "[veth1, veth9]", 1)
+	wrong := strings.Replace(fmt.Sprintf(followed, more), "[veth1]", "[veth1, lo]", 1) // no Ethernet
 	next := launch(t, h, "--config", write(t, wrong), "--takeover")
 	if status := g.wait(); status != 3 {
 		t.Errorf("the gateway that hands over ends with status %d", status)
 	}
-	if status := next.wait(); status != 2 || !strings.Contains(next.log.String(), "veth9") {
+	if status := next.wait(); status == 0 || !strings.Contains(next.log.String(), "lo") {
 		t.Errorf("status %d:\n%s", status, next.log)
 	}
 	clean(t, before, h)
@@ -239,7 +240,14 @@ func TestTakeOverRefused(t *testing.T) {
 		{name: "bad file", args: []string{"--config", write(t, "underlay: {iface: ens18}\nvnis: [{vni: 0}]\n"), "--takeover"}, status: 2, want: []string{"vni"}},
 		{name: "no privilege", args: on("--takeover"), less: join(unix.CAP_NET_RAW), status: 1, want: []string{"lacks CAP_NET_RAW"}},
 		{name: "no such underlay", args: []string{"--iface", "ens19", "--vni", "42", "--takeover"}, status: 2, want: []string{"ens19"}},
+		{name: "no such port", args: on("--takeover", "--port", "veth9"), status: 2, want: []string{`"veth9"`}},
 	})
+	socket := pathsOf(t, h, "ens18").Handover
+	other, err := handover.Listen(socket) // as another one that takes over does
+	must(t, err)
+	refuse(t, h, []refusal{{name: "two at once", args: on("--takeover"), status: 1, want: []string{"another gateway is about to take over"}}})
+	must(t, handover.Reachable(socket)) // and that one is left alone
+	_, _ = other.Collect()              // nothing
 	pings(t, h, peerAddress)
 	g.stop()
 	g = start(t, h, append(everything(), "--takeover")...) // from nobody
