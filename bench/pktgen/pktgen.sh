@@ -116,12 +116,18 @@ report() {
 	sum=0 bad=0
 	for s in $streams; do
 		result='' rates=''
-		while read -r line; do
-			case $line in
-			Result:*) result=$line ;;
-			*pps*) rates=$line ;;
+		for try in 1 2 3; do # the kernel may still be writing its result
+			while read -r line; do
+				case $line in
+				Result:*) result=$line ;;
+				*pps*) rates=$line ;;
+				esac
+			done <"$dir/$s"
+			case $result/$rates in
+			"Result: OK"*/) [ "$try" = 3 ] || sleep 1 ;;
+			*) break ;;
 			esac
-		done <"$dir/$s"
+		done
 		echo "$s: ${result#Result: } $rates"
 		case $result in
 		"Result: OK"*) ;;

@@ -65,11 +65,14 @@ func TestCardReady(t *testing.T) {
 	if st := g.status(); !st.Ready || len(st.Problems) > 0 || !st.Underlay.Up {
 		t.Errorf("ready %v, up %v, problems %q", st.Ready, st.Underlay.Up, st.Problems)
 	}
-	log := g.log.String()
-	down, up, ready := strings.Index(log, `"up":false`), strings.LastIndex(log, `"up":true`), strings.Index(log, `"msg":"ready"`)
-	if down < 0 || up < down || ready < up {
-		t.Error("the log does not tell of a carrier that is lost and back before gw is ready")
-	}
+	eventually(t, func() string {
+		log := g.log.String()
+		down, up, ready := strings.Index(log, `"up":false`), strings.LastIndex(log, `"up":true`), strings.Index(log, `"msg":"ready"`)
+		if down < 0 || up < down || ready < up {
+			return "the log does not tell of a carrier that is lost and back before gw is ready"
+		}
+		return ""
+	})
 	ping(t, near, far, lab.PingOptions{})
 	g.stop()
 }
