@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"testing"
+	"time"
 
 	"vxgw/fdb"
 	"vxgw/filter"
@@ -258,5 +259,40 @@ func TestTapOverrun(t *testing.T) {
 	step()
 	if n := len(all(tap)); n != 200 {
 		t.Errorf("%d records after it was read, want 200", n)
+	}
+}
+
+// A worker that has given taps all the time that they may have goes on without them: what they do not see is counted, with filter and
+// without, and by and by they see again.
+func TestTapBudget(t *testing.T) {
+	port3, err := filter.Parse("udp port 3")
+	must(t, err)
+	r := newRig(t, 2)
+	r.pin(hostB, fdb.PortDest(1))
+	all, some, cond := everything(), everything(), everything()
+	some.Filter, cond.VNI = port3, 42
+	taps := []*Tap{r.tap(all), r.tap(some), r.tap(cond)}
+	send := func() {
+		r.deliver(r.ports[0], ipFrame(hostB, hostA, 3, 50))
+		r.deliver(r.ports[0], ipFrame(hostB, hostA, 4, 50))
+		r.run()
+	}
+	b := &r.plane.taps.Load().batches[0].tapBudget
+	b.since, b.credit = time.Now().Add(time.Hour).UnixNano(), -1 // and none is earned
+	send()
+	for i, want := range []uint64{4, 2, 4} {
+		if got := taps[i].Lost(); got != want {
+			t.Errorf("tap %d lost %d records, want %d", i, got, want)
+		}
+		if n := taps[i].Read(func(*Record, []byte) bool { return true }); n != 0 {
+			t.Errorf("tap %d has %d records", i, n)
+		}
+	}
+	b.since = time.Now().Add(-time.Second).UnixNano()
+	send()
+	for i, want := range []int{4, 2, 4} {
+		if n := taps[i].Read(func(*Record, []byte) bool { return true }); n != want {
+			t.Errorf("tap %d has %d records, want %d", i, n, want)
+		}
 	}
 }

@@ -25,6 +25,7 @@ type tapBatch struct {
 	now  int64
 	port uint32 // that received them, or Underlay
 	mark Mark   // of all of them
+	tapBudget
 }
 
 // tapRow is a received frame as it came.
@@ -41,8 +42,15 @@ type tapRow struct {
 // tapReceived notes the n frames of the batch that port has received.
 func (w *Worker) tapReceived(port uint32, n int, mark Mark) {
 	n = min(n, BatchSize)
-	t, b := w.taps, w.taps.batches[w.ID]
+	b := w.taps.batches[w.ID]
 	b.begin(port, n, mark)
+	w.tapAside(port, n)
+	b.spend(b.now)
+}
+
+// tapAside copies those aside that some tap wants.
+func (w *Worker) tapAside(port uint32, n int) {
+	t, b := w.taps, w.taps.batches[w.ID]
 	targets := w.batch.target[:n]
 	for i := range targets {
 		targets[i] = untouched
@@ -91,6 +99,7 @@ func (w *Worker) tapChoose(frames []ring.Desc, wanting, full uint8, underlay boo
 // begin starts a batch.
 func (b *tapBatch) begin(port uint32, size int, mark Mark) {
 	b.n, b.used, b.size, b.port, b.mark, b.now = 0, 0, size, port, mark, time.Now().UnixNano()
+	b.earn(b.now)
 }
 
 // receiving are the taps that may want what port receives, a bit each, and those of them that have no room for it.
@@ -98,7 +107,7 @@ func (t *taps) receiving(ring int, port uint32, n int) (wanting, full uint8) {
 	for k, tap := range t.list {
 		if (tap.cfg.Received || tap.cfg.Dropped) && tap.at(port) {
 			wanting |= 1 << k
-			if tap.plain && tap.cfg.Received && tap.rings[ring].full(tap.cfg.Snaplen) {
+			if tap.plain && tap.cfg.Received && (t.batches[ring].overdrawn() || tap.rings[ring].full(tap.cfg.Snaplen)) {
 				full |= 1 << k
 			}
 		}
@@ -149,6 +158,7 @@ func (t *taps) keep(b *tapBatch, i int, want uint8, frame []byte) {
 // tapJudged makes records of the batch, whose verdicts are given, and notes where its frames are from.
 func (w *Worker) tapJudged() {
 	t, s := w.taps, w.taps.batches[w.ID]
+	begin := time.Now().UnixNano()
 	if t.sent {
 		w.tapNote(s.size)
 	}
@@ -156,6 +166,7 @@ func (w *Worker) tapJudged() {
 		w.tapRecord(&s.rows[i])
 	}
 	s.n = 0
+	s.spend(begin)
 }
 
 // tapNote notes where those of the n frames of the batch are from that are still there. Those of which copies were made have their note.
@@ -226,7 +237,12 @@ func (w *Worker) addrOf(d fdb.Dest) vxlan.Addr {
 // put gives a record to those of the wanting taps that choose it.
 func (t *taps) put(ring int, wanting uint8, h *Record, frame []byte) {
 	for ; wanting != 0; wanting &= wanting - 1 {
-		if tap := t.list[bits.TrailingZeros8(wanting)]; tap.chooses(h) {
+		tap := t.list[bits.TrailingZeros8(wanting)]
+		switch {
+		case !tap.chooses(h):
+		case ring < len(t.batches) && t.batches[ring].overdrawn():
+			tap.rings[ring].lost.Add(1)
+		default:
 			tap.rings[ring].add(h, frame[:min(uint32(len(frame)), tap.cfg.Snaplen)])
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // tapLeaving makes records of what is staged in this round, and shows who reads all that the round has made.
 func (w *Worker) tapLeaving() {
-	t := w.taps
+	t, b := w.taps, w.taps.batches[w.ID]
 	now := int64(0)
 	for _, q := range w.queues {
 		staged := q.Socket.Staged()
@@ -28,6 +28,9 @@ func (w *Worker) tapLeaving() {
 	}
 	for _, tap := range t.list {
 		tap.rings[w.ID].records.Publish()
+	}
+	if now != 0 {
+		b.spend(now)
 	}
 }
 
@@ -54,7 +57,7 @@ func (t *taps) sending(ring int, port uint32, n int) (wanting, full uint8) {
 	for k, tap := range t.list {
 		if tap.cfg.Sent && tap.at(port) {
 			wanting |= 1 << k
-			if tap.plain && tap.rings[ring].full(tap.cfg.Snaplen) {
+			if tap.plain && (t.batches[ring].overdrawn() || tap.rings[ring].full(tap.cfg.Snaplen)) {
 				full |= 1 << k
 			}
 		}
