@@ -171,7 +171,7 @@ type refusal struct {
 
 func refuse(w http.ResponseWriter, status int, err error) { write(w, status, refusal{err.Error()}) }
 
-// Close ends all answers and removes the socket. Serve was called.
+// Close ends all answers and removes the socket. Serve may have been called.
 func (s *Server) Close() error {
 	return errors.Join(s.http.Close(), ignoreClosed(s.listener.Close()))
 }

@@ -131,7 +131,6 @@ func run(loaded config.Explained, file string, load func() (config.Explained, er
 	}
 	serving := &served{Gateway: g}
 	serving.loaded.Store(&loaded)
-	api.Serve(serving)
 	defer func() { err = errors.Join(err, api.Close()) }()
 	if cfg.Metrics.Listen != "" {
 		m, err := metrics.Listen(cfg.Metrics.Listen, g, func(mux *http.ServeMux) { page.Handle(mux, g) })
@@ -143,6 +142,7 @@ func run(loaded config.Explained, file string, load func() (config.Explained, er
 
 	dropPrivileges(log, g, path, g.Paths().State, file)
 	announce(logs.Of(log).Unbounded(), g.Status(), path)
+	api.Serve(serving) // whoever has waited for an answer finds the log whole
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		log.Warn("cannot tell systemd", "err", err)
 	}
