@@ -37,10 +37,12 @@ func (h *Host) attachFilter(device string, where ebpf.AttachType, insns asm.Inst
 			return err
 		}
 		defer prog.Close() // what it is attached by keeps it
-		attached, err = link.AttachTCX(link.TCXOptions{Interface: l.Attrs().Index, Program: prog, Attach: where})
+		tcx, err := link.AttachTCX(link.TCXOptions{Interface: l.Attrs().Index, Program: prog, Attach: where})
 		if errors.Is(err, ebpf.ErrNotSupported) {
 			attached, err = h.classify(l.Attrs().Index, where, prog)
+			return err
 		}
+		attached = detached{tcx}
 		return err
 	})
 	if err != nil {
@@ -48,6 +50,12 @@ func (h *Host) attachFilter(device string, where ebpf.AttachType, insns asm.Inst
 	}
 	return attached, nil
 }
+
+// detached is a bpf_link that is off its interface once it is closed, also while a process that is just being started has its descriptor.
+type detached struct{ link.Link }
+
+// Close takes it off.
+func (d detached) Close() error { return errors.Join(d.Detach(), d.Link.Close()) }
 
 // classify attaches a program as a filter. The qdisc, which does nothing without one, stays with the link.
 func (h *Host) classify(ifindex int, where ebpf.AttachType, prog *ebpf.Program) (io.Closer, error) {
