@@ -155,11 +155,21 @@ func TestDescribe(t *testing.T) {
 		{"222222111111\x08\x00" + strings.Replace(udp, "\x40\x11", "\x40\x63", 1), "10.0.0.1 > 10.0.0.2, protocol 99"},
 		{"222222111111\x86\xdd\x60\x00\x00\x00\x00\x00\x3a\x40" + strings.Repeat("\xfe\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01", 2) + "\x87",
 			"fe80::1 > fe80::1, ICMP6 neighbor solicitation"},
+		{six("\x00") + "\x3a\x00\x05\x02\x00\x00\x01\x00\x8f", "fe80::1 > ff02::16, ICMP6 multicast listener report"},
+		{six("\x00") + "\x3c\x01" + strings.Repeat("\x00", 14) + "\x11\x00" + strings.Repeat("\x00", 6) + "\x00\x35\x14\xe9\x00\x08\x00\x00", "[fe80::1]:53 > [ff02::16]:5353, UDP"},
+		{six("\x2c") + "\x3a\x00\x00\x01\x00\x00\x00\x01\x80", "fe80::1 > ff02::16, ICMP6 echo request"},
+		{six("\x2c") + "\x3a\x00\x00\x08\x00\x00\x00\x01\x80", "fe80::1 > ff02::16, a fragment"},
+		{six("\x00") + "\x3a\x02\x05\x02\x00\x00\x01\x00\x8f", "fe80::1 > ff02::16, protocol 0"}, // which is cut
 	} {
 		if got := describe([]byte(c.frame)); got != c.want {
 			t.Errorf("%x:\n got %s\nwant %s", c.frame, got, c.want)
 		}
 	}
+}
+
+// six is a frame up to the end of its IPv6 header, which says what is next.
+func six(next string) string {
+	return "222222111111\x86\xdd\x60\x00\x00\x00\x00\x00" + next + "\x01\xfe\x80" + strings.Repeat("\x00", 13) + "\x01\xff\x02" + strings.Repeat("\x00", 13) + "\x16"
 }
 
 // No frame makes it panic, and none makes two lines.

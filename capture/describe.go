@@ -26,11 +26,37 @@ func describe(f []byte) string {
 		header := int(rest[0]&0x0f) * 4
 		what = ip(rest[12:16], rest[16:20], rest[9], binary.BigEndian.Uint16(rest[6:])&0x1fff, rest[max(header, 20):])
 	case etherType == 0x86dd && len(rest) >= 40:
-		what = ip(rest[8:24], rest[24:40], rest[6], 0, rest[40:])
+		protocol, fragment, payload := behindExtensions(rest[6], rest[40:])
+		what = ip(rest[8:24], rest[24:40], protocol, fragment, payload)
 	default:
 		what = fmt.Sprintf("%s > %s, ethertype 0x%04x", src, dst, etherType)
 	}
 	return tags + what
+}
+
+// behindExtensions goes past the extension headers of IPv6 that are there whole (RFC 8200 section 4), to the protocol and payload behind
+// them. Behind the header of a fragment but the first there is neither.
+func behindExtensions(next byte, p []byte) (protocol byte, fragment uint16, payload []byte) {
+	const hopByHop, routing, fragmented, destination = 0, 43, 44, 60
+	for len(p) >= 8 {
+		length := 8
+		switch next {
+		case hopByHop, routing, destination:
+			length += int(p[1]) * 8
+		case fragmented:
+			fragment = binary.BigEndian.Uint16(p[2:]) >> 3
+		default:
+			return next, 0, p
+		}
+		if length > len(p) {
+			break
+		}
+		next, p = p[0], p[length:]
+		if fragment != 0 {
+			break
+		}
+	}
+	return next, fragment, p
 }
 
 func arp(b []byte) string {
@@ -74,10 +100,11 @@ func ip(src, dst []byte, protocol byte, fragment uint16, p []byte) string {
 }
 
 var (
-	protocolNames = map[byte]string{1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 51: "AH", 58: "ICMP6", 132: "SCTP"}
+	protocolNames = map[byte]string{1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 51: "AH", 58: "ICMP6", 103: "PIM", 112: "VRRP", 132: "SCTP"}
 	icmp4         = map[byte]string{0: "echo reply", 3: "unreachable", 5: "redirect", 8: "echo request", 11: "time exceeded"}
-	icmp6         = map[byte]string{1: "unreachable", 2: "packet too big", 3: "time exceeded", 128: "echo request", 129: "echo reply",
-		133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation", 136: "neighbor advertisement", 143: "multicast listener report"}
+	icmp6         = map[byte]string{1: "unreachable", 2: "packet too big", 3: "time exceeded", 4: "parameter problem", 128: "echo request", 129: "echo reply",
+		130: "multicast listener query", 131: "multicast listener report", 132: "multicast listener done",
+		133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation", 136: "neighbor advertisement", 137: "redirect", 143: "multicast listener report"}
 )
 
 func icmpName(names map[byte]string, t byte) string {
