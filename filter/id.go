@@ -43,13 +43,25 @@ func (p *parser) number(most uint64) (uint32, error) {
 
 // station tests for a hardware address.
 func (p *parser) station(q qualifiers, w word) (*node, error) {
-	mac, err := net.ParseMAC(w.text)
-	if err != nil || len(mac) != 6 {
+	mac, ok := hardware(w.text)
+	if !ok {
 		return nil, p.fault(w, "no hardware address, such as 02:00:00:00:00:01")
 	}
 	high, low := uint32(binary.BigEndian.Uint16(mac)), binary.BigEndian.Uint32(mac[2:])
 	at := func(i int) *node { return and(equal(i+2, 4, low), equal(i, 2, high)) }
 	return directed(q.dir, at(6), at(0)), nil
+}
+
+// hardware reads a hardware address of six bytes, in which a byte between colons may have one digit.
+func hardware(text string) (net.HardwareAddr, bool) {
+	digits := strings.Split(text, ":")
+	for i, d := range digits {
+		if len(digits) == 6 && len(d) == 1 {
+			digits[i] = "0" + d
+		}
+	}
+	mac, err := net.ParseMAC(strings.Join(digits, ":"))
+	return mac, err == nil && len(mac) == 6
 }
 
 // directed joins the tests of the two ends.
@@ -68,7 +80,7 @@ func directed(d direction, src, dst *node) *node {
 func (p *parser) host(q qualifiers, w word) (*node, error) {
 	addr, err := netip.ParseAddr(w.text)
 	if err != nil || addr.Zone() != "" {
-		if mac, err := net.ParseMAC(w.text); err == nil && len(mac) == 6 {
+		if _, ok := hardware(w.text); ok {
 			return nil, p.fault(w, "a hardware address wants ether in front: ether host %s", w.text)
 		}
 		if addr, ok := partial(w.text); ok && q.kind == "" && q.proto != "" || ok && q.kind == "host" {
@@ -88,7 +100,7 @@ func partial(w string) (netip.Prefix, bool) {
 	var b [4]byte
 	for i, s := range parts {
 		n, err := strconv.ParseUint(s, 10, 8)
-		if err != nil {
+		if err != nil || len(s) > 1 && s[0] == '0' { // 010 is ten to some, and eight to tcpdump
 			return netip.Prefix{}, false
 		}
 		b[i] = byte(n)

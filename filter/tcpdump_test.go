@@ -77,6 +77,7 @@ ether proto 0x88b5
 ether proto \arp
 ether host 02:00:00:00:00:01
 ether src 02:00:00:00:00:01
+ether src 2:0:0:0:0:1
 ether dst host 02:00:00:00:00:01
 ether src 02:00:00:00:00:01 or 02:00:00:00:00:02
 ether broadcast
@@ -250,6 +251,8 @@ func TestErrors(t *testing.T) {
 		{"host example.org", `filter: "example.org" at character 6: no IP address, and names are not looked up`},
 		{"host 02:00:00:00:00:01", `filter: "02:00:00:00:00:01" at character 6: a hardware address wants ether in front: ether host 02:00:00:00:00:01`},
 		{"host 10.1", `filter: "10.1" at character 6: no address (net 10.1.0.0/16 is a network)`},
+		{"host 10.0.0.01", `filter: "10.0.0.01" at character 6: no IP address, and names are not looked up`},
+		{"net 010", `filter: "010" at character 5: no network, such as 10.0.0.0/8`},
 		{"host", `filter: what to test for is missing (at its end, character 5)`},
 		{"tcp and", `filter: something to test for is missing (at its end, character 8)`},
 		{"(tcp", `filter: a ) is missing (at its end, character 5)`},
