@@ -76,7 +76,7 @@ func query(values url.Values) (q control.FDBQuery, err error) {
 		case "mac":
 			q.MAC, err = control.ParseMACPart(text)
 		case "vni":
-			q.VNI, err = number(name, text, 1<<24-1)
+			q.VNI, err = number("VNI", text, 1<<24-1)
 		case "dst":
 			q.Dst = strings.ToLower(text)
 		case "limit":
@@ -101,7 +101,7 @@ func number(name, text string, most uint64) (uint32, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n == 0 || n > most {
-		return 0, fmt.Errorf("%s %q is not a number from 1 to %d", strings.ToUpper(name), text, most)
+		return 0, fmt.Errorf("%s %q is not a number from 1 to %d", name, text, most)
 	}
 	return uint32(n), nil
 }

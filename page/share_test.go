@@ -155,7 +155,7 @@ func TestQueries(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"?vni=0": "from 1 to 16777215", "?vni=16777216": "VNI", "?vni=-1": "VNI", "?vni=4x": "VNI", "?limit=1001": "from 1 to 1000", "?mac=zz": "MAC address", "?mac=0123456789abc": "MAC address",
+		"?vni=0": "from 1 to 16777215", "?vni=16777216": `VNI \"16777216\" is`, "?vni=-1": "VNI", "?vni=4x": "VNI", "?limit=1001": `limit \"1001\" is not a number from 1 to 1000`, "?mac=zz": "MAC address", "?mac=0123456789abc": "MAC address",
 		"?port=1": "is unknown", "?vni=1&vni=2": "given twice", "?dst=" + strings.Repeat("a", 200): "longer than",
 	} {
 		if w := ask(h, http.MethodGet, "/fdb"+query); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), want) {
