@@ -95,6 +95,7 @@ func (g *Gateway) newCapture(s *control.CaptureSpec) (*running, error) {
 	if g.ended {
 		return nil, errStopping
 	}
+	s.Port = g.deviceOf(s.Port)
 	c := &running{g: g, spec: s}
 	if s.Port != "" && c.port(g.plane.Snapshot()) == dataplane.NoPort {
 		return nil, control.Missing(fmt.Sprintf("%s is neither the underlay nor a port of this gateway (gw port show lists them)", s.Port))
@@ -109,6 +110,16 @@ func (g *Gateway) newCapture(s *control.CaptureSpec) (*running, error) {
 		err = fmt.Errorf("as many captures run as may (%d: end one of them)", dataplane.MostTaps)
 	}
 	return c, err
+}
+
+// deviceOf is the device whose far end is called so, which is how gw port show has it, and any other name itself.
+func (g *Gateway) deviceOf(name string) string {
+	for _, p := range g.ports {
+		if p != nil && p.pair != nil && p.info.Name == name {
+			return p.label()
+		}
+	}
+	return name
 }
 
 // remove ends the tap, once.

@@ -217,6 +217,11 @@ func TestCaptureLines(t *testing.T) {
 	if out, _ := head.end(); strings.Count(out, "\n") != 2 || strings.TrimSpace(strings.ReplaceAll(head.said.String(), "gw: capturing (Ctrl-C ends it)", "")) != "" {
 		t.Errorf("| head: %q, said %q", out, head.said)
 	}
+	device := capturingShell(t, g.host, `exec "$GW" capture --port gw42-x -c 1 icmp`) // as gw port show has it
+	ping()
+	if out, status := device.end(); status != 0 || !strings.Contains(out, " gw42 rx   172.17.1.2 > 172.17.1.3, ICMP echo request") {
+		t.Errorf("--port gw42-x: exit status %d, %q, said %q", status, out, device.said)
+	}
 	for line := range strings.Lines(drops.interrupt()) {
 		if !strings.Contains(line, " drop ") || !strings.Contains(line, "dropped, ") {
 			t.Errorf("--dir drop shows %q", line)
