@@ -57,18 +57,24 @@ func TestManyVNIs(t *testing.T) {
 		return &domains[0].FloodRemotes[0]
 	}
 	first := shared()
-	paths := &b.g.plane.Snapshot().Paths[0][0]
 	text, err := json.Marshal(map[string]any{"vni": 7, "device": nil, "remotes": list})
 	must(t, err)
-	begin = time.Now()
-	must(t, b.g.AddVNI(text))
-	added := time.Since(begin)
-	if shared() != first || &b.g.plane.Snapshot().Paths[0][0] != paths {
-		t.Error("one more VNI made another flood list or other paths")
-	}
-	begin = time.Now()
-	must(t, b.g.DeleteVNI(7))
-	deleted := time.Since(begin)
+	// A neighbour that the kernel looked at again meanwhile makes new paths, and rightly so: then once more.
+	var added, deleted time.Duration
+	b.await("one more VNI makes no other paths", func() bool {
+		paths := &b.g.plane.Snapshot().Paths[0][0]
+		begin = time.Now()
+		must(t, b.g.AddVNI(text))
+		added = time.Since(begin)
+		same := &b.g.plane.Snapshot().Paths[0][0] == paths
+		if shared() != first {
+			t.Error("one more VNI made another flood list")
+		}
+		begin = time.Now()
+		must(t, b.g.DeleteVNI(7))
+		deleted = time.Since(begin)
+		return same
+	})
 	var whole, small time.Duration
 	must(t, b.g.order(func() (bool, error) {
 		begin := time.Now()
