@@ -35,6 +35,8 @@ type forwarder interface {
 	// round takes up to a batch, sends it, takes back what was sent and refills. It
 	// returns how many frames were moved, 0 when there was nothing to do.
 	round() (moved int, err error)
+	// nap is how it waits under load, nil where it waits for the next frame.
+	nap() *dataplane.Nap
 	// again tells whether the kernel had no room and has to be asked again.
 	again() bool
 	// fds can be read when frames have come.
@@ -110,6 +112,7 @@ func Forward(ctx context.Context, c ForwardConfig, ready func()) (err error) {
 		return fmt.Errorf("pin to CPU %d: %w", c.CPU, err)
 	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, forwarderNice) // as gw has it, too
+	dataplane.SharpTimers()
 	f, err := forwarders[c.Rings](in, out, c.Both)
 	if err != nil {
 		return err
@@ -122,13 +125,13 @@ func Forward(ctx context.Context, c ForwardConfig, ready func()) (err error) {
 }
 
 // drive lets f work until stop is set: as long as there is something to do, then some
-// rounds more, then it sleeps.
+// rounds more, then it sleeps, or naps.
 func drive(f forwarder, stop *atomic.Bool) error {
 	var fds []unix.PollFd
 	for _, fd := range f.fds() {
 		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
-	idle := 0
+	idle, nap, spins := 0, f.nap(), dataplane.SpinRounds
 	for !stop.Load() {
 		moved, err := f.round()
 		switch {
@@ -138,8 +141,17 @@ func drive(f forwarder, stop *atomic.Bool) error {
 			idle = 0
 			continue
 		}
-		if idle++; idle < dataplane.SpinRounds {
+		if nap != nil {
+			spins = nap.Spins()
+		}
+		if idle++; idle < spins {
 			continue
+		}
+		if nap != nil {
+			if d := nap.Due(); d > 0 {
+				dataplane.Doze(d)
+				continue
+			}
 		}
 		millis := stopMillis
 		if f.again() {

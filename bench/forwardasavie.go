@@ -10,6 +10,8 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"vxgw/dataplane"
 )
 
 // asavieRings forwards over github.com/asavie/xdp, as well as it allows. Each of its
@@ -155,6 +157,8 @@ func (l asavieLane) kick() {
 		free = now
 	}
 }
+
+func (f *asavieRings) nap() *dataplane.Nap { return nil } // it has what the library has: poll(2)
 
 func (f *asavieRings) again() bool {
 	for _, lane := range f.lanes {

@@ -7,6 +7,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"vxgw/bpf"
+	"vxgw/dataplane"
 	"vxgw/ring"
 )
 
@@ -21,6 +22,7 @@ type ownRings struct {
 	devices  []*ring.Device
 	sockets  []*ring.Socket
 	lanes    []ownLane
+	naps     dataplane.Nap
 	batch    [forwardBatch]ring.Desc
 }
 
@@ -104,6 +106,7 @@ func (f *ownRings) round() (int, error) {
 	moved := 0
 	for _, lane := range f.lanes {
 		n := lane.in.Receive(f.batch[:])
+		f.naps.Moved(n)
 		for _, d := range f.batch[:n] {
 			if !lane.out.Send(d) {
 				f.pool.Put(d.Addr) // the tx ring is full
@@ -117,6 +120,8 @@ func (f *ownRings) round() (int, error) {
 	}
 	return moved, nil
 }
+
+func (f *ownRings) nap() *dataplane.Nap { return &f.naps }
 
 func (f *ownRings) again() bool {
 	for _, lane := range f.lanes {

@@ -64,9 +64,9 @@ type Dataplane struct {
 	// queues, 16,384 to 65,536 (64 to 256 MiB); of larger frames fewer, 8,192 at least.
 	Frames uint32 `yaml:"frames" json:"frames"`
 	// Poll is what a worker does when there is nothing to do. Default adaptive: it
-	// looks on for some microseconds and then sleeps until an interrupt. With busy
-	// it never sleeps and receives by itself, which costs all of its CPU; with
-	// interrupt it sleeps at once.
+	// looks on for some microseconds and then sleeps until an interrupt, or under
+	// load for 10 to 100 microseconds. With busy it never sleeps and receives by itself, which
+	// costs all of its CPU; with interrupt it sleeps at once.
 	Poll Poll `yaml:"poll" json:"poll"`
 	// CPUs are those that workers may have, one on each, written like 2,4-7. Default:
 	// left to gw, which prefers CPUs that are near to the underlay's NIC and do not

@@ -23,7 +23,7 @@ var descriptions = map[string]string{
 	"Dataplane.CPUs":      "CPUs are those that workers may have, one on each, written like 2,4-7. Default: left to gw, which prefers CPUs that are near to the underlay's NIC and do not serve its interrupts.",
 	"Dataplane.FrameSize": "FrameSize is how large a frame is, in bytes, a power of two from 4,096 to 65,536. Default 0: 4,096, or as much more as the MTUs of the underlay and the ports need that are there at the start. Larger than 4,096 needs Linux 6.6.",
 	"Dataplane.Frames":    "Frames is how many frames all interfaces share. Default 0: by the number of queues, 16,384 to 65,536 (64 to 256 MiB); of larger frames fewer, 8,192 at least.",
-	"Dataplane.Poll":      "Poll is what a worker does when there is nothing to do. Default adaptive: it looks on for some microseconds and then sleeps until an interrupt. With busy it never sleeps and receives by itself, which costs all of its CPU; with interrupt it sleeps at once.",
+	"Dataplane.Poll":      "Poll is what a worker does when there is nothing to do. Default adaptive: it looks on for some microseconds and then sleeps until an interrupt, or under load for 10 to 100 microseconds. With busy it never sleeps and receives by itself, which costs all of its CPU; with interrupt it sleeps at once.",
 	"Dataplane.Workers":   "Workers is how many threads move frames, each on a CPU of its own. Default 0: half of the CPUs that gw may use, at most one per queue of the underlay, so that the kernel's own part of each packet finds a CPU too.",
 
 	"Device":           "Device is a veth pair that gw makes, so that the host has an interface on the overlay.",

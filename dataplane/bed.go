@@ -15,17 +15,17 @@ const SpinRounds = 200
 type Poll uint8
 
 const (
-	PollAdaptive  Poll = iota // spins for SpinRounds, then sleeps
+	PollAdaptive  Poll = iota // spins, then sleeps, or naps under load
 	PollBusy                  // never sleeps
 	PollInterrupt             // sleeps at once
 )
 
-// spins is how many empty rounds a worker makes in a row before it looks further.
-func (p Poll) spins() int {
-	if p == PollInterrupt {
+// spins is how many empty rounds the worker makes in a row before it waits.
+func (w *Worker) spins() int {
+	if w.plane.Poll == PollInterrupt {
 		return 1
 	}
-	return SpinRounds
+	return w.nap.Spins()
 }
 
 // RetryMillis is how long a worker sleeps at most while a kernel that had no room
@@ -76,6 +76,18 @@ func (w *Worker) unfinished() bool {
 		}
 	}
 	return false
+}
+
+// wait returns when there may be something to do.
+func (w *Worker) wait() error {
+	if w.plane.Poll == PollAdaptive && w.lanesEmpty() {
+		if d := w.nap.Due(); d > 0 {
+			w.Counters.Sleeps.Add(1)
+			Doze(d)
+			return nil
+		}
+	}
+	return w.sleep()
 }
 
 // sleep returns when a queue or a lane has frames or Wake was called. Readiness is a level,

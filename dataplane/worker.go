@@ -69,6 +69,7 @@ type Worker struct {
 	releasing  bool // of what was held, now
 	short      bool // of frames for the kernel to receive into
 	tally      tally
+	nap        Nap
 	born       time.Time
 	untimed    uint32 // rounds since the last one that was timed
 
@@ -117,16 +118,16 @@ func (w *Worker) Run() error {
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, workerNice)
 	w.settled()
 	defer w.thread.Store(0)
-	idle, spins := 0, w.plane.Poll.spins()
+	idle := 0
 	for !w.stop.Load() {
 		if w.timed() > 0 {
 			idle = 0
 			continue
 		}
-		if idle++; idle < spins || w.plane.Poll == PollBusy {
+		if idle++; idle < w.spins() || w.plane.Poll == PollBusy {
 			continue
 		}
-		if err := w.sleep(); err != nil {
+		if err := w.wait(); err != nil {
 			return err
 		}
 	}
@@ -183,6 +184,7 @@ func (w *Worker) Round() int {
 			continue
 		}
 		work += n
+		w.nap.Moved(n)
 		w.tally.batches.note(uint32(n))
 		w.way = q.way
 		if w.taps != nil {
