@@ -31,6 +31,9 @@ type Cell struct {
 	quick    bool
 }
 
+// wide tells whether all contenders are in the cell, jailed: the goals hold there.
+func (c Cell) wide() bool { return c.Jailed && len(c.entrants) > 2 }
+
 // entrant is who takes a turn.
 type entrant struct {
 	name      string // what the pairs call it

@@ -140,8 +140,11 @@ func (c *Comparison) judge() {
 	c.Ratio = round4(median(c.Ratios))
 	var ok bool
 	if c.Low, c.High, c.Level, ok = interval(c.Ratios); !ok {
-		c.Trouble = fmt.Sprintf("%d pairs are left of %d, too few for an interval (steal above %.0f %%: the machine is too busy)",
-			len(c.Ratios), len(c.Ratios)+c.Thrown, 100*maxSteal)
+		c.Trouble = fmt.Sprintf("%d pairs, too few for an interval", len(c.Ratios))
+		if c.Thrown > 0 {
+			c.Trouble = fmt.Sprintf("%d pairs are left of %d, too few for an interval (steal above %.0f %%: the machine is too busy)",
+				len(c.Ratios), len(c.Ratios)+c.Thrown, 100*maxSteal)
+		}
 		return
 	}
 	if c.ID == "" {

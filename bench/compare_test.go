@@ -92,7 +92,7 @@ func TestCompareMissing(t *testing.T) {
 	if c := found(t, all, "gw / ovs", ofSaturated); !strings.Contains(c.Trouble, "did not run") || c.ID != "S4" || c.Met != "" {
 		t.Errorf("no ovs: %+v", c)
 	}
-	if c := found(t, compareCell(baseCell(encapOnly, true), rounds(5)), "gw / kernel", ofSaturated); !strings.Contains(c.Trouble, "5 pairs are left of 5, too few") || c.Met != "" {
+	if c := found(t, compareCell(baseCell(encapOnly, true), rounds(5)), "gw / kernel", ofSaturated); !strings.Contains(c.Trouble, "5 pairs, too few") || c.Met != "" {
 		t.Errorf("too few: %+v", c)
 	}
 	var out strings.Builder

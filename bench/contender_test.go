@@ -51,7 +51,7 @@ func newScene(t *testing.T, b *bed, program string) *scene {
 func sceneOf(t *testing.T, b *bed, program string, c Cell) *scene {
 	t.Helper()
 	r := &runner{program: program, dir: t.TempDir(), all: contenders(program), say: t.Logf, result: &EndToEnd{},
-		span: span{rounds: 7, window: 100 * time.Millisecond, short: 20 * time.Millisecond}}
+		span: span{rounds: 7, searches: 7, window: 100 * time.Millisecond, short: 20 * time.Millisecond}}
 	s := &scene{runner: r, cell: &c, bed: b, gens: map[Direction]map[Traffic]*generator{}, prime: map[Direction]*generator{}, side: map[sideTraffic]*generator{}, gone: map[string]int{}}
 	if err := s.prepare(); err != nil {
 		t.Fatal(err)

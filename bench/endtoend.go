@@ -59,10 +59,12 @@ const prefix = "gw-bench"
 
 // span says how long to measure.
 type span struct {
-	rounds int
-	window time.Duration // of a saturated rate
-	short  time.Duration // of one step of a search
-	budget time.Duration // after which no other cell is begun; 0: no end
+	rounds   int           // of rates, in each cell
+	base     int           // in those with all contenders
+	searches int           // of all rounds, how many look for the highest rate without loss, for latencies, and at rest
+	window   time.Duration // of a saturated rate
+	short    time.Duration // of one step of a search
+	budget   time.Duration // after which no other cell is begun; 0: no end
 }
 
 // runner measures end to end.
@@ -162,8 +164,8 @@ func (r *runner) cell(ctx context.Context, c *Cell) (err error) {
 	}
 	r.say("%s: %s; the generator alone sends %.0f packets/s\n", c.ID, c.What, c.Alone)
 	rounds := r.rounds
-	if len(c.latency) > 0 {
-		rounds++ // the first one tells at which load
+	if c.wide() {
+		rounds = r.base
 	}
 	var taken []map[string]Turn
 	measure := s.round

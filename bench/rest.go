@@ -15,7 +15,7 @@ import (
 // deferred interrupts are over within a millisecond.
 const (
 	loneRate   = 25                     // frames per second
-	loneFrames = 2 * time.Second        // for so long
+	loneFrames = time.Second            // for so long
 	settleRest = 100 * time.Millisecond // after which it has nothing to do
 	restWindow = time.Second            // for which its CPU time is looked at
 )

@@ -10,7 +10,7 @@ const maxLoss = 0.001
 
 // The search for the highest such rate.
 const (
-	searchGap   = 1.03 // between the highest rate that held and the lowest that did not
+	searchGap   = 1.05 // between the highest rate that held and the lowest that did not
 	searchFloor = 1000 // frames per second, below which nothing is looked for
 	tries       = 2    // for each rate: a machine that is shared loses some frames for other reasons
 	searchSteps = 10   // rates in all

@@ -261,13 +261,14 @@ func (s *scene) measure(r *running, c *contender, e entrant, number int) (t Turn
 	}
 	t.Rate, t.Offered, t.Steal = round2(full.rate()), round2(full.offered()), full.use.steal
 	t.Bytes, t.PerCPU = round2(float64(full.got.Bytes)/full.seconds), round2(s.alone.perCPU(full, s.cell.Jailed))
-	if slices.Contains(s.cell.search, e.name) {
+	searches := number < s.searches
+	if searches && slices.Contains(s.cell.search, e.name) {
 		if t.Lossless, t.Loss, err = lossless(flows, full, s.short); err != nil {
 			return t, err
 		}
 		t.Lossless = round2(t.Lossless)
 	}
-	if s.half > 0 && slices.Contains(s.cell.latency, e.name) {
+	if searches && s.half > 0 && slices.Contains(s.cell.latency, e.name) {
 		timed, err := take(flows, pace{rate: s.half, stamp: true}, s.window/4, s.window)
 		if err != nil {
 			return t, err
@@ -275,7 +276,7 @@ func (s *scene) measure(r *running, c *contender, e entrant, number int) (t Turn
 		t.Latency = timed.took.latency(timed.offered())
 		t.Steal = max(t.Steal, timed.use.steal)
 	}
-	if s.cell.base && slices.Contains(s.cell.latency, e.name) {
+	if searches && s.cell.base && slices.Contains(s.cell.latency, e.name) {
 		if err := s.rest(r, flows, &t); err != nil {
 			return t, err
 		}
