@@ -4,9 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"vxgw/internal/lab"
 )
+
+// withoutBridgeFilter has the bridges of a namespace show no frame to iptables, where br_netfilter is loaded or built in: else
+// that is a quarter of what they do, 1.35 times as many frames without.
+func withoutBridgeFilter(h *lab.Host) error {
+	for _, of := range []string{"iptables", "ip6tables", "arptables"} {
+		if err := h.SetSysctl("net.bridge.bridge-nf-call-"+of, "0"); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
 
 // kernelVTEP is the kernel's vxlan device and bridge, both learning, as gw does. The
 // outer UDP checksum is off, as it is with gw: that is the faster way.
@@ -21,7 +33,10 @@ func kernelVTEP(_ context.Context, p place) (*running, error) {
 		}
 		return errors.Join(append(errs, h.SetOffload(portLink, "rx-gro", false), h.SetOffload(wireLink, "rx-gro", false))...)
 	}
-	err := h.Bridge("br0", portLink)
+	err := withoutBridgeFilter(h)
+	if err == nil {
+		err = h.Bridge("br0", portLink)
+	}
 	if err == nil {
 		err = h.KernelVXLAN(lab.VXLANConfig{
 			Name: "vxlan0", VNI: vni, Dev: wireLink, Local: underlayAddr, Remote: remoteAddr, Master: "br0", NoUDPCSum: true,
