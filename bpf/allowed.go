@@ -100,6 +100,9 @@ func (u *Underlay) assign(vni uint32, list *allowList) error {
 		return nil
 	}
 	err := u.vnis.Put(vni, u.allow.value(vni))
+	if err == nil {
+		err = u.takeAnyone(vni, list == nil)
+	}
 	if err != nil && was != nil {
 		u.allow.of[vni] = was
 	} else if err != nil {

@@ -75,7 +75,6 @@ int leftover(struct __sk_buff *skb)
 {
 	struct ipv4 ip;
 	struct udp udp;
-	__be32 dst;
 	__u32 at;
 
 	if (own(skb))
@@ -87,8 +86,7 @@ int leftover(struct __sk_buff *skb)
 		return 0;
 	if (udp.dst != bpf_htons(dstport))
 		return 0;
-	dst = ip.dst;
-	if (!bpf_map_lookup_elem(&addrs, &dst))
+	if (!ours4(ip.dst))
 		return 0;
 	return keep(skb, datagram_at(skb, at, &udp, mapped(ip.src)));
 }
@@ -105,7 +103,7 @@ int leftover6(struct __sk_buff *skb)
 		return 0;
 	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET) || ip.version_class >> 4 != 6)
 		return 0;
-	if (!bpf_map_lookup_elem(&addrs6, &ip.dst))
+	if (!ours6(ip.dst))
 		return 0;
 	return keep(skb, datagram_at(skb, 0, &udp, ip.src));
 }

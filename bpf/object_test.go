@@ -29,6 +29,8 @@ func TestObjects(t *testing.T) {
 		"vnis":     {ebpf.Hash, 4, uint32(binary.Size(vniValue{}))},
 		"allowed":  {ebpf.LPMTrie, uint32(binary.Size(allowedKey{})), 1},
 		"refusals": {ebpf.PerCPUHash, 4, 8},
+		"first":    {ebpf.Array, 4, uint32(binary.Size(firstAddrs{}))},
+		"anyone":   {ebpf.Array, 4, 8},
 		"addrs":    {ebpf.Hash, 4, 1},
 		"addrs6":   {ebpf.Hash, 16, 1},
 		".rodata":  {ebpf.Array, 4, 6},
@@ -125,7 +127,7 @@ func TestGenerated(t *testing.T) {
 	if err := spec.Assign(&u); err != nil {
 		t.Error(err)
 	}
-	want := []*ebpf.MapSpec{u.Addrs, u.Addrs6, u.Allowed, u.Counters, u.Refusals, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
+	want := []*ebpf.MapSpec{u.Addrs, u.Addrs6, u.Allowed, u.Anyone, u.Counters, u.First, u.Refusals, u.Vnis, u.Xsks, spec.Maps[".rodata"]}
 	if len(spec.Maps) != len(want) || len(spec.Programs) != 5 || len(spec.Variables) != 3 {
 		t.Errorf("underlay: the object has %v, %v, %v", spec.Maps, spec.Programs, spec.Variables)
 	}

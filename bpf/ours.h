@@ -5,6 +5,7 @@
 #define OURS_H
 
 #include "allowed.h"
+#include "quick.h"
 #include "steer.h"
 
 #define IPPROTO_UDP 17
@@ -72,6 +73,18 @@ struct {
 	__uint(max_entries, 1);
 } addrs6 SEC(".maps");
 
+/* Whether we have an IPv4 address. */
+static __always_inline int ours4(__be32 dst)
+{
+	return is_first4(dst) || bpf_map_lookup_elem(&addrs, &dst);
+}
+
+/* The same for IPv6. */
+static __always_inline int ours6(struct addr6 dst)
+{
+	return is_first6(&dst) || bpf_map_lookup_elem(&addrs6, &dst);
+}
+
 /* What a packet is to us. */
 enum {
 	FOREIGN, /* up to the kernel */
@@ -82,8 +95,11 @@ enum {
 /* What a packet from a VTEP to a VNI is, which is counted if it is refused. */
 static __always_inline int of_vni(__u32 vni, struct addr6 from)
 {
-	struct vni *to = bpf_map_lookup_elem(&vnis, &vni);
+	struct vni *to;
 
+	if (takes_anyone(vni))
+		return OURS;
+	to = bpf_map_lookup_elem(&vnis, &vni);
 	if (!to)
 		return FOREIGN;
 	if (may_send(to, from))

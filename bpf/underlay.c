@@ -45,7 +45,6 @@ static __always_inline int datagram(struct udp *udp, void *end, struct addr6 fro
 static __always_inline int ipv4_packet(struct ipv4 *ip, void *end)
 {
 	struct udp *udp = (void *)(ip + 1);
-	__be32 dst;
 
 	if ((void *)(udp + 1) > end)
 		return FOREIGN;
@@ -55,8 +54,7 @@ static __always_inline int ipv4_packet(struct ipv4 *ip, void *end)
 		return FOREIGN;
 	if (udp->dst != bpf_htons(dstport))
 		return FOREIGN;
-	dst = ip->dst;
-	if (!bpf_map_lookup_elem(&addrs, &dst))
+	if (!ours4(ip->dst))
 		return FOREIGN;
 	return datagram(udp, end, mapped(ip->src));
 }
@@ -65,7 +63,6 @@ static __always_inline int ipv4_packet(struct ipv4 *ip, void *end)
 static __always_inline int ipv6_packet(struct ipv6 *ip, void *end)
 {
 	struct udp *udp = (void *)(ip + 1);
-	struct addr6 dst;
 
 	if ((void *)(udp + 1) > end)
 		return FOREIGN;
@@ -73,8 +70,7 @@ static __always_inline int ipv6_packet(struct ipv6 *ip, void *end)
 		return FOREIGN;
 	if (udp->dst != bpf_htons(dstport))
 		return FOREIGN;
-	dst = ip->dst;
-	if (!bpf_map_lookup_elem(&addrs6, &dst))
+	if (!ours6(ip->dst))
 		return FOREIGN;
 	return datagram(udp, end, ip->src);
 }

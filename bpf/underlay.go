@@ -53,6 +53,7 @@ type VLAN struct {
 type Underlay struct {
 	steering
 	addrs, addrs6, vnis *ebpf.Map     // guarded by steering.mu
+	quick               quick         // likewise
 	filter, filter6     *ebpf.Program // of FilterLeftovers; guarded by steering.mu
 	allow               allowances
 }
@@ -112,6 +113,7 @@ func LoadUnderlay(cfg UnderlayConfig) (*Underlay, error) {
 		addrs:   objs.Addrs,
 		addrs6:  objs.Addrs6,
 		vnis:    objs.Vnis,
+		quick:   quick{maps: quickMaps{first: objs.First, anyone: objs.Anyone}, bits: map[uint32]uint64{}},
 		filter:  objs.Leftover,
 		filter6: objs.Leftover6,
 		allow:   allowances{all: map[string]*allowList{}, of: map[uint32]*allowList{}, vnis: map[uint32]bool{}, met: map[uint32]bool{}},
@@ -151,10 +153,14 @@ func (u *Underlay) AddVNI(vni uint32) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if err := u.add(u.vnis, vni, u.allow.value(vni)); err != nil {
+	err := u.add(u.vnis, vni, u.allow.value(vni))
+	if err == nil {
+		u.allow.vnis[vni] = true
+		err = u.takeAnyone(vni, u.allow.of[vni] == nil)
+	}
+	if err != nil {
 		return fmt.Errorf("add VNI %d: %w", vni, err)
 	}
-	u.allow.vnis[vni] = true
 	return nil
 }
 
@@ -163,7 +169,10 @@ func (u *Underlay) AddVNI(vni uint32) error {
 func (u *Underlay) DeleteVNI(vni uint32) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	err := u.delete(u.vnis, vni)
+	err := u.takeAnyone(vni, false)
+	if err == nil {
+		err = u.delete(u.vnis, vni)
+	}
 	if err == nil {
 		delete(u.allow.vnis, vni)
 		err = u.forgetRefusals(vni)
@@ -185,6 +194,9 @@ func (u *Underlay) AddAddr(addr netip.Addr) error {
 	if err == nil {
 		err = u.add(addrs, key, uint8(1))
 	}
+	if err == nil {
+		err = u.preferAddr(addr)
+	}
 	if err != nil {
 		return fmt.Errorf("add underlay address %s: %w", addr, err)
 	}
@@ -197,6 +209,9 @@ func (u *Underlay) DeleteAddr(addr netip.Addr) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	addrs, key, err := u.place(addr)
+	if err == nil {
+		err = u.neglectAddr(addr)
+	}
 	if err == nil {
 		err = u.delete(addrs, key)
 	}

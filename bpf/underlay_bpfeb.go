@@ -19,7 +19,9 @@ const (
 	underlayProgMapAddrs      = "addrs"
 	underlayProgMapAddrs6     = "addrs6"
 	underlayProgMapAllowed    = "allowed"
+	underlayProgMapAnyone     = "anyone"
 	underlayProgMapCounters   = "counters"
+	underlayProgMapFirst      = "first"
 	underlayProgMapRefusals   = "refusals"
 	underlayProgMapVnis       = "vnis"
 	underlayProgMapXsks       = "xsks"
@@ -89,7 +91,9 @@ type underlayProgMapSpecs struct {
 	Addrs    *ebpf.MapSpec `ebpf:"addrs"`
 	Addrs6   *ebpf.MapSpec `ebpf:"addrs6"`
 	Allowed  *ebpf.MapSpec `ebpf:"allowed"`
+	Anyone   *ebpf.MapSpec `ebpf:"anyone"`
 	Counters *ebpf.MapSpec `ebpf:"counters"`
+	First    *ebpf.MapSpec `ebpf:"first"`
 	Refusals *ebpf.MapSpec `ebpf:"refusals"`
 	Vnis     *ebpf.MapSpec `ebpf:"vnis"`
 	Xsks     *ebpf.MapSpec `ebpf:"xsks"`
@@ -127,7 +131,9 @@ type underlayProgMaps struct {
 	Addrs    *ebpf.Map `ebpf:"addrs"`
 	Addrs6   *ebpf.Map `ebpf:"addrs6"`
 	Allowed  *ebpf.Map `ebpf:"allowed"`
+	Anyone   *ebpf.Map `ebpf:"anyone"`
 	Counters *ebpf.Map `ebpf:"counters"`
+	First    *ebpf.Map `ebpf:"first"`
 	Refusals *ebpf.Map `ebpf:"refusals"`
 	Vnis     *ebpf.Map `ebpf:"vnis"`
 	Xsks     *ebpf.Map `ebpf:"xsks"`
@@ -138,7 +144,9 @@ func (m *underlayProgMaps) Close() error {
 		m.Addrs,
 		m.Addrs6,
 		m.Allowed,
+		m.Anyone,
 		m.Counters,
+		m.First,
 		m.Refusals,
 		m.Vnis,
 		m.Xsks,
