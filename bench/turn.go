@@ -226,7 +226,7 @@ func verifyAt(ctx context.Context, h *lab.Host, link string, c *contender, d Dir
 }
 
 // settleTime is longer than all stations of the side traffic take to speak twice.
-const settleTime = 3 * movingMACs * time.Second / movesPerSecond
+const settleTime = 3 * movingMACs * time.Second / sideRate
 
 // measure is a turn of a contender that runs.
 func (s *scene) measure(r *running, c *contender, e entrant, number int) (t Turn, err error) {
@@ -245,7 +245,7 @@ func (s *scene) measure(r *running, c *contender, e entrant, number int) (t Turn
 		flows = append(flows, flow{s.gens[d][e.traffic], k})
 	}
 	if g := s.side[e.side]; g != nil {
-		if err := g.start(pace{rate: movesPerSecond}); err != nil {
+		if err := g.start(pace{rate: sideRate}); err != nil {
 			return t, err
 		}
 		defer func() { err = errors.Join(err, g.stop()) }()
