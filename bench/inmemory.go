@@ -47,6 +47,8 @@ var scales = []LoopConfig{
 	{MACs: 1_000_000, Remotes: 1_000},
 	{MACs: 1_000_000, VNIs: 64, Remotes: 1_000},
 	{MACs: 1_000_000, VNIs: 4_096, Remotes: 1_000},
+	{MACs: 2 * trunkVNIs, Remotes: 1_000, Trunk: true},
+	{MACs: 2 * trunkVNIs, VNIs: trunkVNIs, Remotes: 1_000, Trunk: true},
 	{MACs: 1_000_000, Beside: 100_000},
 	{Mix: Learn, MACs: 1_000_000},
 	{Mix: Refresh, MACs: 1_000_000},

@@ -15,11 +15,11 @@ import (
 // TestLoops has every mix and every scale forward, in both directions, and wants every frame where it has to go, the FDB as it was,
 // and no allocation (R8).
 func TestLoops(t *testing.T) {
-	all := []LoopConfig{{MACs: 2}, {MACs: 1_000}, {MACs: 10_000, Remotes: 1_000}, {MACs: 10_000, VNIs: 64, Remotes: 100}, {MACs: 10_000, Beside: 10_000}}
+	all := []LoopConfig{{MACs: 2}, {MACs: 1_000}, {MACs: 10_000, Remotes: 1_000}, {MACs: 10_000, VNIs: 64, Remotes: 100}, {MACs: 10_000, VNIs: 64, Remotes: 100, Trunk: true}, {MACs: 10_000, Beside: 10_000}}
 	all = append(all, mixes...)
 	for _, c := range all {
 		for c.Direction = range Direction(2) {
-			t.Run(fmt.Sprintf("%v/%v/macs=%d/vnis=%d/remotes=%d/beside=%d", c.Mix, c.Direction, c.MACs, c.VNIs, c.Remotes, c.Beside), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v/%v/macs=%d/vnis=%d/trunk=%t/remotes=%d/beside=%d", c.Mix, c.Direction, c.MACs, c.VNIs, c.Trunk, c.Remotes, c.Beside), func(t *testing.T) {
 				l, err := NewLoop(c)
 				if err != nil {
 					t.Fatal(err)

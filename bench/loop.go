@@ -19,6 +19,7 @@ type LoopConfig struct {
 	Mix       Mix
 	MACs      int    // in the FDB, half of them on each side
 	VNIs      int    // bridge domains, each with ports of its own; 0 is 1
+	Trunk     bool   // or each with a VLAN of one port
 	Remotes   int    // VTEPs that the far stations are behind; 0 is 1
 	Copies    int    // Flood: of each frame; 0 is 1
 	Beside    int    // destinations that move each second while it is measured, see mover
@@ -58,7 +59,7 @@ func (c *LoopConfig) half() uint32 {
 // portRing is the size of a port's rings. With thousands of ports they are short, so that the frames fit into memory.
 func (c *LoopConfig) portRing() uint32 {
 	switch {
-	case c.VNIs <= 8:
+	case c.VNIs <= 8 || c.Trunk:
 		return c.RingSize
 	case c.VNIs <= 256:
 		return 64 // the shortest that a gateway has
@@ -123,7 +124,7 @@ func newLoop(s *site, seed uint64) (l *Loop, err error) {
 	wire, wireKernel := ring.NewLoopback(s.plane.Memory, c.RingSize, pool)
 	l.queues = append(l.queues, &dataplane.Queue{Socket: wire, Port: dataplane.Underlay})
 	wires, ports := []*ring.Kernel{wireKernel}, []*ring.Kernel(nil)
-	for p := range uint32(c.VNIs * s.owned) {
+	for p := range s.queuedPorts() {
 		socket, kernel := ring.NewLoopback(s.plane.Memory, c.portRing(), pool)
 		l.queues, ports = append(l.queues, &dataplane.Queue{Socket: socket, Port: p}), append(ports, kernel)
 	}

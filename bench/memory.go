@@ -14,6 +14,7 @@ type MemoryResult struct {
 	Mix       Mix       `json:"mix"`
 	MACs      int       `json:"macs"`
 	VNIs      int       `json:"vnis"`
+	Trunk     bool      `json:"trunk,omitempty"` // they are VLANs of one port
 	Remotes   int       `json:"remotes"`
 	Copies    int       `json:"copies,omitempty"`           // that flooding makes of a frame, which Ns is of
 	Beside    float64   `json:"moves_per_second,omitempty"` // of other stations meanwhile, as it was
@@ -36,7 +37,11 @@ func (r MemoryResult) String() string {
 		what += fmt.Sprintf(", %d copies", r.Copies)
 	}
 	if r.VNIs > 1 || r.Remotes > max(r.Copies, 2) {
-		what += fmt.Sprintf(", %d VNIs, %d remotes", r.VNIs, r.Remotes)
+		of := ""
+		if r.Trunk {
+			of = " of a trunk"
+		}
+		what += fmt.Sprintf(", %d VNIs%s, %d remotes", r.VNIs, of, r.Remotes)
 	}
 	if r.Beside > 0 {
 		what += fmt.Sprintf(", %.0f moves/s", r.Beside)
@@ -65,7 +70,7 @@ func MeasureMemory(c LoopConfig, d time.Duration) (MemoryResult, error) {
 // measure is MeasureMemory for a loop that is there.
 func (l *Loop) measure(d time.Duration) (MemoryResult, error) {
 	c := l.site.config
-	r := MemoryResult{Direction: c.Direction, Mix: c.Mix, MACs: c.MACs, VNIs: c.VNIs, Remotes: c.Remotes}
+	r := MemoryResult{Direction: c.Direction, Mix: c.Mix, MACs: c.MACs, VNIs: c.VNIs, Trunk: c.Trunk, Remotes: c.Remotes}
 	if c.Mix == Flood {
 		r.Copies = c.Copies
 	}

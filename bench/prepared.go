@@ -26,9 +26,14 @@ func (s *site) newTraffic(seed uint64) (traffic, error) {
 		t.length += at
 		t.stride = 128
 	}
+	tags := c.Trunk && c.Direction == Encap
+	if tags {
+		t.length += tagLen
+		t.stride = 128
+	}
 	t.count -= t.count % len(spoils[c.Direction])
 	t.bytes = make([]byte, t.count*t.stride)
-	if c.Direction == Encap && c.VNIs > 1 {
+	if c.Direction == Encap && c.VNIs > 1 && !c.Trunk {
 		t.ports = make([]uint32, t.count)
 	}
 	if c.Mix == Learn || c.Mix == Move {
@@ -53,6 +58,9 @@ func (s *site) newTraffic(seed uint64) (traffic, error) {
 		}
 		p := t.bytes[i*t.stride:][:t.length]
 		putInner(p[at:], dst, from.mac(src), uint16(random.Uint32()))
+		if tags {
+			copy(p, tagged(p[:innerLen], domain))
+		}
 		if c.Direction == Decap {
 			if err := outer.put(p, s.remote(src), vni+domain); err != nil {
 				return t, err

@@ -41,7 +41,7 @@ func newSite(c LoopConfig, workers int) (_ *site, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	ports := c.VNIs * s.owned
+	ports := int(s.queuedPorts())
 	frames := workers * (5*int(c.RingSize) + 2*ports*int(c.portRing()) + ports*64 + 4096)
 	mem, err := ring.NewMemory(frames, 4096)
 	if err != nil {
@@ -86,7 +86,12 @@ func (s *site) close() error {
 // domain and remote are where station i is, and port where a near one is.
 func (s *site) domain(i uint32) uint32 { return i % uint32(s.config.VNIs) }
 func (s *site) remote(i uint32) uint32 { return i / uint32(s.config.VNIs) % uint32(s.config.Remotes) }
-func (s *site) port(i uint32) uint32   { return s.domain(i) * uint32(s.owned) }
+func (s *site) port(i uint32) uint32 {
+	if s.config.Trunk {
+		return 1 + s.domain(i)
+	}
+	return s.domain(i) * uint32(s.owned)
+}
 
 func (s *site) key(of side, i uint32) fdb.Key { return fdb.MakeKey(uint16(s.domain(i)), of.mac(i)) }
 
@@ -151,13 +156,20 @@ func (s *site) publish() error {
 	snap := &dataplane.Snapshot{
 		LocalMAC: underlayMAC, Locals: []vxlan.Addr{vxlan.AddrOf(underlayAddr)}, Underlay: true, Paths: [][]dataplane.Path{paths},
 	}
+	trunk := newTrunk()
+	if c.Trunk {
+		snap.Ports = append(snap.Ports, trunk.port)
+	}
 	for d := range uint32(c.VNIs) {
 		domain := &dataplane.Domain{Index: uint16(d), VNI: vni + d, Learning: true, Tunnel: tunnel, FloodRemotes: s.numbers[:min(c.Copies, c.Remotes)]}
 		domain.Flooding.Off[dataplane.Broadcast] = c.Mix == Drop
 		for range s.owned {
-			p := uint32(len(snap.Ports))
-			snap.Ports = append(snap.Ports, &dataplane.Port{Index: p, Domain: uint16(d), MTU: 1500, Up: true})
-			domain.FloodPorts = append(domain.FloodPorts, p)
+			p := &dataplane.Port{Index: uint32(len(snap.Ports)), Domain: uint16(d), MTU: 1500, Up: true}
+			if c.Trunk {
+				trunk.join(p)
+			}
+			snap.Ports = append(snap.Ports, p)
+			domain.FloodPorts = append(domain.FloodPorts, p.Index)
 		}
 		snap.Domains = append(snap.Domains, domain)
 	}
@@ -172,6 +184,12 @@ func (s *site) publish() error {
 // check fails unless b is a packet that the worker has made of one that the bench delivered.
 func (s *site) check(b []byte) error {
 	c, frame := s.config, b
+	if c.Trunk && c.Direction == Decap {
+		var err error
+		if frame, err = s.checkTag(b); err != nil {
+			return err
+		}
+	}
 	var o vxlan.Outer
 	if c.Direction == Encap {
 		if f := vxlan.ParseOuter(b, &o); f != vxlan.OK {
