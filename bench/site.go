@@ -14,8 +14,8 @@ import (
 
 // site is a gateway without a kernel: a plane with a full FDB, ports and remotes, and workers that share it.
 //
-// Station number s of either side is in bridge domain s % VNIs; a far one is behind remote s / VNIs % Remotes, a near
-// one behind the domain's first port.
+// Station number s of either side is in bridge domain s % VNIs; a far one is behind remote s / VNIs % Remotes, with a trunk
+// s % Remotes, a near one behind the domain's first port.
 type site struct {
 	config LoopConfig
 	plane  *dataplane.Plane
@@ -85,7 +85,12 @@ func (s *site) close() error {
 
 // domain and remote are where station i is, and port where a near one is.
 func (s *site) domain(i uint32) uint32 { return i % uint32(s.config.VNIs) }
-func (s *site) remote(i uint32) uint32 { return i / uint32(s.config.VNIs) % uint32(s.config.Remotes) }
+func (s *site) remote(i uint32) uint32 {
+	if s.config.Trunk {
+		return i % uint32(s.config.Remotes)
+	}
+	return i / uint32(s.config.VNIs) % uint32(s.config.Remotes)
+}
 func (s *site) port(i uint32) uint32 {
 	if s.config.Trunk {
 		return 1 + s.domain(i)

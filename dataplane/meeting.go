@@ -7,9 +7,11 @@ import (
 	"vxgw/vxlan"
 )
 
-// meetings is how many pairs of VTEP and VNI a worker remembers; a power of two. Each is a
-// cache line.
-const meetings = 1024
+// meetings is how many pairs of VTEP and VNI a worker remembers: as many as a trunk has VLANs. Each is a cache line.
+const (
+	meetingBits = 12
+	meetings    = 1 << meetingBits
+)
 
 // meeting is what a worker found out about the packets of one VTEP in one VNI. It
 // holds for as long as the snapshot does.
@@ -27,9 +29,10 @@ func meetingID(src, vni uint32) uint64 { return uint64(src)<<32 | uint64(vni) }
 
 func (m *meeting) is(src, vni uint32) bool { return m.id == meetingID(src, vni) }
 
-// meeting is where packets of a VTEP in a VNI are remembered, or others like them.
+// meeting is where packets of a VTEP in a VNI are remembered, or others like them. Addresses and VNIs that are numbered alike
+// do not meet (multiplicative hashing, with odd constants that have nothing in common).
 func (w *Worker) meeting(src, vni uint32) *meeting {
-	return &w.met[(src^src>>8^vni)&(meetings-1)]
+	return &w.met[(src*0x9e3779b1+vni*0x85ebca6b)>>(32-meetingBits)]
 }
 
 // meet remembers a VTEP that has a number, in the place of another one. It reports false
