@@ -129,8 +129,19 @@ func capture(w http.ResponseWriter, r *http.Request, g Gateway) {
 		return
 	}
 	begun := false
+	end := endingOf(r.Context())
+	defer end.enter()()
+	ended := make(chan struct{})
+	defer close(ended)
 	counts, err := g.Capture(r.Context(), spec, func(id uint64) FlushWriter {
 		begun = true
+		go func() { // what is captured by then still comes, with the file's end
+			select {
+			case <-end.begun:
+				_ = g.StopCapture(id) // fails only when it has ended already
+			case <-ended:
+			}
+		}()
 		w.Header().Set("Content-Type", "application/x-pcapng")
 		w.Header().Set(captureID, strconv.FormatUint(id, 10))
 		w.Header().Set("Trailer", captureCaptured+", "+captureLost)
@@ -140,7 +151,7 @@ func capture(w http.ResponseWriter, r *http.Request, g Gateway) {
 	switch {
 	case !begun:
 		refuse(w, statusOf(err), err)
-	case err != nil:
+	case err != nil || end.has():
 		panic(http.ErrAbortHandler) // the client is to see that it was cut
 	default:
 		w.Header().Set(captureCaptured, strconv.FormatUint(counts.Captured, 10))
@@ -180,7 +191,8 @@ func (c *Client) Capture(ctx context.Context, s CaptureSpec) (*Capture, error) {
 	return &Capture{ID: id, resp: resp, c: c}, nil
 }
 
-// Read reads the pcapng stream. Its end is io.EOF where the capture has ended as asked; the error wraps ErrEnded otherwise.
+// Read reads the pcapng stream. Its end is io.EOF where the capture has ended as asked; the error wraps ErrEnded otherwise. A
+// gateway that stops writes the file's end before.
 func (c *Capture) Read(b []byte) (int, error) {
 	n, err := c.resp.Body.Read(b)
 	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

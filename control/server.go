@@ -55,6 +55,7 @@ type Server struct {
 	listener net.Listener
 	group    uint32        // whose members may ask
 	patience time.Duration // requestPatience
+	ending   ending
 }
 
 // What one who may ask can make the gateway spend.
@@ -68,14 +69,14 @@ const (
 )
 
 func newServer(l net.Listener, group uint32) *Server {
-	return &Server{listener: newBounded(l, mostConnections), group: group, patience: requestPatience}
+	return &Server{listener: newBounded(l, mostConnections), group: group, patience: requestPatience, ending: ending{begun: make(chan struct{})}}
 }
 
 // Serve answers for g in the background until Close.
 func (s *Server) Serve(g Gateway) {
 	s.http.Handler = s.handler(g)
 	s.http.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		return context.WithValue(ctx, peerKey{}, peerOf(c))
+		return context.WithValue(context.WithValue(ctx, peerKey{}, peerOf(c)), endingKey{}, &s.ending)
 	}
 	s.http.ReadHeaderTimeout, s.http.IdleTimeout = s.patience, s.patience
 	s.http.MaxHeaderBytes = mostHeader
@@ -171,8 +172,9 @@ type refusal struct {
 
 func refuse(w http.ResponseWriter, status int, err error) { write(w, status, refusal{err.Error()}) }
 
-// Close ends all answers and removes the socket. Serve may have been called.
+// Close ends all answers, captures with what they have yet, and removes the socket. Serve may have been called.
 func (s *Server) Close() error {
+	s.ending.end()
 	return errors.Join(s.http.Close(), ignoreClosed(s.listener.Close()))
 }
 

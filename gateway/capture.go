@@ -100,6 +100,11 @@ func (g *Gateway) newCapture(s *control.CaptureSpec) (*running, error) {
 	if s.Port != "" && c.port(g.plane.Snapshot()) == dataplane.NoPort {
 		return nil, control.Missing(fmt.Sprintf("%s is neither the underlay nor a port of this gateway (gw port show lists them)", s.Port))
 	}
+	if s.VNI != nil {
+		if err := g.capturable(*s.VNI); err != nil {
+			return nil, err
+		}
+	}
 	cfg := dataplane.TapConfig{
 		Received: s.Dir == "" || s.Dir == "rx", Sent: s.Dir == "" || s.Dir == "tx", Dropped: s.Dir == "" || s.Dir == "drop",
 		VNI: dataplane.NoVNI, Remote: vxlan.AddrOf(s.Remote), Snaplen: s.Snaplen, Filter: p}

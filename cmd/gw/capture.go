@@ -28,7 +28,7 @@ func newCapture() *cobra.Command {
 verdict as a comment: VNI, remote, FDB hit or flooded, or why it was dropped. It sees what tcpdump on the same interface does
 not, since AF_XDP goes past the kernel: outer packets on the underlay and frames at every port, in both directions.
 It ends with an interrupt, after -c packets, or when the gateway stops, and then tells how many packets there were
-and how many found no room in its rings.
+and how many found no room in its rings. Where the gateway stops, the exit status is 1.
 
 FILTER is in tcpdump's language, and is about a frame as it is at its interface: on the underlay about the outer packet.
   [src|dst] host|net|port|portrange, [ether|ip|ip6|arp|icmp|icmp6|tcp|udp] ..., ether [src|dst] host MAC, proto,
@@ -121,17 +121,33 @@ func runCapture(ctx context.Context, client *control.Client, spec control.Captur
 	}
 	stopOnSignal(ctx, run)
 	fmt.Fprintln(os.Stderr, "gw: capturing (Ctrl-C ends it)")
+	came := &capture.Counter{In: run}
 	if file == "" {
-		err = capture.Print(run, out)
+		err = capture.Print(came, out)
 	} else {
-		_, err = io.Copy(out, run)
+		_, err = io.Copy(out, came)
 	}
-	if err != nil {
-		return fmt.Errorf("capture: %w", err)
+	switch n := run.Counts(); {
+	case err == nil:
+		fmt.Fprintf(os.Stderr, "%s captured\n%s dropped by gw\n", packetsWord(n.Captured), packetsWord(n.Lost))
+		return nil
+	case errors.Is(err, control.ErrEnded):
+		fmt.Fprintf(os.Stderr, "%s captured\n", packetsWord(came.Packets))
+		if came.Ended {
+			fmt.Fprintf(os.Stderr, "%s dropped by gw\n", packetsWord(came.Dropped))
+		} else {
+			fmt.Fprintln(os.Stderr, "how many packets gw dropped it did not tell")
+		}
 	}
-	n := run.Counts()
-	fmt.Fprintf(os.Stderr, "%d packets captured\n%d packets dropped by gw\n", n.Captured, n.Lost)
-	return nil
+	return fmt.Errorf("capture: %w", err)
+}
+
+// packetsWord is a number of packets in tcpdump's words.
+func packetsWord(n uint64) string {
+	if n == 1 {
+		return "1 packet"
+	}
+	return fmt.Sprintf("%d packets", n)
 }
 
 // stopOnSignal has the capture end at the first interrupt; the next one ends the process.

@@ -219,7 +219,8 @@ func TestCaptureLines(t *testing.T) {
 	}
 	device := capturingShell(t, g.host, `exec "$GW" capture --port gw42-x -c 1 icmp`) // as gw port show has it
 	ping()
-	if out, status := device.end(); status != 0 || !strings.Contains(out, " gw42 rx   172.17.1.2 > 172.17.1.3, ICMP echo request") {
+	if out, status := device.end(); status != 0 || !strings.Contains(out, " gw42 rx   172.17.1.2 > 172.17.1.3, ICMP echo request") ||
+		!strings.Contains(device.said.String(), "\n1 packet captured\n0 packets dropped by gw\n") {
 		t.Errorf("--port gw42-x: exit status %d, %q, said %q", status, out, device.said)
 	}
 	for line := range strings.Lines(drops.interrupt()) {
@@ -250,6 +251,7 @@ func TestCaptureRefused(t *testing.T) {
 		{[]string{"--vni", "16777216"}, "gw: capture: --vni 16777216: a VNI is a number from 0 to 16777215", 2},
 		{[]string{"--remote", "x"}, "gw: capture: --remote x is no IP address", 2},
 		{[]string{"--port", "veth7"}, "gw: capture: veth7 is neither the underlay nor a port of this gateway (gw port show lists them)", 1},
+		{[]string{"--vni", "43"}, "gw: capture: there is no vni 43 (there is 42)", 1},
 		{[]string{"-w", "/proc/none/x"}, "gw: capture: write to /proc/none/x: no such file or directory", 1},
 	} {
 		_, stderr, status := runGW(t, g.host, append([]string{"capture"}, c.args...)...)
