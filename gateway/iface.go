@@ -42,6 +42,7 @@ type iface struct {
 	told     [2]int             // its and the tunnel's MTU when tellMTU looked last; the builder's
 	first    int                // worker of queue 0, counted on without end
 	tags     vlanTags           // of a port
+	calmed   string             // the other end, whose offloads native XDP keeps off and a gateway before has switched off
 	promisc  *netdev.Promisc    // of a port that gw did not make
 	account  uint32             // by which workers count what is dropped there; of a port
 }
@@ -155,6 +156,9 @@ func (g *Gateway) closeIface(f *iface) error {
 	}
 	if f.tags.off != "" {
 		errs = append(errs, g.journal.UndoLink(f.tags.off)...)
+	}
+	if f.calmed != "" { // which XDP no longer keeps off
+		errs = append(errs, g.journal.UndoOffloads(f.calmed)...)
 	}
 	if f.device != nil {
 		errs = append(errs, g.journal.UndoSettings(f.info.Name)...)

@@ -172,7 +172,7 @@ var generic = map[string]bool{
 func (g *Gateway) calmOffloads(f *iface) (undo func() error, err error) {
 	undo = func() error { return nil }
 	if f.attached != bpf.Generic {
-		return undo, nil
+		return undo, g.keepCalm(f)
 	}
 	if !f.info.IsVeth {
 		g.log.Warn("XDP runs in the stack here, behind the offloads: what GRO, or a sender on this machine, leaves larger than the MTU is lost",
@@ -191,4 +191,26 @@ func (g *Gateway) calmOffloads(f *iface) (undo func() error, err error) {
 	name := peer.Attrs().Name
 	_, err = netdev.SetOffloads(g.journal, name, generic)
 	return func() error { return errors.Join(g.journal.UndoOffloads(name)...) }, err
+}
+
+// keptOff are those of them that the kernel keeps off at the other end of a veth with native XDP (NETIF_F_GSO_SOFTWARE, which
+// veth_xdp_set takes away), so that they cannot be put back before that is detached. It is done last first, since two of them can only
+// be on with tx-tcp-segmentation (netdev_fix_features).
+var keptOff = []string{"tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation", "tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-udp-segmentation"}
+
+// keepCalm makes it f's to put them back where the gateway before had XDP in the stack and has switched them off.
+func (g *Gateway) keepCalm(f *iface) error {
+	if g.prior == nil || !f.info.IsVeth || !f.info.PeerInSameNS {
+		return nil
+	}
+	peer, err := netdev.LookupIndex(f.info.PeerIndex)
+	if err != nil {
+		return fmt.Errorf("find the other end of %s: %w", f.info.Name, err)
+	}
+	for _, feature := range keptOff {
+		if g.journal.Adopt(netdev.KindOffload, peer.ID(), feature) {
+			f.calmed = peer.Name
+		}
+	}
+	return nil
 }
