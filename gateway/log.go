@@ -74,5 +74,12 @@ func (g *Gateway) debug(vni uint32, on bool) error {
 	return nil
 }
 
+// undebug has a VNI that has gone told of no longer, so that it takes no place of others. The builder calls it.
+func (g *Gateway) undebug(vni uint32) {
+	if h := logs.Of(g.log); h != nil {
+		h.SetVNI(vni, false)
+	}
+}
+
 // mostDebugged is how many VNIs are told of at most: each line of one costs a place in the log.
 const mostDebugged = 8

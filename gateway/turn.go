@@ -342,6 +342,7 @@ func (t *turn) release() {
 	}))
 	for _, d := range t.remove {
 		g.domainNumbers.put(uint32(d.index))
+		g.undebug(d.cfg.VNI)
 		errs = append(errs, g.drop(d.cfg.Group))
 	}
 	for _, a := range t.change {
