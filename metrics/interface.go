@@ -7,19 +7,19 @@ import (
 	"vxgw/control"
 )
 
-// iface sends what there is of an interface and its queues.
-func (e emitter) iface(i control.Interface, role, vni string) {
-	e.flag(linkUp, i.Up, i.Name, role, vni)
-	e.put(linkMTU, float64(i.MTU), i.Name, role, vni)
+// iface sends what there is of an interface and its queues, under the host's name for it.
+func (e emitter) iface(i control.Interface, name, role, vni string) {
+	e.flag(linkUp, i.Up, name, role, vni)
+	e.put(linkMTU, float64(i.MTU), name, role, vni)
 	if i.FallbackCode != "" {
-		e.put(fellBack, 1, i.Name, i.FallbackCode)
+		e.put(fellBack, 1, name, i.FallbackCode)
 	}
-	e.count(steered, i.Steering.Redirected, i.Name, "redirected")
-	e.count(steered, i.Steering.Passed, i.Name, "passed")
-	e.count(steered, i.Steering.NoSocket, i.Name, "no_socket")
-	e.count(steered, i.Steering.Refused, i.Name, "refused")
+	e.count(steered, i.Steering.Redirected, name, "redirected")
+	e.count(steered, i.Steering.Passed, name, "passed")
+	e.count(steered, i.Steering.NoSocket, name, "no_socket")
+	e.count(steered, i.Steering.Refused, name, "refused")
 	for _, q := range i.Queues {
-		e.queue(&q, i.Name, i.XDP)
+		e.queue(&q, name, i.XDP)
 	}
 }
 
@@ -58,9 +58,10 @@ func (e emitter) injected(name string, i control.Injected) {
 	e.count(injectDrops, i.SocketFull, name, "socket_full")
 }
 
-// port sends what a port exchanged and dropped, under the host's name for it.
+// port sends what there is of a port, what it exchanged and dropped. A device goes by the name that the host has, as in gw stats.
 func (e emitter) port(p *control.Port) {
 	name, vni := cmp.Or(p.Device, p.Name), vniLabel(p.VNI)
+	e.iface(p.Interface, name, "port", vni)
 	var sum control.Traffic
 	for _, q := range p.Queues {
 		add(&sum, control.Traffic{RxPackets: q.RxPackets, RxBytes: q.RxBytes, TxPackets: q.TxPackets, TxBytes: q.TxBytes})

@@ -11,7 +11,7 @@ var Labels = []Label{
 	{"drop", "true where the verdict means that the frame went nowhere, else false"},
 	{"event", "rx_dropped, rx_invalid, tx_invalid, rx_ring_full, fill_ring_empty, tx_ring_empty: as the kernel has them (struct xdp_statistics)"},
 	{"group", "multicast address, empty for none"},
-	{"interface", "an interface that has queues: the underlay or a port; of a device the far end, which the gateway has, and where drops are counted the host's"},
+	{"interface", "the underlay or a port, a device under the host's name for it, though the queues are those of its far end"},
 	{"mac", "MAC address"},
 	{"mode", "zerocopy or copy"},
 	{"name", "name of a bridge domain, as gw fdb has it"},

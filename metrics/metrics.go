@@ -49,14 +49,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Unlock()
 	e := emitter{ch}
 	e.gateway(&s)
-	e.iface(s.Underlay.Interface, "underlay", "")
+	e.iface(s.Underlay.Interface, s.Underlay.Name, "underlay", "")
 	e.injected(s.Underlay.Name, s.Underlay.Injected)
 	e.count(steered, s.Underlay.Steering.Late, s.Underlay.Name, "refused_late")
 	e.count(complaints, s.Underlay.Complaints.Believed, s.Underlay.Name, "believed")
 	e.count(complaints, s.Underlay.Complaints.Ignored, s.Underlay.Name, "ignored")
 	e.drops(s.Underlay.Interface, s.Underlay.Name, "")
 	for _, p := range s.Ports {
-		e.iface(p.Interface, "port", vniLabel(p.VNI))
 		e.port(&p)
 	}
 	for _, v := range s.VNIs {

@@ -101,6 +101,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s: %s", p.Metric, p.Text)
 		}
 	}
+	if bytes.Contains(text, []byte("gw42-x")) {
+		t.Errorf("a device goes by the name of its far end:\n%s", text)
+	}
 	got := samples(t, text)
 	for _, family := range []string{
 		"gw_build_info", "gw_ready", "gw_uptime_seconds", "gw_link_up", "gw_queue_mode", "gw_mode_fallback", "gw_packets_total", "gw_bytes_total",
@@ -119,7 +122,7 @@ func TestMetrics(t *testing.T) {
 		"gw_ready":                                      1,
 		`gw_build_info{version="devel"}`:                1,
 		`gw_packets_total{interface="ens18"}`:           40,
-		`gw_packets_total{interface="gw42-x"}`:          40,
+		`gw_packets_total{interface="gw42"}`:            40,
 		`gw_packets_total{direction="rx"}`:              40,
 		`gw_frames_total{verdict="to_port"}`:            20,
 		`gw_frames_total{verdict="to_remote"}`:          20,
