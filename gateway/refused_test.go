@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -95,7 +96,13 @@ func TestRefusedAddresses(t *testing.T) {
 			return strings.Contains(l, "333300000001") || strings.Contains(l, "33:33:00:00:00:01")
 		}), "\n")
 	}
-	before := looks()
+	b.direct() // the neighbour has its address
+	before := ""
+	b.await("addresses of IPv6 and their groups are there", func() bool {
+		before = looks()
+		time.Sleep(100 * time.Millisecond)
+		return looks() == before
+	})
 	holds := b.holdings()
 	err := b.reload(func(cfg *config.Config) {
 		v := cfg.NewVNI(43)
