@@ -99,7 +99,7 @@ func (w *Worker) sleep() error {
 	}
 	w.Counters.Sleeps.Add(1)
 	w.asleep.Store(true)
-	if !w.lanesEmpty() || !w.Inject.queue.Empty() {
+	if !w.lanesEmpty() || !w.Inject.queue.Empty() || !w.Inject6.queue.Empty() {
 		timeout = 0
 	}
 	_, err := unix.Poll(w.bed.fds, timeout)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vxgw/fdb"
 )
 
@@ -254,4 +256,29 @@ func TestInjectAllocatesNothing(t *testing.T) {
 	}
 	r.wantInjected(4*runs, 0, 0, 0)
 	r.wantVerdict(ToPort, 4*runs)
+}
+
+// TestInjectedEndsSleep injects a packet between the last look at what was injected and the sleep: nobody wakes the worker for it.
+func TestInjectedEndsSleep(t *testing.T) {
+	for name, of := range map[string]func(*Worker) *Inject{
+		"IPv4": func(w *Worker) *Inject { return w.Inject },
+		"IPv6": func(w *Worker) *Inject { return w.Inject6 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1)
+			w := r.worker
+			unix.Read(w.bed.event, make([]byte, 8)) // of the first snapshot
+			addr, _ := of(w).pool.Get()
+			if !of(w).push(addr, 60) {
+				t.Fatal("the queue is full")
+			}
+			late := time.AfterFunc(5*time.Second, w.Wake)
+			if err := w.sleep(); err != nil {
+				t.Fatal(err)
+			}
+			if !late.Stop() {
+				t.Error("it slept although a packet waits")
+			}
+		})
+	}
 }
