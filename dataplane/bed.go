@@ -65,6 +65,16 @@ func (w *Worker) Wake() {
 	unix.Write(w.bed.event, one[:]) // fails only when the worker has plenty of wake-ups waiting
 }
 
+// room is how many packets have room in the shortest of the rings of the worker's queues, 0 where it has none.
+func (w *Worker) room() (room uint32) {
+	for i, q := range w.queues {
+		if r := q.Socket.Room(); i == 0 || r < room {
+			room = r
+		}
+	}
+	return room
+}
+
 // unfinished reports whether something has to be tried again that nothing tells of.
 func (w *Worker) unfinished() bool {
 	if w.short || len(w.hold.frames) > 0 {
@@ -78,9 +88,10 @@ func (w *Worker) unfinished() bool {
 	return false
 }
 
-// wait returns when there may be something to do.
+// wait returns when there may be something to do, or a nap is over. Nobody is told of a nap (asleep): what others hand over meanwhile
+// and Wake wait for its end.
 func (w *Worker) wait() error {
-	if w.plane.Poll == PollAdaptive && w.lanesEmpty() {
+	if w.plane.Poll == PollAdaptive && !w.short && w.lanesEmpty() {
 		if d := w.nap.Due(); d > 0 {
 			w.Counters.Sleeps.Add(1)
 			Doze(d)

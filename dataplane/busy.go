@@ -37,5 +37,5 @@ func (w *Worker) Thread() int { return int(w.thread.Load()) }
 // settled notes which thread Run is on. It is locked to it.
 func (w *Worker) settled() {
 	w.thread.Store(int32(unix.Gettid()))
-	SharpTimers()
+	w.nap.blunt = !SharpTimers()
 }

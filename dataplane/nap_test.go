@@ -1,10 +1,13 @@
 package dataplane
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vxgw/ring"
 )
 
 // lots has a worker wait once after each lot, and returns how long it napped after the last.
@@ -88,28 +91,147 @@ func TestDoze(t *testing.T) {
 	}
 }
 
+// TestNapFitsRings has naps grow long, and then a higher load over rings that may be short.
+func TestNapFitsRings(t *testing.T) {
+	for _, c := range []struct {
+		room, perMicrosecond int
+		least, most          time.Duration
+	}{
+		{1 << 16, 1, napMost, napMost},
+		{1 << 16, 10, 25 * time.Microsecond, 51 * time.Microsecond},
+		{1 << 16, 200, napLeast, napLeast},
+		{2048, 10, 25 * time.Microsecond, 51 * time.Microsecond},
+		{512, 10, 12 * time.Microsecond, 25 * time.Microsecond},
+		{256, 10, napLeast, 13 * time.Microsecond},
+		{256, 1, napMost, napMost},
+		{255, 1, 0, 0},
+		{64, 1, 0, 0},
+	} {
+		var n Nap
+		d := lots(&n, 64, 64, 64, 64)
+		for range 20 {
+			d = lots(&n, fullLot)
+		}
+		if d != napMost {
+			t.Fatalf("a lot for each nap: naps of %v", d)
+		}
+		n.Fit(uint32(c.room))
+		for range 20 {
+			d = lots(&n, max(int(d/time.Microsecond)*c.perMicrosecond, fullLot))
+		}
+		if d < c.least || d > c.most {
+			t.Errorf("room for %d, %d frames a microsecond: naps of %v, not %v to %v", c.room, c.perMicrosecond, d, c.least, c.most)
+		}
+		if spins := n.Spins(); (spins == SpinRounds) != (c.most == 0) {
+			t.Errorf("room for %d: it looks on for %d rounds", c.room, spins)
+		}
+	}
+}
+
+// TestSharpTimers asks the kernel how late timers of a thread may be, and has naps end soon enough where they can.
+func TestSharpTimers(t *testing.T) {
+	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+	if !SharpTimers() {
+		t.Error("this kernel has no high-resolution timers")
+	}
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil || slack != 1 {
+		t.Errorf("timers of this thread may be %d ns late: %v", slack, err)
+	}
+}
+
 // TestWorkerNaps has a worker wait under load in each way, when it was woken before: a nap leaves that to the sleep after it.
 func TestWorkerNaps(t *testing.T) {
-	for _, c := range []struct {
+	for name, c := range map[string]struct {
 		poll  Poll
 		lot   int
+		state func(w, other *Worker)
 		sleep bool
 	}{
-		{PollAdaptive, fullLot, false}, {PollAdaptive, 1, true}, {PollInterrupt, fullLot, true},
+		"load":                         {PollAdaptive, fullLot, func(w, _ *Worker) {}, false},
+		"a lot of one":                 {PollAdaptive, 1, func(w, _ *Worker) {}, true},
+		"it is to sleep at once":       {PollInterrupt, fullLot, func(w, _ *Worker) {}, true},
+		"short of frames":              {PollAdaptive, fullLot, func(w, _ *Worker) { w.short = true }, true},
+		"blunt timers":                 {PollAdaptive, fullLot, func(w, _ *Worker) { w.nap.blunt = true }, true},
+		"rings that are short":         {PollAdaptive, fullLot, func(w, _ *Worker) { w.nap.Fit(w.room()) }, true},
+		"what another has handed over": {PollAdaptive, fullLot, handsOver, true},
 	} {
-		r := newRig(t, 1)
-		r.plane.Poll = c.poll
-		w := r.worker
-		lots(&w.nap, fullLot, fullLot, fullLot, fullLot, fullLot)
-		w.nap.Moved(c.lot)
-		w.Wake()
-		if err := w.wait(); err != nil {
-			t.Fatal(err)
-		}
-		_, err := unix.Read(w.bed.event, make([]byte, 8))
-		if slept := err == unix.EAGAIN; slept != c.sleep || w.Counters.Sleeps.Load() != 1 {
-			t.Errorf("poll %d, a lot of %d: slept until it was woken: %t", c.poll, c.lot, slept)
-		}
-		r.account()
+		t.Run(name, func(t *testing.T) {
+			r := newRigWith(t, 2, 0, 1)
+			r.plane.Poll = c.poll
+			w := r.worker
+			w.Round() // it adopts
+			if w.nap.room != 128 {
+				t.Fatalf("the rings of a rig have room for %d frames", w.nap.room)
+			}
+			w.nap.Fit(2048)
+			lots(&w.nap, fullLot, fullLot, fullLot, fullLot, fullLot)
+			w.nap.Moved(c.lot)
+			unix.Read(w.bed.event, make([]byte, 8)) // of the first snapshot
+			w.Wake()
+			c.state(w, r.workers[1])
+			if err := w.wait(); err != nil {
+				t.Fatal(err)
+			}
+			_, err := unix.Read(w.bed.event, make([]byte, 8))
+			if slept := err == unix.EAGAIN; slept != c.sleep || w.Counters.Sleeps.Load() != 1 {
+				t.Errorf("slept until it was woken: %t", slept)
+			}
+			w.takeOver()
+			r.account()
+		})
 	}
+}
+
+// TestRunNaps has a worker run after a load that has ended: it naps once, and sleeps when nothing has come. Nothing wakes it from the sleep.
+func TestRunNaps(t *testing.T) {
+	r := newRig(t, 1)
+	w := r.worker
+	w.Round() // it adopts
+	w.nap.Fit(2048)
+	unix.Read(w.bed.event, make([]byte, 8)) // of the first snapshot
+	lots(&w.nap, fullLot, fullLot, fullLot, fullLot)
+	w.nap.Moved(fullLot)
+	if spins := w.spins(); spins != napSpins {
+		t.Errorf("it looks on for %d rounds", spins)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run() }()
+	deadline := time.Now().Add(5 * time.Second)
+	for w.Counters.Sleeps.Load() < 2 || !w.asleep.Load() {
+		if time.Now().After(deadline) {
+			t.Errorf("it waits %d times, and sleeps: %t", w.Counters.Sleeps.Load(), w.asleep.Load())
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.Stop()
+	must(t, <-ended)
+}
+
+// TestRoundCounts looks at what a worker's naps are decided by: frames that came from queues, and the shortest of their rings.
+func TestRoundCounts(t *testing.T) {
+	r := newRig(t, 1)
+	w := r.worker
+	for range 3 {
+		r.ports[0].kernel.Deliver(numbered(bcast, hostA, 0, 1))
+	}
+	w.Round()
+	if w.nap.frames != 3 {
+		t.Errorf("3 frames came, it counts %d", w.nap.frames)
+	}
+	for _, size := range []uint32{256, 64, 1024} {
+		s, _ := ring.NewLoopback(r.plane.Memory, size, w.pool)
+		w.queues = append(w.queues, &Queue{Socket: s})
+	}
+	if room := w.room(); room != 64 {
+		t.Errorf("the shortest ring has room for %d", room)
+	}
+}
+
+// handsOver gives w a frame of another worker's that leaves nowhere.
+func handsOver(w, other *Worker) {
+	addr, _ := other.pool.Get()
+	other.cross(other.lanes[w.ID], 7, 0, original, ring.Desc{Addr: addr, Len: 60})
+	other.showLanes()
 }

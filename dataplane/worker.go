@@ -238,6 +238,7 @@ func (w *Worker) adopt(s *Snapshot) {
 		w.drawExits(s)
 	}
 	w.bed.watch(w.queues)
+	w.nap.Fit(w.room())
 	w.idStep = uint16(max(len(s.Queues), 1))
 	w.passed.Store(s.Seq)
 }

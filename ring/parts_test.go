@@ -203,3 +203,16 @@ func FuzzParts(f *testing.F) {
 		wantAll(t, m, d, p, s)
 	})
 }
+
+// Of the largest packets, which have several parts, rings have room for fewer than of small ones.
+func TestRoom(t *testing.T) {
+	_, _, _, s, _ := jumbo(t, 96, 16)
+	if room := s.Room(); room != 4 {
+		t.Errorf("rings of 16 parts have room for %d packets of 4", room)
+	}
+	m := heap(t, 96, 4096)
+	s, _ = NewLoopback(m, 16, NewDepot(m).NewPool())
+	if room := s.Room(); room != 16 {
+		t.Errorf("rings of 16 have room for %d packets", room)
+	}
+}

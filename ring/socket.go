@@ -330,5 +330,10 @@ func (s *Socket) give(slots, frames []uint64) {
 // over a loopback.
 func (s *Socket) FD() int { return s.fd }
 
+// Room returns how many packets of the largest size have room in the shortest of the rings that packets go through.
+func (s *Socket) Room() uint32 {
+	return min(s.rx.Size(), s.tx.Size(), s.fill.Size()) / uint32(s.memory.size/s.memory.chunk)
+}
+
 // Bound says how the socket was bound.
 func (s *Socket) Bound() Binding { return s.bound }
