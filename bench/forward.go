@@ -103,7 +103,7 @@ func Forward(ctx context.Context, c ForwardConfig, ready func()) (err error) {
 	if err != nil {
 		return fmt.Errorf("find %s: %w", c.To, err)
 	}
-	// As gw has it: the runtime takes no P from a thread that sits in sendto().
+	// As gw has it: what is not the forwarder's thread has a P of its own.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 3))
 	runtime.LockOSThread() // never unlocked: the pinned thread dies with the process
 	var set unix.CPUSet

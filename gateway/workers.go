@@ -28,8 +28,8 @@ func (g *Gateway) startWorkers() error {
 		g.log.Debug("worker", "id", w.ID, "cpu", cpu)
 	}
 	g.onClose(g.closeWorkers)
-	// One more for the runtime and one for the control side, so that the runtime
-	// does not take the P from a worker that sits in sendto().
+	// One more for the runtime and one for the control side: workers keep theirs while they
+	// send and nap, of which the runtime is not told.
 	if procs := len(cpus) + 2; runtime.GOMAXPROCS(0) < procs {
 		runtime.GOMAXPROCS(procs)
 	}

@@ -8,8 +8,9 @@ const maxKicks = 64
 
 // kick has the kernel send what is in the tx ring (xsk_sendmsg in net/xdp/xsk.c). In copy mode the call itself sends, and
 // stops with EAGAIN at its budget, at a full completion ring and at SO_SNDBUF, with EBUSY at a frame the device dropped:
-// it is repeated as long as that moves something. It takes a bounded time, so the Go runtime is not told: of a thread that it finds in
-// system calls it takes the P away every 10 ms, and its monitor then wakes up every 20 us for a while, on the worker's CPU if need be.
+// it is repeated as long as that moves something. It waits for no device and takes some milliseconds at most, so the Go runtime is not
+// told: of a thread that it finds in system calls it takes the P away every 10 ms, and its monitor then wakes up every 20 us for a while,
+// on the worker's CPU if need be. A garbage collection that begins meanwhile waits until kick returns.
 func (s *Socket) kick() error {
 	tx := s.wire()
 	s.kicked = tx.Pending()
