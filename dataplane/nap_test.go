@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -204,6 +206,10 @@ func TestRunNaps(t *testing.T) {
 			break
 		}
 		time.Sleep(time.Millisecond)
+	}
+	slack, err := os.ReadFile(fmt.Sprintf("/proc/%d/timerslack_ns", w.Thread()))
+	if err != nil || string(slack) != "1\n" {
+		t.Errorf("timers of its thread may be %q ns late: %v", slack, err)
 	}
 	w.Stop()
 	must(t, <-ended)
