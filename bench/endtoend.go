@@ -163,10 +163,7 @@ func (r *runner) cell(ctx context.Context, c *Cell) (err error) {
 		return err
 	}
 	r.say("%s: %s; the generator alone sends %.0f packets/s\n", c.ID, c.What, c.Alone)
-	rounds := r.rounds
-	if c.wide() {
-		rounds = r.base
-	}
+	rounds := s.planned()
 	var taken []map[string]Turn
 	measure := s.round
 	if c.shared {
@@ -191,6 +188,14 @@ func (r *runner) cell(ctx context.Context, c *Cell) (err error) {
 	}
 	r.result.Comparisons = append(r.result.Comparisons, all...)
 	return nil
+}
+
+// planned is how many rounds the cell has, without spare ones.
+func (s *scene) planned() int {
+	if s.cell.wide() {
+		return s.base
+	}
+	return s.rounds
 }
 
 // spareRounds are added at most where pairs are thrown away.

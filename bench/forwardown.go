@@ -106,7 +106,9 @@ func (f *ownRings) round() (int, error) {
 	moved := 0
 	for _, lane := range f.lanes {
 		n := lane.in.Receive(f.batch[:])
-		f.naps.Moved(n)
+		if n > 0 {
+			f.naps.Moved(n)
+		}
 		for _, d := range f.batch[:n] {
 			if !lane.out.Send(d) {
 				f.pool.Put(d.Addr) // the tx ring is full

@@ -261,7 +261,7 @@ func (s *scene) measure(r *running, c *contender, e entrant, number int) (t Turn
 	}
 	t.Rate, t.Offered, t.Steal = round2(full.rate()), round2(full.offered()), full.use.steal
 	t.Bytes, t.PerCPU = round2(float64(full.got.Bytes)/full.seconds), round2(s.alone.perCPU(full, s.cell.Jailed))
-	searches := number < s.searches
+	searches := number < s.searches || number >= s.planned() // spare rounds, too
 	if searches && slices.Contains(s.cell.search, e.name) {
 		if t.Lossless, t.Loss, err = lossless(flows, full, s.short); err != nil {
 			return t, err

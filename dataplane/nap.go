@@ -10,11 +10,12 @@ import (
 //
 // The kernel hands received frames over in lots of 64 at most, and wakes who waits for each (NAPI_POLL_WEIGHT in
 // include/linux/netdevice.h; xdp_do_flush after each poll). A worker that has less to do with a lot than it takes to switch
-// threads twice and to make two system calls then spends most of its time with that, the more so where the kernel receives on
-// the same CPU, since the worker goes before it. Lots that are full, one after the other, say that more frames wait: they can as
-// well wait for each other.
+// threads twice and to make two system calls then spends most of its time with that where the kernel receives on
+// the same CPU, since the worker goes before it: it finds one lot, whole, and then nothing. Lots that are full, one after the other, say
+// that more frames wait: they can as well wait for each other. Where another CPU receives, frames come in smaller numbers
+// while the worker is at work, and it never naps.
 const (
-	fullLot  = 64 // frames
+	fullLot  = 64 // frames, of each batch on average
 	napAfter = 4  // full lots more than twice the others, before the first nap
 	napFaith = 16 // the most that are remembered
 
@@ -34,12 +35,12 @@ const (
 
 // Nap decides when a thread that moves frames naps, and for how long. Its zero value is ready; one goroutine uses it.
 type Nap struct {
-	frames int // since the last wait
-	full   int // lots, of late
-	length time.Duration
-	napped bool // the last wait was a nap
-	room   int  // see Fit; 0: so much that it does not matter
-	blunt  bool // timers are not SharpTimers: it never naps
+	frames, batches int // since the last wait
+	full            int // lots, of late
+	length          time.Duration
+	napped          bool // the last wait was a nap
+	room            int  // see Fit; 0: so much that it does not matter
+	blunt           bool // timers are not SharpTimers: it never naps
 }
 
 // Fit tells how many frames have room in the shortest of the rings that they come from and go to. A nap is to leave half of that free.
@@ -58,8 +59,11 @@ func (n *Nap) loaded() bool {
 	return n.full >= napAfter && !n.blunt && (n.room == 0 || n.room >= napRoom)
 }
 
-// Moved counts frames that were received.
-func (n *Nap) Moved(frames int) { n.frames += frames }
+// Moved counts frames that were received at once, at least 1.
+func (n *Nap) Moved(frames int) {
+	n.frames += frames
+	n.batches++
+}
 
 // Spins is how many empty rounds to make before Due is asked.
 func (n *Nap) Spins() int {
@@ -71,9 +75,9 @@ func (n *Nap) Spins() int {
 
 // Due ends a lot: what was moved since it was called last. It returns how long to nap, or 0: then wait for the next frame.
 func (n *Nap) Due() time.Duration {
-	lot := n.frames
-	n.frames = 0
-	if lot < fullLot {
+	lot, full := n.frames, n.batches > 0 && n.frames >= n.batches*fullLot
+	n.frames, n.batches = 0, 0
+	if !full {
 		n.full = max(n.full-2, 0)
 	} else {
 		n.full = min(n.full+1, napFaith)

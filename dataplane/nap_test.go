@@ -12,10 +12,16 @@ import (
 	"vxgw/ring"
 )
 
-// lots has a worker wait once after each lot, and returns how long it napped after the last.
+// lots has a worker wait once after each lot, which it receives in batches that are as full as can be, and returns how long it
+// napped after the last.
 func lots(n *Nap, frames ...int) (d time.Duration) {
 	for _, f := range frames {
-		n.Moved(f)
+		for ; f > BatchSize+fullLot; f -= BatchSize {
+			n.Moved(BatchSize)
+		}
+		if f > 0 {
+			n.Moved(f)
+		}
 		d = n.Due()
 	}
 	return d
@@ -48,6 +54,31 @@ func TestNapWaitsForLoad(t *testing.T) {
 				t.Errorf("it looks on for %d rounds", spins)
 			}
 		})
+	}
+}
+
+// TestNapWaitsForWholeLots has frames come while a worker is at work, as they do where another CPU receives them.
+func TestNapWaitsForWholeLots(t *testing.T) {
+	for _, c := range []struct {
+		batches []int
+		naps    bool
+	}{
+		{[]int{8, 8, 8, 8, 8, 8, 8, 8, 8, 8}, false},
+		{[]int{200, 40, 8, 2}, false},
+		{[]int{256, 44}, true},
+		{[]int{64, 64, 64}, true},
+	} {
+		var n Nap
+		var d time.Duration
+		for range 3 * napAfter {
+			for _, frames := range c.batches {
+				n.Moved(frames)
+			}
+			d = n.Due()
+		}
+		if d > 0 != c.naps {
+			t.Errorf("batches of %d: it naps for %v", c.batches, d)
+		}
 	}
 }
 
