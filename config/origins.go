@@ -67,7 +67,7 @@ func (o Origins) Of(path string) string {
 	return "default"
 }
 
-// AtRunTime says what of now, which e has become, was changed since: VNIs and settings of them.
+// AtRunTime says what of now, which e has become, was changed since: VNIs, settings of them, and the level of the log.
 func (e Explained) AtRunTime(now *Config) Explained {
 	const changed = "changed at run time"
 	next := Origins{}
@@ -89,6 +89,9 @@ func (e Explained) AtRunTime(now *Config) Explained {
 			_, rest, _ := strings.Cut(at, "]")
 			next[fmt.Sprintf("vnis[%d]%s", j, rest)] = from
 		}
+	}
+	if now.Log.Level != e.Config.Log.Level {
+		next["log.level"] = changed
 	}
 	for j := range now.VNIs {
 		v := &now.VNIs[j]

@@ -127,9 +127,10 @@ func TestOrigins(t *testing.T) {
 	v := now.NewVNI(7)
 	now.VNIs = append([]VNI{v}, now.VNIs...)
 	now.VNIs[1].Ageing = 0
+	now.Log.Level = "debug"
 	e = e.AtRunTime(&now)
 	for path, want := range map[string]string{
-		"underlay.iface": "--iface", "vnis[0].vni": "changed at run time", "vnis[0].tunnel.ttl": "changed at run time",
+		"underlay.iface": "--iface", "log.level": "changed at run time", "log.format": "default", "vnis[0].vni": "changed at run time", "vnis[0].tunnel.ttl": "changed at run time",
 		"vnis[1].ageing": "changed at run time", "vnis[1].vni": "gw.yaml:6", "vnis[1].ports": "gw.yaml:8", "vnis[1].flood": "default",
 	} {
 		if got := e.Origins.Of(path); filepath.Base(got) != want {

@@ -61,7 +61,11 @@ func TestConfigShow(t *testing.T) {
 	if out := output(t, h, "config", "check", writeFile(t, text)); !strings.Contains(out, "is right") {
 		t.Error(out)
 	}
-	g.reload("removed vni 43; changed vni 42 (remotes, tunnel)")
+	output(t, h, "log", "level", "warn")
+	if text := output(t, h, "config", "show"); !strings.Contains(text, "  level: warn # changed at run time\n") {
+		t.Errorf("after gw log level:\n%s", text)
+	}
+	g.reload("removed vni 43; changed vni 42 (remotes, tunnel); log.level is debug")
 	if text := output(t, h, "config", "show", "--running", "--iface", "ens18"); strings.Contains(text, "run time") || !strings.Contains(text, "  mode: copy # GW_MODE\n") {
 		t.Errorf("after a reload:\n%s", text)
 	}
