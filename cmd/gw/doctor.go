@@ -83,7 +83,7 @@ well, 1 with warnings, 2 with errors (and for bad usage).`,
 
 // newDoctorDocument makes the command by which docs/doctor.md is made. It is for whoever changes gw, and not listed.
 func newDoctorDocument() *cobra.Command {
-	return &cobra.Command{Use: "document FILE", Short: "Write the list of checks", Hidden: true, Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "document FILE", Short: "Write the list of checks", Hidden: true, Args: oneFile,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return os.WriteFile(args[0], []byte(doctor.Document()), 0o644)
 		}}

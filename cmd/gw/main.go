@@ -106,6 +106,14 @@ func strayBool(args []string) error {
 	return nil
 }
 
+// oneFile refuses anything but one argument, the file or folder to write.
+func oneFile(c *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("%s: which file or folder? (one path)", strings.TrimPrefix(c.CommandPath(), "gw "))}
+	}
+	return nil
+}
+
 // noArgs refuses arguments behind the flags, a mistyped command among them.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {

@@ -14,7 +14,7 @@ import (
 // newMan makes the command that writes the manual pages, one per command. It is for who
 // installs gw, and not listed.
 func newMan() *cobra.Command {
-	return &cobra.Command{Use: "man DIR", Short: "Write the manual pages into a folder", Hidden: true, Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "man DIR", Short: "Write the manual pages into a folder", Hidden: true, Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			root := c.Root()
 			root.DisableAutoGenTag = true // which has the day of the build

@@ -15,7 +15,7 @@ import (
 // newMetricsReference makes the command by which docs/metrics.md is made. It is for whoever
 // changes gw, and not listed.
 func newMetricsReference() *cobra.Command {
-	return &cobra.Command{Use: "metrics-reference FILE", Short: "Write what there is of metrics", Hidden: true, Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "metrics-reference FILE", Short: "Write what there is of metrics", Hidden: true, Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			return os.WriteFile(args[0], []byte(metricsReference()), 0o644)
 		}}

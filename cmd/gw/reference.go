@@ -18,7 +18,7 @@ import (
 // newReference makes the command by which docs/reference.md is made. It is for whoever
 // changes gw, and not listed.
 func newReference() *cobra.Command {
-	return &cobra.Command{Use: "reference FILE", Short: "Write the reference", Hidden: true, Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "reference FILE", Short: "Write the reference", Hidden: true, Args: oneFile,
 		RunE: func(c *cobra.Command, args []string) error {
 			return os.WriteFile(args[0], []byte(reference(c.Root())), 0o644)
 		}}
