@@ -309,6 +309,13 @@ var descriptions = map[string]string{
 	"Queue.Wakeups":    "system calls that made the kernel receive",
 	"Queue.Worker":     "",
 
+	"ReloadRequest":        "ReloadRequest is what POST /v1/reload takes.",
+	"ReloadRequest.DryRun": "only say what would change, or why it would be refused",
+
+	"Reloaded":         "Reloaded is what a reload has changed, or would.",
+	"Reloaded.Changes": "a setting, or an element of a list, each: what goes begins with -, what comes with +, an order that changes with ~",
+	"Reloaded.Summary": "in one line",
+
 	"Reloads":             "Reloads counts how often the configuration was read again (SIGHUP).",
 	"Reloads.Applied":     "",
 	"Reloads.LastApplied": "when, in seconds since 1970; of the start until the first one",

@@ -41,7 +41,7 @@ func (r *Route) Pattern() string { return r.Method + " /" + API + r.Path }
 // Routes are all there are, in the order of the documentation. To answer one more request add it to the
 // list of its file, or a list to this one, and run make generate.
 func Routes() []Route {
-	return slices.Concat(aboutRoutes(), vniRoutes(), remoteRoutes(), portRoutes(), fdbRoutes(), neighRoutes(), explainRoutes(), captureRoutes(), logRoutes(), handOverRoutes())
+	return slices.Concat(aboutRoutes(), reloadRoutes(), vniRoutes(), remoteRoutes(), portRoutes(), fdbRoutes(), neighRoutes(), explainRoutes(), captureRoutes(), logRoutes(), handOverRoutes())
 }
 
 // ErrInvalid is behind errors about values that no gateway takes, whatever it has.

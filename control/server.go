@@ -21,6 +21,7 @@ type Gateway interface {
 	Version() string
 	Status() Status
 	Config() (Configuration, error)
+	ReloadFile(ReloadRequest) (Reloaded, error)
 	FDB() []FDBEntry
 	GetFDB(FDBChange) ([]FDBEntry, error)
 	ChangeFDB(verb string, c FDBChange) error

@@ -11,13 +11,13 @@ import (
 // Reload makes the gateway do what another configuration says, as a whole or not at all;
 // what differs is the one in force now, changes by verbs among it. load is called when
 // its turn has come. Why it was refused stands in the status until one is not. It
-// returns a summary in one line.
-func (g *Gateway) Reload(load func() (*config.Config, error)) (summary string, err error) {
+// returns what has changed.
+func (g *Gateway) Reload(load func() (*config.Config, error)) (changes config.Changes, err error) {
 	err = g.rebuild(func() error {
 		begin := time.Now()
 		cfg, err := load()
 		if err == nil {
-			summary, err = g.reload(cfg)
+			changes, err = g.reload(cfg)
 		}
 		g.asking.Lock()
 		defer g.asking.Unlock()
@@ -27,20 +27,42 @@ func (g *Gateway) Reload(load func() (*config.Config, error)) (summary string, e
 		g.reloaded(begin, err)
 		return err
 	})
-	return summary, err
+	return changes, err
 }
 
-func (g *Gateway) reload(cfg *config.Config) (string, error) {
-	now := g.running()
-	c := config.Compare(now, cfg)
+// TryReload says what Reload would change, or why it would refuse to, as far as that can be known without doing it: the whole file
+// and the interfaces that come are looked at; sockets are not bound, groups not joined and addresses not given. Nothing changes.
+func (g *Gateway) TryReload(load func() (*config.Config, error)) (changes config.Changes, err error) {
+	err = g.rebuild(func() error {
+		cfg, err := load()
+		if err == nil {
+			changes, err = g.toBecome(cfg)
+		}
+		if err != nil {
+			return err
+		}
+		t := &turn{g: g}
+		return with(t.plan(changes), t.back())
+	})
+	return changes, err
+}
+
+// toBecome is what makes cfg of what is in force, if that can be while the gateway runs.
+func (g *Gateway) toBecome(cfg *config.Config) (config.Changes, error) {
+	c := config.Compare(g.running(), cfg)
 	if len(c.Fixed) > 0 {
-		return "", fmt.Errorf("%s cannot change while gw runs (restart it, or put the old value back)", strings.Join(c.Fixed, ", "))
+		return c, fmt.Errorf("%s cannot change while gw runs (restart it, or put the old value back)", strings.Join(c.Fixed, ", "))
 	}
-	if err := checkRemotes(cfg, g.own()); err != nil {
-		return "", err
+	return c, checkRemotes(cfg, g.own())
+}
+
+func (g *Gateway) reload(cfg *config.Config) (config.Changes, error) {
+	c, err := g.toBecome(cfg)
+	if err == nil {
+		err = g.apply(c, true)
 	}
-	if err := g.apply(c, true); err != nil {
-		return "", err
+	if err != nil {
+		return c, err
 	}
 	if c.Level != "" {
 		g.setLevel(c.Level)
@@ -48,7 +70,7 @@ func (g *Gateway) reload(cfg *config.Config) (string, error) {
 	g.asking.Lock()
 	defer g.asking.Unlock()
 	g.base = cfg
-	return c.String(), nil
+	return c, nil
 }
 
 // Running is the configuration in force, which the caller must not change.

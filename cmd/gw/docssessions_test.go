@@ -28,7 +28,7 @@ func TestDocSessions(t *testing.T) {
 			"gw stats --watch":                   "has no end",
 			"gw fdb monitor":                     "has no end",
 			"gw fdb history 02:00:00:00:07:77":   "nothing has moved: docs/moves.md",
-			"kill -HUP":                          "would hit gateways of others",
+			"gw reload":                          "wants a file: reloadverb_test.go",
 			"gw --config /etc/gw/gw.yaml":        "is in place when the file below it is taken",
 			"ip -n container1 route add default": "is about containers with other addresses",
 			"ip route add 172.17.0.0/16":         "is about other hosts",

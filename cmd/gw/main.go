@@ -92,7 +92,7 @@ gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw stat
 		return usageError{fmt.Errorf("%s (%s --help lists the flags)", text, c.CommandPath())}
 	})
 	root.AddCommand(run, newStatus(), newStats(), newDoctor(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newHandOver(), newCleanup(), newConfig(), newReference(), newMetricsReference(), newAPIPage(), newMan(), newVersion())
-	root.AddCommand(newExplain(), newLog(), newCapture())
+	root.AddCommand(newExplain(), newLog(), newCapture(), newReload())
 	return root
 }
 

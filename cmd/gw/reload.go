@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,23 +11,65 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vxgw/config"
+	"vxgw/control"
 )
 
+// errNoFile is why a gateway that flags describe reads nothing again.
+var errNoFile = errors.New("there is no file to read again (start gw with --config FILE, or use gw vni, gw remote and gw port)")
+
 // reload makes the gateway do what the file says now, or nothing, and tells so.
-func reload(log *slog.Logger, g *served, load func() (config.Explained, error)) {
-	if load == nil {
-		log.Warn("SIGHUP: there is no file to read again (start gw with --config FILE, or use gw vni, gw remote and gw port)")
-		return
+func (s *served) reload() (config.Changes, error) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	if s.load == nil {
+		return config.Changes{}, errNoFile
 	}
 	begin := time.Now()
-	notify(log, reloading())
-	summary, err := g.reload(load)
+	notify(s.log, reloading())
+	var next config.Explained
+	changes, err := s.Reload(func() (_ *config.Config, err error) {
+		next, err = s.load()
+		return next.Config, err
+	})
 	if err != nil {
-		log.Error("the reload is refused, everything stays as it was", "err", err)
+		s.log.Error("the reload is refused, everything stays as it was", "err", err)
 	} else {
-		log.Info("reloaded", "changes", summary, "took", time.Since(begin).Round(time.Millisecond).String())
+		s.loaded.Store(&next)
+		s.log.Info("reloaded", "changes", changes.String(), "took", time.Since(begin).Round(time.Millisecond).String())
 	}
-	notify(log, daemon.SdNotifyReady)
+	notify(s.log, daemon.SdNotifyReady)
+	return changes, err
+}
+
+// ReloadFile is reload, or with DryRun what that would do, for who asks by the API.
+func (s *served) ReloadFile(r control.ReloadRequest) (control.Reloaded, error) {
+	do := s.reload
+	if r.DryRun {
+		do = s.tryReload
+	}
+	changes, err := do()
+	if err != nil {
+		err = fmt.Errorf("reload: %w", err)
+		if errors.As(err, new(*config.Error)) {
+			err = control.Invalid{Err: err}
+		}
+		return control.Reloaded{}, err
+	}
+	lines := changes.Lines()
+	if lines == nil {
+		lines = []string{}
+	}
+	return control.Reloaded{Summary: changes.String(), Changes: lines}, nil
+}
+
+func (s *served) tryReload() (config.Changes, error) {
+	if s.load == nil {
+		return config.Changes{}, errNoFile
+	}
+	return s.TryReload(func() (*config.Config, error) {
+		next, err := s.load()
+		return next.Config, err
+	})
 }
 
 // rereadable refuses what can be read once, such as a pipe of the shell's <(...): to wait for

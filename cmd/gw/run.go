@@ -129,7 +129,7 @@ func run(loaded config.Explained, file string, load func() (config.Explained, er
 	if err != nil {
 		return err
 	}
-	serving := &served{Gateway: g}
+	serving := &served{Gateway: g, load: load, log: logs.Of(log).Unbounded()}
 	serving.loaded.Store(&loaded)
 	defer func() { err = errors.Join(err, api.Close()) }()
 	if cfg.Metrics.Listen != "" {
@@ -159,7 +159,9 @@ func run(loaded config.Explained, file string, load func() (config.Explained, er
 		case err := <-g.Failed():
 			return err
 		case <-hangups:
-			reload(logs.Of(log).Unbounded(), serving, load)
+			if _, err := serving.reload(); err == errNoFile {
+				serving.log.Warn("SIGHUP: " + err.Error())
+			}
 		}
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"vxgw/config"
@@ -13,6 +15,10 @@ import (
 type served struct {
 	*gateway.Gateway
 	loaded atomic.Pointer[config.Explained] // at the start, or by the last reload
+	load   func() (config.Explained, error) // reads it again; nil where there is no file
+	log    *slog.Logger
+
+	reloading sync.Mutex // one reload comes after another, and so does what is told of them
 }
 
 // Config is the configuration in force.
@@ -20,17 +26,4 @@ func (s *served) Config() (control.Configuration, error) {
 	e := s.loaded.Load().AtRunTime(s.Running())
 	text, err := json.Marshal(e.Config)
 	return control.Configuration{Config: text, Origins: e.Origins}, err
-}
-
-// reload is Reload, after which the configuration comes from what was loaded.
-func (s *served) reload(load func() (config.Explained, error)) (summary string, err error) {
-	var next config.Explained
-	summary, err = s.Reload(func() (_ *config.Config, err error) {
-		next, err = load()
-		return next.Config, err
-	})
-	if err == nil {
-		s.loaded.Store(&next)
-	}
-	return summary, err
 }
