@@ -117,7 +117,8 @@ func TestEnvironment(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"GW_VNI=x"}, on(), ""}, // the flag wins
+		{[]string{"GW_VNI=x"}, on(), ""},     // the flag wins
+		{[]string{"GW_VERSION=x"}, on(), ""}, // no setting
 		{[]string{"GW_MTU=x"}, on(), `GW_MTU: "x"`},
 		{[]string{"GW_REMOTE="}, on(), "GW_REMOTE is empty (give a value, or unset it)"},
 		{[]string{"GW_REMOTE=here"}, on(), `GW_REMOTE: "here" is not an IP address`},

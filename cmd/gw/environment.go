@@ -24,7 +24,7 @@ func takeEnvironment(f *pflag.FlagSet) (from map[string]string, err error) {
 		name := variable(flag.Name)
 		text, set := os.LookupEnv(name)
 		switch {
-		case flag.Name == "help" || flag.Name == takeoverFlag || err != nil: // no settings
+		case flag.Name == "help" || flag.Name == takeoverFlag || flag.Name == versionFlag || err != nil: // no settings
 		case flag.Changed:
 			from[flag.Name] = "--" + flag.Name
 		case set && text == "" && flag.Name != "metrics": // empty: none of them

@@ -16,6 +16,7 @@ import (
 
 	"vxgw/config"
 	"vxgw/control"
+	"vxgw/gateway"
 )
 
 func main() { os.Exit(execute(os.Args[1:])) }
@@ -60,6 +61,9 @@ func exitStatus(err error) int {
 	return 1
 }
 
+// versionFlag is no setting.
+const versionFlag = "version"
+
 func newRoot() *cobra.Command {
 	run := newRun()
 	root := &cobra.Command{
@@ -84,6 +88,9 @@ gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw stat
 		SilenceUsage:  true,
 	}
 	root.Flags().AddFlagSet(run.Flags())
+	root.Version = gateway.Version
+	root.SetVersionTemplate("gw {{.Version}}\n")
+	root.Flags().Bool(versionFlag, false, "print the version, as gw version does")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		text := err.Error()
 		if what, why, found := strings.Cut(text, ": strconv."); found { // Go's own words for it

@@ -75,7 +75,7 @@ take `+"`GW_CONTROL` and `GW_IFACE`"+`. In Kubernetes a service called `+"`gw`"+
 |---|---|---|---|
 `)
 	root.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Hidden || f.Name == "help" || f.Name == takeoverFlag {
+		if f.Hidden || f.Name == "help" || f.Name == takeoverFlag || f.Name == versionFlag {
 			return
 		}
 		path, beside := config.FlagPath(f.Name)
