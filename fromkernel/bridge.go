@@ -6,18 +6,26 @@ import (
 	"strings"
 )
 
-// ports are those of the bridge, as elements of ports.
-func (w *writer) ports() (all []string) {
+// portList are the ports of the bridge, as elements of ports.
+func (w *writer) portList() (all []string) {
 	b := w.f.Bridge
 	if b == nil {
 		return nil
 	}
 	for _, p := range b.Ports {
+		if w.isDevice(p.Name) {
+			continue
+		}
 		words := w.carried(p)
 		if words == "" {
 			w.take("port %s is left out: it does not have the VLAN of %s (%s).", p.Name, w.f.Name, vlansText(b.Own.VLANs))
 			continue
 		}
+		if other := w.ports[words]; other != "" {
+			w.take("port %s is left out, since %s is in the same bridge or VLAN and has it: the kernel forwards from one tunnel into the other there, and gw does not.", p.Name, other)
+			continue
+		}
+		w.ports[words] = w.f.Name
 		all = append(all, words)
 		w.flags(p)
 	}
@@ -32,13 +40,10 @@ func (w *writer) carried(p Port) string {
 		words = append(words, "isolated: true")
 	}
 	if b.Filtering {
-		own := slices.IndexFunc(b.Own.VLANs, func(v VLAN) bool { return v.PVID })
-		if own < 0 {
-			return ""
-		}
-		i := slices.IndexFunc(p.VLANs, func(v VLAN) bool { return v.ID == b.Own.VLANs[own].ID })
+		own := b.Own.native()
+		i := slices.IndexFunc(p.VLANs, func(v VLAN) bool { return v.ID == own })
 		switch {
-		case i < 0:
+		case own == 0 || i < 0:
 			return ""
 		case p.VLANs[i].PVID && p.VLANs[i].Untagged:
 			words = append(words, "vlan: untagged")
@@ -50,6 +55,20 @@ func (w *writer) carried(p Port) string {
 		return quote(p.Name)
 	}
 	return "{name: " + quote(p.Name) + ", " + strings.Join(words, ", ") + "}"
+}
+
+// native is the VLAN of what comes to a port without a tag, 0 for none.
+func (p *Port) native() uint16 {
+	if i := slices.IndexFunc(p.VLANs, func(v VLAN) bool { return v.PVID }); i >= 0 {
+		return p.VLANs[i].ID
+	}
+	return 0
+}
+
+// hostIn says whether what the host sends by the bridge itself is in a VLAN.
+func (b *Bridge) hostIn(vlan uint16) bool {
+	self := Port{VLANs: b.VLANs}
+	return self.native() == vlan
 }
 
 func vlansText(vlans []VLAN) string {
@@ -91,7 +110,6 @@ func (w *writer) oddities() {
 	}{
 		{f.GBP, "gbp: group policies are neither sent nor read by gw; reserved_bits strict drops packets that have one."},
 		{f.RemCsum, "remcsum: remote checksum offload is not spoken by gw."},
-		{f.VNIFilter, "vnifilter: only the device's own VNI is here; bridge vni show lists others, each of which wants an element of vnis."},
 		{f.Proxy, "proxy: the kernel answers ARP and ND from its neighbour table; neigh_suppress: true, with neigh, is the nearest."},
 		{f.RSC, "rsc: route short circuit is not done by gw: the host routes (README)."},
 		{f.L2Miss, "l2miss: nobody is told of unknown addresses; gw fdb monitor tells what is learned."},
@@ -119,27 +137,58 @@ func (w *writer) oddities() {
 }
 
 // commands are what to type.
-func (w *writer) commands() (all []string) {
-	f, b := w.f, w.f.Bridge
-	file := "/etc/gw/" + f.Underlay + ".yaml"
-	all = append(all, "gw config from-kernel "+f.Name+" > "+file, "gw config check "+file, "ip link del "+f.Name)
-	if b != nil {
-		for _, p := range b.Ports {
-			if w.carried(p) != "" {
-				all = append(all, "ip link set dev "+p.Name+" nomaster")
-			}
-		}
-		if l := w.host(); l != nil && w.deviceName(l) == b.Name {
-			all = append(all, "ip link del "+b.Name+"    # gw makes a device of this name")
+func (w *writer) commands(names []string) (all []string) {
+	underlay := w.all[0].Underlay
+	file := "/etc/gw/" + underlay + ".yaml"
+	add := func(c string) {
+		if !slices.Contains(all, c) {
+			all = append(all, c)
 		}
 	}
-	all = append(all, "systemctl start gw@"+f.Underlay+"    # or: gw --config "+file)
-	if l := w.host(); l != nil {
+	add("gw config from-kernel " + strings.Join(names, " ") + " > " + file)
+	add("gw config check " + file)
+	for _, f := range w.all {
+		add("ip link del " + f.Name)
+	}
+	for _, w.f = range w.all {
+		for _, p := range w.bridgePorts() {
+			add("ip link set dev " + p.Name + " nomaster")
+		}
+	}
+	for _, w.f = range w.all {
+		if l := w.hosts[w.f]; l != nil && w.f.Bridge != nil && w.deviceName(l) == w.f.Bridge.Name {
+			add("ip link del " + l.Name + "    # gw makes a device of this name")
+		}
+	}
+	add("systemctl start gw@" + underlay + "    # or: gw --config " + file)
+	for _, w.f = range w.all {
+		l := w.hosts[w.f]
+		if l == nil {
+			continue
+		}
 		name := w.deviceName(l)
-		all = append(all, fmt.Sprintf("ip link set dev %s address %s    # others know it by", name, l.MAC))
-		if f.VRF != "" {
-			all = append(all, "ip link set dev "+name+" master "+f.VRF)
+		add(fmt.Sprintf("ip link set dev %s address %s    # others know it by", name, l.MAC))
+		if w.f.VRF != "" {
+			add("ip link set dev " + name + " master " + w.f.VRF)
 		}
 	}
 	return all
+}
+
+// bridgePorts are the ports of the bridge that gw takes.
+func (w *writer) bridgePorts() (all []Port) {
+	if w.f.Bridge == nil {
+		return nil
+	}
+	for _, p := range w.f.Bridge.Ports {
+		if !w.isDevice(p.Name) && w.carried(p) != "" {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// isDevice says whether a port of a bridge is one of the devices that are written.
+func (w *writer) isDevice(name string) bool {
+	return slices.ContainsFunc(w.all, func(f *Found) bool { return f.Name == name })
 }

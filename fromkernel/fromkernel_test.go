@@ -2,6 +2,7 @@ package fromkernel
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -68,8 +69,8 @@ func TestWrite(t *testing.T) {
 		}, []string{`      - {mac: "02:00:00:00:00:01", dst: "10.0.0.2", port: 4790}`, "# Note: 1 learned FDB entries are left out", "is of a multicast address", "02:00:00:00:00:03 is at a group of next hops", "02:00:00:00:00:04 has no dst", "02:00:00:00:00:05 dst 10.0.0.2 goes via eth1"},
 			[]string{`"02:00:00:00:00:02"`, `"02:00:00:00:00:05"`}},
 		{"what gw has not", func(f *Found) {
-			f.GBP, f.RemCsum, f.VNIFilter, f.Proxy, f.RSC, f.L2Miss, f.L3Miss, f.NoLocalBypass = true, true, true, true, true, true, true, true
-		}, []string{"# Note: gbp:", "# Note: remcsum:", "# Note: vnifilter:", "# Note: proxy:", "# Note: rsc:", "# Note: l2miss:", "# Note: l3miss:", "# Note: nolocalbypass:"}, nil},
+			f.GBP, f.RemCsum, f.Proxy, f.RSC, f.L2Miss, f.L3Miss, f.NoLocalBypass = true, true, true, true, true, true, true
+		}, []string{"# Note: gbp:", "# Note: remcsum:", "# Note: proxy:", "# Note: rsc:", "# Note: l2miss:", "# Note: l3miss:", "# Note: nolocalbypass:"}, nil},
 		{"a bridge", func(f *Found) {
 			isolated, odd := on, on
 			isolated.Isolated, odd.Learning, odd.Hairpin = true, false, true
@@ -106,9 +107,82 @@ func TestWrite(t *testing.T) {
 		})
 	}
 	for want, change := range map[string]func(*Found){
-		"external": func(f *Found) { f.External = true }, "gpe": func(f *Found) { f.GPE = true }, "VNI 0": func(f *Found) { f.VNI = 0 },
+		"external": func(f *Found) { f.External = true }, "bridge vni show dev vxlan0": func(f *Found) { f.External, f.VNIFilter = true, true }, "gpe": func(f *Found) { f.GPE = true }, "VNI 0": func(f *Found) { f.VNI = 0 },
 	} {
 		if _, err := Write(found(change)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// Several devices: VNIs of one file, a trunk where they are in VLANs of one bridge, and what keeps them apart.
+func TestWriteSeveral(t *testing.T) {
+	on := netlink.Protinfo{Learning: true, Flood: true}
+	six := netip.MustParseAddr("2001:db8::1")
+	device := func(vni uint32, change func(*Found)) *Found {
+		return found(func(f *Found) { f.Name, f.VNI = fmt.Sprintf("vxlan%d", vni), vni; change(f) })
+	}
+	vlans := func(native uint16, tagged ...uint16) (all []VLAN) {
+		if native != 0 {
+			all = []VLAN{{native, true, true}}
+		}
+		for _, id := range tagged {
+			all = append(all, VLAN{ID: id})
+		}
+		return all
+	}
+	// in is a bridge with both devices, a trunk and a port, as it looks to the one of a VLAN.
+	in := func(own, other uint16, filtering bool) func(*Found) {
+		return func(f *Found) {
+			f.Bridge = &Bridge{Link: Link{Name: "br0", MTU: 1450, MAC: mac(8), Addresses: []netip.Prefix{netip.MustParsePrefix("172.17.1.2/24")}}, Filtering: filtering, VLANs: vlans(10),
+				Own: Port{Name: f.Name, Protinfo: on, VLANs: vlans(own)}, Entries: []Entry{{MAC: mac(byte(own)), Ifname: "eth1", VLAN: own, Static: true}, {MAC: mac(byte(other)), Ifname: "eth1", VLAN: other, Static: true}},
+				Ports: []Port{{Name: "eth1", Protinfo: on, VLANs: vlans(0, 10, 20)}, {Name: "veth1", Protinfo: on, VLANs: vlans(20)}, {Name: fmt.Sprintf("vxlan%d", other), Protinfo: on, VLANs: vlans(other)}}}
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		all   []*Found
+		want  []string
+		lacks []string
+	}{
+		{"two", []*Found{device(42, func(f *Found) { f.Local, f.Entries = host(1), []Entry{floodTo(host(2))} }), device(43, func(f *Found) { f.Local, f.TTL = six, 9 })},
+			[]string{"# What the kernel's vxlan42, vxlan43 do, for gw.", "#   gw config from-kernel vxlan42 vxlan43 > /etc/gw/ens18.yaml\n", `  local: "10.0.0.1"` + "\n" + `  local6: "2001:db8::1"`, "tunnel:\n  ttl: auto", "    tunnel:\n      ttl: 9\n",
+				"# Note: vxlan43: nothing is flooded to any VTEP", "#   ip link del vxlan42\n#   ip link del vxlan43\n"}, []string{"# Note: vxlan42"}},
+		{"one tunnel", []*Found{device(42, func(*Found) {}), device(43, func(*Found) {})}, nil, []string{"    tunnel:"}},
+		{"a bridge with VLANs", []*Found{device(10, in(10, 20, true)), device(20, in(20, 10, true))},
+			[]string{`    ports: [{name: "eth1", vlan: 10}]`, `    ports: [{name: "eth1", vlan: 20}, {name: "veth1", vlan: untagged}]`, "  - vni: 10\n    device:\n      name: \"br0\"", "  - vni: 20\n    device: null", "# Note: vxlan20: the addresses of br0 are in another VLAN",
+				"    fdb:\n      - {mac: \"02:00:00:00:00:0a\", port: \"eth1\"}\n  - vni: 20", "    fdb:\n      - {mac: \"02:00:00:00:00:14\", port: \"eth1\"}\n", "#   ip link del br0"}, []string{"dev vxlan10 nomaster", "dev vxlan20 nomaster"}},
+		{"a bridge without VLANs", []*Found{device(10, in(10, 20, false)), device(20, in(20, 10, false))},
+			[]string{`    ports: ["eth1", "veth1"]`, "# Note: vxlan20: port eth1 is left out, since vxlan10 is in the same bridge", "# Note: vxlan20: the addresses of br0 are those of the device of VNI 10"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text, err := Write(c.all...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(string(text), w) {
+					t.Errorf("it lacks %q", w)
+				}
+			}
+			for _, w := range c.lacks {
+				if strings.Contains(string(text), w) {
+					t.Errorf("it has %q", w)
+				}
+			}
+			if _, err := config.Parse(text, "written"); err != nil {
+				t.Error(err)
+			}
+			if t.Failed() {
+				t.Logf("%s", text)
+			}
+		})
+	}
+	for want, change := range map[string]func(*Found){
+		"vxlan43 goes by eth1, vxlan42 by ens18": func(f *Found) { f.Underlay = "eth1" }, "dstport 8472": func(f *Found) { f.Device.Port = 8472 },
+		"both have VNI 42": func(f *Found) { f.VNI = 42 }, "has the address 10.0.0.2": func(f *Found) { f.Local = host(2) }, "external": func(f *Found) { f.External = true },
+	} {
+		if _, err := Write(device(42, func(f *Found) { f.Local = host(1) }), device(43, change)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

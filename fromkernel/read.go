@@ -39,7 +39,8 @@ type Link struct {
 type Bridge struct {
 	Link
 	Filtering, STP bool
-	Own            Port // the vxlan device as a port
+	VLANs          []VLAN // of the bridge itself, where the host is
+	Own            Port   // the vxlan device as a port
 	Ports          []Port
 	Entries        []Entry // static ones at ports
 }
@@ -242,24 +243,25 @@ func readBridge(b *netlink.Bridge, own netlink.Link, all []Entry) (*Bridge, erro
 	if out.Link, err = describe(b); err != nil {
 		return nil, err
 	}
-	links, err := netlink.LinkList()
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return nil, fmt.Errorf("list the ports of %s: %w", b.Name, err)
+	links, err := portsOf(b)
+	if err != nil {
+		return nil, err
 	}
 	vlans, err := netlink.BridgeVlanList()
 	if err != nil { // a kernel without them
 		vlans = nil
 	}
-	for _, l := range links {
-		if l.Attrs().MasterIndex != b.Index {
-			continue
+	of := func(index int) (all []VLAN) {
+		for _, v := range vlans[int32(index)] {
+			all = append(all, VLAN{v.Vid, v.PortVID(), v.EngressUntag()})
 		}
-		p := Port{Name: l.Attrs().Name}
+		return all
+	}
+	out.VLANs = of(b.Index)
+	for _, l := range links {
+		p := Port{Name: l.Attrs().Name, VLANs: of(l.Attrs().Index)}
 		if p.Protinfo, err = netlink.LinkGetProtinfo(l); err != nil {
 			return nil, fmt.Errorf("ask for port %s of %s: %w", p.Name, b.Name, err)
-		}
-		for _, v := range vlans[int32(l.Attrs().Index)] {
-			p.VLANs = append(p.VLANs, VLAN{v.Vid, v.PortVID(), v.EngressUntag()})
 		}
 		if l.Attrs().Index == own.Attrs().Index {
 			out.Own = p
@@ -274,6 +276,20 @@ func readBridge(b *netlink.Bridge, own netlink.Link, all []Entry) (*Bridge, erro
 		}
 	}
 	return out, nil
+}
+
+// portsOf lists the ports of a bridge.
+func portsOf(b netlink.Link) (ports []netlink.Link, err error) {
+	links, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("list the ports of %s: %w", b.Attrs().Name, err)
+	}
+	for _, l := range links {
+		if l.Attrs().MasterIndex == b.Attrs().Index {
+			ports = append(ports, l)
+		}
+	}
+	return ports, nil
 }
 
 func settingOf(bridge, name string) string {

@@ -1,6 +1,7 @@
 package fromkernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,35 +18,66 @@ var (
 
 // writer collects the file and, in front of it, what somebody should look at.
 type writer struct {
-	f     *Found
+	all   []*Found
+	f     *Found // the one that is written
 	care  []string
 	lines []string
+
+	tunnels string            // what the file says of all tunnels
+	hosts   map[*Found]*Link  // by which the host is on their overlays, and gw makes devices for
+	ports   map[string]string // as elements of ports, and of which device
 }
 
 func (w *writer) add(format string, args ...any) {
 	w.lines = append(w.lines, fmt.Sprintf(format, args...))
 }
 func (w *writer) take(format string, args ...any) {
-	w.care = append(w.care, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if len(w.all) > 1 {
+		text = w.f.Name + ": " + text
+	}
+	if !slices.Contains(w.care, text) {
+		w.care = append(w.care, text)
+	}
 }
 
-// Write makes a file of what was found. What has no equivalent, or should be looked at, stands in comments, with the commands to switch over.
-func Write(f *Found) ([]byte, error) {
-	switch {
-	case f.External:
-		return nil, fmt.Errorf("%s: %w", f.Name, errExternal)
-	case f.GPE:
-		return nil, fmt.Errorf("%s: %w", f.Name, errGPE)
-	case f.VNI == 0:
-		return nil, fmt.Errorf("%s: VNI 0 is none that gw has (1-16777215)", f.Name)
+// Write makes a file of what was found, of one device or several. What has no equivalent, or should be looked at, stands in comments, with
+// the commands to switch over. Devices that cannot be in one file are an error.
+func Write(all ...*Found) ([]byte, error) {
+	var names []string
+	for _, f := range all {
+		switch {
+		case f.VNIFilter:
+			return nil, fmt.Errorf("%s: it has vnifilter: bridge vni show dev %s lists its VNIs, each of which wants an element of vnis; and %w", f.Name, f.Name, errExternal)
+		case f.External:
+			return nil, fmt.Errorf("%s: %w", f.Name, errExternal)
+		case f.GPE:
+			return nil, fmt.Errorf("%s: %w", f.Name, errGPE)
+		case f.VNI == 0:
+			return nil, fmt.Errorf("%s: VNI 0 is none that gw has (1-16777215)", f.Name)
+		}
+		names = append(names, f.Name)
 	}
-	w := writer{f: f}
+	if err := together(all); err != nil {
+		return nil, err
+	}
+	w := writer{all: all, f: all[0], hosts: map[*Found]*Link{}, ports: map[string]string{}}
 	w.underlay()
-	w.tunnel()
-	w.vni()
-	w.oddities()
-	out := []string{fmt.Sprintf("# What the kernel's %s does, for gw. To switch over:", f.Name), "#"}
-	for _, c := range w.commands() {
+	common := w.tunnel()
+	w.tunnels = strings.Join(common, "\n")
+	w.add("tunnel:")
+	w.nest("  ", common)
+	w.add("vnis:")
+	for _, w.f = range all {
+		w.vni()
+		w.oddities()
+	}
+	does := "does"
+	if len(all) > 1 {
+		does = "do"
+	}
+	out := []string{fmt.Sprintf("# What the kernel's %s %s, for gw. To switch over:", strings.Join(names, ", "), does), "#"}
+	for _, c := range w.commands(names) {
 		out = append(out, "#   "+c)
 	}
 	out = append(out, "#")
@@ -55,12 +87,22 @@ func Write(f *Found) ([]byte, error) {
 	return []byte(strings.Join(append(out, w.lines...), "\n") + "\n"), nil
 }
 
+func (w *writer) nest(indent string, lines []string) {
+	for _, l := range lines {
+		w.add("%s%s", indent, l)
+	}
+}
+
 func (w *writer) underlay() {
 	f := w.f
 	w.add("underlay:")
 	w.add("  iface: %s", quote(f.Underlay))
-	if f.Local.IsValid() {
-		w.add("  local: %s", quote(f.Local.String()))
+	switch four, six := locals(w.all); {
+	case four.IsValid() && six.IsValid():
+		w.add("  local: %s", quote(four.String()))
+		w.add("  local6: %s", quote(six.String()))
+	case four.IsValid() || six.IsValid():
+		w.add("  local: %s", quote(cmp.Or(four, six).String()))
 	}
 	w.add("  dstport: %d", f.Port)
 	if f.Port == 0 {
@@ -71,8 +113,10 @@ func (w *writer) underlay() {
 	}
 }
 
-func (w *writer) tunnel() {
+// tunnel are the settings of the device's tunnel.
+func (w *writer) tunnel() (lines []string) {
 	f := w.f
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	ttl, tos, label := "auto", strconv.Itoa(int(f.TOS)), fmt.Sprintf("%d", f.Label)
 	switch {
 	case f.TTLInherit:
@@ -86,39 +130,38 @@ func (w *writer) tunnel() {
 	if f.LabelInherit {
 		label = "inherit"
 	}
-	w.add("tunnel:")
-	w.add("  ttl: %s", ttl)
-	w.add("  tos: %s", tos)
-	w.add("  df: %s", []string{"unset", "set", "inherit"}[min(f.DF, 2)])
-	w.add("  udpcsum: %t", f.UDPCsum)
-	w.add("  udp6zerocsumtx: %t", f.UDP6ZeroCsumTx)
-	w.add("  udp6zerocsumrx: %t", f.UDP6ZeroCsumRx)
-	w.add("  flowlabel: %s", label)
+	add("ttl: %s", ttl)
+	add("tos: %s", tos)
+	add("df: %s", []string{"unset", "set", "inherit"}[min(f.DF, 2)])
+	add("udpcsum: %t", f.UDPCsum)
+	add("udp6zerocsumtx: %t", f.UDP6ZeroCsumTx)
+	add("udp6zerocsumrx: %t", f.UDP6ZeroCsumRx)
+	add("flowlabel: %s", label)
 	switch lo, hi := f.PortRange[0], f.PortRange[1]; {
 	case lo != 0 && lo <= hi:
-		w.add("  srcport: [%d, %d]", lo, hi)
+		add("srcport: [%d, %d]", lo, hi)
 	case f.HostPorts[0] != 0:
-		w.add("  srcport: [%d, %d] # net.ipv4.ip_local_port_range; [49152, 65535] is what RFC 7348 recommends", f.HostPorts[0], f.HostPorts[1])
+		add("srcport: [%d, %d] # net.ipv4.ip_local_port_range; [49152, 65535] is what RFC 7348 recommends", f.HostPorts[0], f.HostPorts[1])
 	}
 	switch used := f.ReservedBits &^ uint64(strictBits); {
 	case used != 0:
-		w.add("  reserved_bits: 0x%016x", f.ReservedBits&strictBits)
+		add("reserved_bits: 0x%016x", f.ReservedBits&strictBits)
 		w.take("reserved_bits had %#x, which hold the flags and the VNI.", used)
 	case f.ReservedBits == strictBits:
-		w.add("  reserved_bits: strict # as the kernel's device; ignore is what RFC 7348 asks for")
+		add("reserved_bits: strict # as the kernel's device; ignore is what RFC 7348 asks for")
 	case f.ReservedBits == 0:
-		w.add("  reserved_bits: ignore")
+		add("reserved_bits: ignore")
 	default:
-		w.add("  reserved_bits: 0x%016x", f.ReservedBits)
+		add("reserved_bits: 0x%016x", f.ReservedBits)
 	}
+	return lines
 }
 
 func (w *writer) vni() {
 	f := w.f
-	w.add("vnis:")
 	w.add("  - vni: %d", f.VNI)
 	w.floods()
-	ports := w.ports()
+	ports := w.portList()
 	w.device()
 	if len(ports) > 0 {
 		w.add("    ports: [%s]", strings.Join(ports, ", "))
@@ -131,6 +174,10 @@ func (w *writer) vni() {
 		w.add("    neigh_forward_grat: false # as the kernel's bridge has it unless told otherwise")
 	}
 	w.static()
+	if lines := w.tunnel(); strings.Join(lines, "\n") != w.tunnels {
+		w.add("    tunnel:")
+		w.nest("      ", lines)
+	}
 }
 
 // floods says where frames are flooded to.
@@ -195,10 +242,19 @@ func (w *writer) host() *Link {
 	switch {
 	case f.Bridge == nil:
 		return &f.Link
-	case len(f.Bridge.Addresses) > 0:
-		return &f.Bridge.Link
+	case len(f.Bridge.Addresses) == 0:
+		return nil
+	case f.Bridge.Filtering && len(f.Bridge.VLANs) > 0 && !f.Bridge.hostIn(f.Bridge.Own.native()):
+		w.take("the addresses of %s are in another VLAN than %s.", f.Bridge.Name, f.Name)
+		return nil
 	}
-	return nil
+	for o, l := range w.hosts {
+		if l != nil && l.Name == f.Bridge.Name {
+			w.take("the addresses of %s are those of the device of VNI %d.", f.Bridge.Name, o.VNI)
+			return nil
+		}
+	}
+	return &f.Bridge.Link
 }
 
 // deviceName is what gw's device is called: as the kernel's was, if that fits.
@@ -211,8 +267,9 @@ func (w *writer) deviceName(l *Link) string {
 
 func (w *writer) device() {
 	l := w.host()
+	w.hosts[w.f] = l
 	if l == nil {
-		w.add("    device: null # the host has no address on the bridge")
+		w.add("    device: null # the host has no address there")
 		return
 	}
 	w.add("    device:")
@@ -267,7 +324,7 @@ func (w *writer) static() {
 	}
 	if b := w.f.Bridge; b != nil {
 		for _, e := range b.Entries {
-			if slices.ContainsFunc(b.Ports, func(p Port) bool { return p.Name == e.Ifname && w.carried(p) != "" }) && e.MAC[0]&1 == 0 {
+			if slices.ContainsFunc(b.Ports, func(p Port) bool { return p.Name == e.Ifname && w.ports[w.carried(p)] == w.f.Name }) && e.MAC[0]&1 == 0 && (!b.Filtering || e.VLAN == 0 || e.VLAN == b.Own.native()) {
 				lines = append(lines, fmt.Sprintf("      - {mac: %q, port: %s}", e.MAC, quote(e.Ifname)))
 			}
 		}

@@ -59,20 +59,7 @@ func TestFromKernel(t *testing.T) {
 			must(t, err)
 
 			text := output(t, h, "config", "from-kernel", "vxlan0")
-			file := writeFile(t, text)
-			output(t, h, "config", "check", file)
-			commands := regexp.MustCompile(`(?m)^#   (.*?)(?:    #.*)?$`).FindAllStringSubmatch(text, -1)
-			var g *vtep
-			for _, c := range commands {
-				if strings.HasPrefix(c[1], "systemctl start gw@ens18") {
-					g = start(t, h, "--config", file, "--metrics", "")
-					continue
-				}
-				ipCommand(t, h, c[1])
-			}
-			if g == nil {
-				t.Fatalf("nothing starts gw:\n%s", text)
-			}
+			g := switchOver(t, h, text)
 			pings(t, from, over2.String())
 			if !s.bridge {
 				if now, err := h.MAC("vxlan0"); err != nil || now.String() != was.String() {
@@ -88,6 +75,59 @@ func TestFromKernel(t *testing.T) {
 			g.stop()
 		})
 	}
+}
+
+// switchOver does what a printed file says above itself, with the file.
+func switchOver(t *testing.T, h *lab.Host, text string) (g *vtep) {
+	t.Helper()
+	file := writeFile(t, text)
+	output(t, h, "config", "check", file)
+	for _, c := range regexp.MustCompile(`(?m)^#   (.*?)(?:    #.*)?$`).FindAllStringSubmatch(text, -1) {
+		if strings.HasPrefix(c[1], "systemctl start gw@ens18") {
+			g = start(t, h, "--config", file, "--metrics", "")
+			continue
+		}
+		ipCommand(t, h, c[1])
+	}
+	if g == nil {
+		t.Fatalf("nothing starts gw:\n%s", text)
+	}
+	return g
+}
+
+// Two devices become two VNIs of one file, named one by one or by their bridge; what cannot be in one file is refused.
+func TestFromKernelSeveral(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	h, peer, box := newHost(t, l, "node1"), newHost(t, l, "node2"), newHost(t, l, "box")
+	cable(t, l, h, peer)
+	must(t, l.Veth(h, "veth1", box, "veth0", lab.VethOptions{MTU: 1450}))
+	must(t, box.AddAddress("veth0", "172.17.42.2/24"))
+	must(t, h.Bridge("bridge0", "veth1"))
+	both := func(vni uint32, ours lab.VXLANConfig) {
+		t.Helper()
+		ours.Name, ours.VNI, ours.Dev, ours.Remote, ours.Local = fmt.Sprintf("vxlan%d", vni), vni, "ens18", under2, under1
+		must(t, h.KernelVXLAN(ours))
+		must(t, peer.KernelVXLAN(lab.VXLANConfig{Name: ours.Name, VNI: vni, Dev: "ens18", Remote: under1, Address: fmt.Sprintf("172.17.%d.3/24", vni)}))
+	}
+	both(42, lab.VXLANConfig{Master: "bridge0"})
+	both(43, lab.VXLANConfig{Address: "172.17.43.2/24", TTL: 9})
+	must(t, h.KernelVXLAN(lab.VXLANConfig{Name: "vxlan7", VNI: 7, Port: 4791, Dev: "ens18"}))
+	pings(t, box, "172.17.42.3")
+	refuses(t, h, 1, "config from-kernel vxlan42 vxlan7", "vxlan7 has dstport 4791, vxlan42 4789")
+	refuses(t, h, 1, "config from-kernel vxlan42 nothing", "find nothing")
+	must(t, h.DeleteLink("vxlan7"))
+	must(t, h.Bridge("bridge1"))
+	refuses(t, h, 1, "config from-kernel bridge1", "no vxlan device is in the bridge bridge1")
+
+	g := switchOver(t, h, output(t, h, "config", "from-kernel", "bridge0", "vxlan43", "vxlan42"))
+	pings(t, box, "172.17.42.3")
+	pings(t, h, "172.17.43.3")
+	v := g.inForce().VNIs
+	if len(v) != 2 || v[0].Device != nil || len(v[0].Ports) != 1 || v[0].Tunnel.TTL != config.TTLAuto || v[1].Device == nil || v[1].Tunnel.TTL != 9 {
+		t.Errorf("in force is %+v", v)
+	}
+	g.stop()
 }
 
 // stays fails unless the static entries and the flood list are those that the kernel had, but for the interface's name.
