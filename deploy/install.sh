@@ -8,7 +8,9 @@ to=$root$prefix
 install -D -m 755 "$gw" "$to/bin/gw"
 install -d "$to/share/man/man8"
 "$gw" man "$to/share/man/man8"
-for shell in bash:bash-completion/completions/gw zsh:zsh/vendor-completions/_gw fish:fish/vendor_completions.d/gw.fish; do
+zsh=zsh/site-functions # where zsh looks below /usr/local
+[ "$prefix" != /usr ] || zsh=zsh/vendor-completions
+for shell in bash:bash-completion/completions/gw zsh:$zsh/_gw fish:fish/vendor_completions.d/gw.fish; do
 	file=$to/share/${shell#*:}
 	install -d "${file%/*}"
 	"$gw" completion "${shell%%:*}" >"$file"
@@ -26,3 +28,6 @@ install -D -m 644 -t "$to/share/gw/prometheus" deploy/prometheus/*.yml
 sed -i "s|/usr/share/gw|$prefix/share/gw|" "$to/share/gw/prometheus/prometheus.yml"
 install -D -m 644 -t "$to/share/gw/grafana" deploy/grafana/gw.json
 install -d "$root/etc/gw"
+if [ -z "$root" ]; then # no package will do it
+	echo "To run gw@.service, once: systemd-sysusers $to/lib/sysusers.d/gw.conf && systemctl daemon-reload"
+fi
