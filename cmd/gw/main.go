@@ -100,6 +100,7 @@ gw vni, gw remote, gw port, gw fdb and gw neigh change it while it runs, gw stat
 	})
 	root.AddCommand(run, newStatus(), newStats(), newDoctor(), newFDB(), newNeigh(), newVNI(), newRemote(), newPort(), newDemo(), newLabs(), newBench(), newHandOver(), newCleanup(), newConfig(), newReference(), newMetricsReference(), newAPIPage(), newMan(), newVersion())
 	root.AddCommand(newExplain(), newLog(), newCapture(), newReload())
+	complete(root)
 	return root
 }
 
