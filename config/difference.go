@@ -70,7 +70,7 @@ func differences(path string, from, to reflect.Value) (lines []string) {
 	case from.Kind() == reflect.Pointer && from.IsNil() && to.IsNil():
 		return nil
 	case from.Kind() == reflect.Pointer && from.IsNil():
-		return append([]string{"- " + path + ": null"}, differences(path, reflect.Zero(to.Type().Elem()), to.Elem())...)
+		return append([]string{"- " + path + ": null"}, comes(differences(path, reflect.Zero(to.Type().Elem()), to.Elem()))...)
 	case from.Kind() == reflect.Pointer && to.IsNil():
 		gone := slices.DeleteFunc(differences(path, from.Elem(), reflect.Zero(from.Type().Elem())), func(l string) bool { return l[0] == '+' })
 		return append(gone, "+ "+path+": null")

@@ -20,6 +20,7 @@ func TestLines(t *testing.T) {
 		{"a device", "  - {vni: 42, device: {addresses: [172.17.1.2/24]}}\n", "  - {vni: 42, device: {addresses: [172.17.1.3/24], mtu: 1400}}\n",
 			"- vni 42 device.addresses: \"172.17.1.2/24\"\n+ vni 42 device.addresses: \"172.17.1.3/24\"\n- vni 42 device.mtu: 0\n+ vni 42 device.mtu: 1400"},
 		{"no device any more", "  - {vni: 42, device: {name: blue}}\n", "  - {vni: 42, device: null}\n", "- vni 42 device.name: blue\n+ vni 42 device: null"},
+		{"a device at last", "  - {vni: 42, device: null}\n", "  - {vni: 42, device: {name: blue, mtu: 1400}}\n", "- vni 42 device: null\n+ vni 42 device.name: blue\n+ vni 42 device.mtu: 1400"},
 		{"the log", "  - {vni: 42}\n", "  - {vni: 42}\nlog: {level: debug}\n", "+ log.level: debug"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
