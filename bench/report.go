@@ -95,7 +95,7 @@ func (r *Report) measureMemory(o Options) error {
 
 // Times of the half between namespaces.
 var (
-	thorough = span{rounds: 9, base: 12, searches: 8, window: 500 * time.Millisecond, short: 250 * time.Millisecond, budget: 15 * time.Minute}
+	thorough = span{rounds: 9, base: 10, searches: 8, window: 500 * time.Millisecond, short: 250 * time.Millisecond, budget: 16 * time.Minute}
 	hasty    = span{rounds: 7, base: 7, searches: 8, window: 300 * time.Millisecond, short: 150 * time.Millisecond, budget: 75 * time.Second}
 )
 
