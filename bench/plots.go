@@ -77,7 +77,7 @@ func (r *Report) ratiosPlot() (*plot.Plot, error) {
 	var all bars
 	for _, c := range r.EndToEnd.Comparisons {
 		if c.Of == ofSaturated && c.Trouble == "" && len(c.Name) > 5 && c.Name[:5] == "gw / " {
-			all = append(all, bar{c.Name[5:] + "\n" + c.Cell, c.Ratio, c.Low, c.High})
+			all = append(all, bar{c.Name[5:] + ", " + c.Cell, c.Ratio, c.Low, c.High})
 		}
 	}
 	if len(all) == 0 {
@@ -113,7 +113,7 @@ func addBars(p *plot.Plot, all bars) error {
 	intervals.LineStyle.Color = colours[0]
 	p.Add(plotter.NewGrid(), intervals, points)
 	p.NominalX(all.labels()...)
-	p.X.Tick.Label.Rotation = math.Pi / 4
+	p.X.Tick.Label.Rotation = math.Pi / 2
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YCenter
 	p.X.Tick.Label.Font.Size = vg.Points(8)
 	p.X.Min, p.X.Max = -0.5, float64(len(all))-0.5
@@ -218,14 +218,14 @@ func (r *Report) stagesPlot() (*plot.Plot, error) {
 			continue
 		}
 		for _, p := range s.parts() {
-			all = append(all, bar{fmt.Sprintf("%s\n%d MACs", p.name, s.MACs), p.ns, p.ns, p.ns})
+			all = append(all, bar{fmt.Sprintf("%s, %d MACs", p.name, s.MACs), p.ns, p.ns, p.ns})
 		}
 	}
 	if r.EndToEnd != nil {
 		for _, w := range []way{encapOnly, decapOnly} {
 			for _, contender := range []string{"null", "gw", "kernel"} {
 				if b, ok := r.EndToEnd.cost(id(w, "64", true), contender); ok {
-					b.label = fmt.Sprintf("%s with the kernel\n%s", contender, w)
+					b.label = fmt.Sprintf("%s with the kernel, %s", contender, w)
 					all = append(all, b)
 				}
 			}
