@@ -20,10 +20,11 @@ install -D -m 644 deploy/systemd/gw@.service "$to/lib/systemd/system/gw@.service
 sed -i "s|/usr/bin/gw|$prefix/bin/gw|" "$to/lib/systemd/system/gw@.service"
 install -D -m 644 deploy/systemd/gw.sysusers "$to/lib/sysusers.d/gw.conf"
 install -D -m 644 deploy/gw.yaml "$to/share/doc/gw/examples/gw.yaml"
-install -d "$to/share/doc/gw/docs/pictures"
+install -d "$to/share/doc/gw/docs/pictures" "$to/share/doc/gw/docs/bench"
 install -m 644 README.md "$to/share/doc/gw/"
 install -m 644 docs/*.* "$to/share/doc/gw/docs/"
 install -m 644 docs/pictures/* "$to/share/doc/gw/docs/pictures/"
+install -m 644 docs/bench/* "$to/share/doc/gw/docs/bench/"
 install -D -m 644 -t "$to/share/gw/prometheus" deploy/prometheus/*.yml
 sed -i "s|/usr/share/gw|$prefix/share/gw|" "$to/share/gw/prometheus/prometheus.yml"
 install -D -m 644 -t "$to/share/gw/grafana" deploy/grafana/gw.json
