@@ -84,26 +84,7 @@ func TestWrite(t *testing.T) {
 		}, []string{`    ports: [{name: "veth1", vlan: untagged}, {name: "eth1", vlan: 10}]`, "# Note: port eth2 is left out", "filters VLANs"}, []string{"dev eth2 nomaster"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			text, err := Write(found(c.change))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, w := range c.want {
-				if !strings.Contains(string(text), w) {
-					t.Errorf("it lacks %q", w)
-				}
-			}
-			for _, w := range c.lacks {
-				if strings.Contains(string(text), w) {
-					t.Errorf("it has %q", w)
-				}
-			}
-			if _, err := config.Parse(text, "written"); err != nil {
-				t.Error(err)
-			}
-			if t.Failed() {
-				t.Logf("%s", text)
-			}
+			checkWritten(t, c.want, c.lacks, found(c.change))
 		})
 	}
 	for want, change := range map[string]func(*Found){
@@ -156,26 +137,7 @@ func TestWriteSeveral(t *testing.T) {
 			[]string{`    ports: ["eth1", "veth1"]`, "# Note: vxlan20: port eth1 is left out, since vxlan10 is in the same bridge", "# Note: vxlan20: the addresses of br0 are those of the device of VNI 10"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			text, err := Write(c.all...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, w := range c.want {
-				if !strings.Contains(string(text), w) {
-					t.Errorf("it lacks %q", w)
-				}
-			}
-			for _, w := range c.lacks {
-				if strings.Contains(string(text), w) {
-					t.Errorf("it has %q", w)
-				}
-			}
-			if _, err := config.Parse(text, "written"); err != nil {
-				t.Error(err)
-			}
-			if t.Failed() {
-				t.Logf("%s", text)
-			}
+			checkWritten(t, c.want, c.lacks, c.all...)
 		})
 	}
 	for want, change := range map[string]func(*Found){
@@ -254,4 +216,29 @@ func FuzzEntry(f *testing.F) {
 			t.Errorf("%v\n%s", err, text)
 		}
 	})
+}
+
+// checkWritten writes what was found, and fails unless that is a configuration with all that is wanted and nothing of what it has to lack.
+func checkWritten(t *testing.T, want, lacks []string, all ...*Found) {
+	t.Helper()
+	text, err := Write(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range want {
+		if !strings.Contains(string(text), w) {
+			t.Errorf("it lacks %q", w)
+		}
+	}
+	for _, w := range lacks {
+		if strings.Contains(string(text), w) {
+			t.Errorf("it has %q", w)
+		}
+	}
+	if _, err := config.Parse(text, "written"); err != nil {
+		t.Error(err)
+	}
+	if t.Failed() {
+		t.Logf("%s", text)
+	}
 }
