@@ -35,7 +35,7 @@ type forwarder interface {
 	// round takes up to a batch, sends it, takes back what was sent and refills. It
 	// returns how many frames were moved, 0 when there was nothing to do.
 	round() (moved int, err error)
-	// nap is how it waits under load, nil where it waits for the next frame.
+	// nap is how it waits under load. One that is never told of frames leaves it to wait for the next.
 	nap() *dataplane.Nap
 	// again tells whether the kernel had no room and has to be asked again.
 	again() bool
@@ -131,7 +131,7 @@ func drive(f forwarder, stop *atomic.Bool) error {
 	for _, fd := range f.fds() {
 		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
-	idle, nap, spins := 0, f.nap(), dataplane.SpinRounds
+	idle, nap := 0, f.nap()
 	for !stop.Load() {
 		moved, err := f.round()
 		switch {
@@ -141,17 +141,12 @@ func drive(f forwarder, stop *atomic.Bool) error {
 			idle = 0
 			continue
 		}
-		if nap != nil {
-			spins = nap.Spins()
-		}
-		if idle++; idle < spins {
+		if idle++; idle < nap.Spins() {
 			continue
 		}
-		if nap != nil {
-			if d := nap.Due(); d > 0 {
-				dataplane.Doze(d)
-				continue
-			}
+		if d := nap.Due(); d > 0 {
+			dataplane.Doze(d)
+			continue
 		}
 		millis := stopMillis
 		if f.again() {

@@ -158,7 +158,8 @@ func (l asavieLane) kick() {
 	}
 }
 
-func (f *asavieRings) nap() *dataplane.Nap { return nil } // it has what the library has: poll(2)
+// nap is never told of frames: it waits as the library does, in poll(2).
+func (f *asavieRings) nap() *dataplane.Nap { return new(dataplane.Nap) }
 
 func (f *asavieRings) again() bool {
 	for _, lane := range f.lanes {

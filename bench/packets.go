@@ -67,7 +67,7 @@ func basePacket(d Direction, m Traffic, mark uint32) ([]byte, sums, error) {
 	inner := p[outer+m.tag(d):]
 	putFrame(inner, 0, 0, 0, mark, 0)
 	if m.tag(d) > 0 {
-		binary.BigEndian.PutUint16(p[12:], 0x8100)
+		binary.BigEndian.PutUint16(p[tagAt:], tpid)
 	}
 	words := func(b []byte) (sum uint32) {
 		for ; len(b) > 1; b = b[2:] {

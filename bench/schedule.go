@@ -24,7 +24,7 @@ type Traffic struct {
 // tag is the length of the VLAN tag of inner frames that are sent in a direction.
 func (m Traffic) tag(d Direction) int {
 	if d == Encap && m.VNIs > 0 {
-		return 4
+		return tagLen
 	}
 	return 0
 }

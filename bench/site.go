@@ -161,8 +161,9 @@ func (s *site) publish() error {
 	snap := &dataplane.Snapshot{
 		LocalMAC: underlayMAC, Locals: []vxlan.Addr{vxlan.AddrOf(underlayAddr)}, Underlay: true, Paths: [][]dataplane.Path{paths},
 	}
-	trunk := newTrunk()
+	var trunk trunk
 	if c.Trunk {
+		trunk = newTrunk()
 		snap.Ports = append(snap.Ports, trunk.port)
 	}
 	for d := range uint32(c.VNIs) {

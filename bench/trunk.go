@@ -8,13 +8,14 @@ import (
 	"vxgw/dataplane"
 )
 
-// A trunk at a site: one port, of which each domain has the VLAN with its number and firstVLAN.
-
+// Tags of the bench's frames.
 const (
 	tpid   = 0x8100
 	tagLen = 4
 	tagAt  = 12 // behind both addresses
 )
+
+// A trunk at a site: one port, of which each domain has the VLAN with its number and firstVLAN.
 
 // queuedPorts is how many ports have queues.
 func (s *site) queuedPorts() uint32 {
@@ -23,6 +24,9 @@ func (s *site) queuedPorts() uint32 {
 	}
 	return uint32(s.config.VNIs * s.owned)
 }
+
+// tagOf is the tag of a domain's VLAN.
+func tagOf(domain uint32) uint32 { return tpid<<16 | (uint32(firstVLAN) + domain) }
 
 // trunk is the port, which is port 0.
 type trunk struct{ port *dataplane.Port }
@@ -33,14 +37,13 @@ func newTrunk() trunk {
 
 // join makes p the VLAN of its domain.
 func (t trunk) join(p *dataplane.Port) {
-	id := firstVLAN + int(p.Domain)
-	p.Exit = dataplane.TagExit{Member: true, Trunk: t.port.Index, Tag: tpid<<16 | uint32(id)}
-	t.port.Tagging.VLAN[id] = dataplane.VLAN{Port: p.Index, Domain: p.Domain, Mapped: true}
+	p.Exit = dataplane.TagExit{Member: true, Trunk: t.port.Index, Tag: tagOf(uint32(p.Domain))}
+	t.port.Tagging.VLAN[firstVLAN+int(p.Domain)] = dataplane.VLAN{Port: p.Index, Domain: p.Domain, Mapped: true}
 }
 
 // tagged is a frame with the tag of a domain.
 func tagged(frame []byte, domain uint32) []byte {
-	tag := binary.BigEndian.AppendUint32(nil, tpid<<16|uint32(firstVLAN)+domain)
+	tag := binary.BigEndian.AppendUint32(nil, tagOf(domain))
 	return slices.Insert(slices.Clone(frame), tagAt, tag...)
 }
 
@@ -49,8 +52,7 @@ func (s *site) checkTag(b []byte) ([]byte, error) {
 	if len(b) != innerLen+tagLen {
 		return nil, fmt.Errorf("tagged frame of %d bytes instead of %d", len(b), innerLen+tagLen)
 	}
-	domain := s.domain(numberOf(macWord(b[6:])))
-	if got, want := binary.BigEndian.Uint32(b[tagAt:]), tpid<<16|uint32(firstVLAN)+domain; got != want {
+	if got, want := binary.BigEndian.Uint32(b[tagAt:]), tagOf(s.domain(numberOf(macWord(b[6:])))); got != want {
 		return nil, fmt.Errorf("tag %#x instead of %#x", got, want)
 	}
 	return slices.Delete(slices.Clone(b), tagAt, tagAt+tagLen), nil
