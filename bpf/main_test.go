@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -140,6 +141,11 @@ func newNamespace(t testing.TB) netns.NsHandle {
 		before.Close()
 		runtime.UnlockOSThread()
 	})
+	for _, conf := range []string{"all", "default"} { // its devices say nothing by themselves: frames are counted
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+conf+"/disable_ipv6", []byte("1"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
 	return ns
 }
 

@@ -23,7 +23,8 @@ type Host struct {
 }
 
 // hostSysctls make a host quiet, its IPv6 addresses usable at once, and undo what new namespaces take over from the
-// machine (net.core.devconf_inherit_init_net: the IPv4 part).
+// machine (net.core.devconf_inherit_init_net: the IPv4 part). No link-local address is generated (IN6_ADDR_GEN_MODE_NONE):
+// it would announce itself whenever the kernel comes to it, in the midst of what a test counts.
 var hostSysctls = [][2]string{
 	{"net.ipv4.ip_forward", "0"}, // first: a change of it resets others
 	{"net.ipv4.conf.all.rp_filter", "0"},
@@ -31,6 +32,7 @@ var hostSysctls = [][2]string{
 	{"net.ipv6.conf.all.accept_dad", "0"},
 	{"net.ipv6.conf.default.accept_dad", "0"},
 	{"net.ipv6.conf.default.router_solicitations", "0"},
+	{"net.ipv6.conf.default.addr_gen_mode", "1"},
 }
 
 func newHost(l *Lab, name string) (_ *Host, err error) {

@@ -17,8 +17,8 @@
 //	res, err := a.Ping(ctx, netip.MustParseAddr("10.65.132.188"), lab.PingOptions{})
 //
 // A host differs from a fresh namespace in these points: lo is up, duplicate address detection is off (an IPv6 address
-// can be used at once), no router is solicited, and neither forwarding nor reverse path filtering is on, whatever the
-// machine has.
+// can be used at once), links get no link-local address by themselves and no router is solicited, so that a host says
+// nothing that nobody asked it to say, and neither forwarding nor reverse path filtering is on, whatever the machine has.
 //
 // All methods may be called from any goroutine. Files below /sys show the devices of the namespace that mounted it,
 // here and in programs started by Command: ask netlink and ethtool instead.
