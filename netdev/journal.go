@@ -45,6 +45,8 @@ type Journal struct {
 	path    string
 	origin  origin
 	undoers map[Kind]Undoer
+	sys     sysfs // opened with the journal: who runs a gateway gives up the privilege to open one
+	noSys   error // why there is none
 
 	mu      sync.Mutex
 	changes []Change
@@ -77,6 +79,7 @@ func OpenJournal(path string, undoers map[Kind]Undoer) (*Journal, error) {
 		return nil, fmt.Errorf("open journal %s: %w", path, err)
 	}
 	j := &Journal{path: path, origin: now, undoers: undoers}
+	j.sys, j.noSys = openSysfs()
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil

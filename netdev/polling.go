@@ -22,13 +22,11 @@ var polled = []struct{ file, value string }{
 // DeferInterrupts makes the interrupts of an interface wait for whoever polls it by himself,
 // recorded in j before. What somebody has set to more already stays.
 func DeferInterrupts(j *Journal, info Info) error {
-	root, err := openSysfs()
-	if err != nil {
-		return fmt.Errorf("defer the interrupts of %s: %w", info.Name, err)
+	if j.noSys != nil {
+		return fmt.Errorf("defer the interrupts of %s: %w", info.Name, j.noSys)
 	}
-	defer root.Close()
 	for _, set := range polled {
-		old, err := root.read(info.ID(), set.file)
+		old, err := j.sys.read(info.ID(), set.file)
 		if err != nil {
 			return fmt.Errorf("defer the interrupts of %s: %w", info.Name, withCure(err))
 		}
@@ -40,7 +38,7 @@ func DeferInterrupts(j *Journal, info Info) error {
 		if err := j.Record(c); err != nil {
 			return err
 		}
-		if err := root.write(info.ID(), set.file, set.value); err != nil {
+		if err := j.sys.write(info.ID(), set.file, set.value); err != nil {
 			return errors.Join(append([]error{fmt.Errorf("defer the interrupts of %s: %w", info.Name, withCure(err))}, j.takeBack(c)...)...)
 		}
 	}
@@ -51,7 +49,7 @@ func DeferInterrupts(j *Journal, info Info) error {
 // not do: that is of the namespace in which it was mounted.
 type sysfs struct{ dir *os.File }
 
-// openSysfs opens one that is mounted nowhere, or where that is not allowed the one at /sys.
+// openSysfs opens one that is mounted nowhere, or where that is not allowed (CAP_SYS_ADMIN) the one at /sys.
 func openSysfs() (sysfs, error) {
 	fd, err := mountSysfs()
 	if err != nil {

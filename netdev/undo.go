@@ -70,7 +70,7 @@ func (j *Journal) undoOne(c Change) error {
 	case KindOffload:
 		return undoOffload(c)
 	case KindSysfs:
-		return undoSysfs(c)
+		return j.undoSysfs(c)
 	}
 	if undo, ok := j.undoers[c.Kind]; ok {
 		return undo(c)
@@ -114,22 +114,20 @@ func undoOffload(c Change) error {
 }
 
 // undoSysfs writes the old value back.
-func undoSysfs(c Change) error {
+func (j *Journal) undoSysfs(c Change) error {
 	link, err := c.Link.Find()
 	if link == nil {
 		return err
 	}
-	root, err := openSysfs()
-	if err != nil {
-		return err
+	if j.noSys != nil {
+		return j.noSys
 	}
-	defer root.Close()
 	id := LinkID{Name: link.Attrs().Name, Index: c.Link.Index}
-	now, err := root.read(id, c.Feature)
+	now, err := j.sys.read(id, c.Feature)
 	if err != nil || now != c.New {
 		return err
 	}
-	return root.write(id, c.Feature, c.Old)
+	return j.sys.write(id, c.Feature, c.Old)
 }
 
 // gone says whether err is that an interface does not exist.

@@ -40,6 +40,14 @@ func TestPoll(t *testing.T) {
 			g.end(unix.SIGKILL)
 			output(t, h, "cleanup", "--iface", "ens18")
 			clean(t, before, h)
+
+			// Also without the privilege to look at this namespace's /sys, which one that runs has given up.
+			g = prepareWithoutC(t, h, "", args...)
+			g.begin()
+			g.ready()
+			eventually(t, func() string { return strings.Join(privileges(t, g, wanted), "\n") })
+			g.stop()
+			clean(t, before, h)
 		})
 	}
 }
