@@ -146,7 +146,7 @@ func end(cmd *lab.Cmd, log *strings.Builder) error {
 		err = nil // its status tells why
 	}
 	if err := errors.Join(err, cmd.Wait()); err != nil {
-		return fmt.Errorf("%s: %w: %s", cmd.Path, err, log.String())
+		return fmt.Errorf("%s: %w: %s", cmd.Path, err, lastLines(log.String(), 3))
 	}
 	return nil
 }

@@ -283,7 +283,7 @@ func (s *scene) took(t Turn) {
 
 // oneLine makes a text fit into a table.
 func oneLine(text string) string {
-	const most = 400
+	const most = 1000
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > most {
 		text = text[:most] + "..."
