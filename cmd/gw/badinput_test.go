@@ -230,6 +230,7 @@ func TestBadCommandLine(t *testing.T) {
 func TestBadAddresses(t *testing.T) {
 	t.Parallel()
 	_, h, _ := newUnderlay(t)
+	must(t, h.LinkLocal())
 	refuse(t, h, []refusal{
 		{name: "group not multicast", args: on("--group", "10.1.1.1"), status: 2, want: []string{"group 10.1.1.1", "not multicast", "224.1.1.1"}},
 		{name: "group of this link only", args: on("--group", "224.0.0.1"), status: 2, want: []string{"group 224.0.0.1"}},

@@ -25,6 +25,9 @@ func newNarrowWay6(t *testing.T, by string) *narrowWay {
 	t.Helper()
 	l := newLab(t)
 	a, r, b := newHost(t, l, "node1"), newHost(t, l, "router"), newHost(t, l, "node2")
+	for _, h := range []*lab.Host{a, r, b} {
+		must(t, h.LinkLocal())
+	}
 	must(t, l.Veth(a, "ens18", r, "left", lab.VethOptions{}))
 	must(t, l.Veth(b, "ens18", r, "right", lab.VethOptions{MTU: 1400}))
 	must(t, r.SetSysctl("net.ipv6.conf.all.forwarding", "1"))

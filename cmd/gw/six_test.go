@@ -50,6 +50,7 @@ func newSegment6(t *testing.T) *segment {
 	t.Helper()
 	s := newSegment(t)
 	for i, six := range []netip.Addr{six1, six2, six3} {
+		must(t, s.hosts[i].LinkLocal())
 		must(t, s.hosts[i].DeleteAddress("ens18", s.under[i].String()+"/24"))
 		must(t, s.hosts[i].AddAddress("ens18", six.String()+"/64"))
 		s.under[i] = six
@@ -161,6 +162,7 @@ func TestBothFamilies(t *testing.T) {
 	t.Parallel()
 	s := newSegment(t)
 	for i, six := range []netip.Addr{six1, six2, six3} {
+		must(t, s.hosts[i].LinkLocal())
 		must(t, s.hosts[i].AddAddress("ens18", six.String()+"/64"))
 	}
 	far4 := s.kernel(t, 1, lab.VXLANConfig{Remote: under1})
@@ -197,6 +199,7 @@ func TestLinkLocal6(t *testing.T) {
 		t.Run("remote "+strings.TrimPrefix(remote, "%s"), func(t *testing.T) {
 			s := newSegment(t)
 			for i, h := range s.hosts[:2] {
+				must(t, h.LinkLocal())
 				must(t, h.DeleteAddress("ens18", s.under[i].String()+"/24"))
 				s.under[i] = linkLocal(t, h)
 			}

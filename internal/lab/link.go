@@ -117,3 +117,22 @@ func parseAddr(cidr string) (*netlink.Addr, error) {
 	}
 	return addr, nil
 }
+
+// LinkLocal has the kernel generate link-local addresses of IPv6 for the links of the host, those that are there and those to
+// come, as it does on a host that is not in a lab.
+func (h *Host) LinkLocal() error {
+	links, err := dump(h.nl.LinkList)
+	if err != nil {
+		return fmt.Errorf("list links of %s: %w", h.name, err)
+	}
+	names := []string{"default"}
+	for _, l := range links {
+		names = append(names, l.Attrs().Name)
+	}
+	for _, name := range names {
+		if err := h.SetSysctl("net/ipv6/conf/"+name+"/addr_gen_mode", "0"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
