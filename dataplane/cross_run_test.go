@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"encoding/binary"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -161,17 +162,30 @@ func TestWorkersCross(t *testing.T) {
 	r.path(0, PathSlow)
 	r.publish()
 	c.start(kernelSender(outer))
-	for range 10 {
+	await := func(what string, ok func() bool) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); !ok(); time.Sleep(100 * time.Microsecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: not within a minute: %v", what, r.nonzero())
+			}
+		}
+	}
+	// flows lets frames flow for a while, of which some have the verdict.
+	flows := func(v Verdict) {
+		t.Helper()
+		before, _ := r.verdicts(v)
 		time.Sleep(3 * time.Millisecond)
+		await(fmt.Sprintf("frames that are %v", v), func() bool { now, _ := r.verdicts(v); return now > before })
+	}
+	for range 10 {
+		flows(ToKernel)
 		r.path(0, PathDraining)
 		r.publish()
 		r.plane.Quiesce()
-		for end := time.Now().Add(10 * time.Second); r.plane.Pending(0) > 0 && time.Now().Before(end); {
-			time.Sleep(100 * time.Microsecond)
-		}
+		await("the slow way has run dry", func() bool { return r.plane.Pending(0) == 0 })
 		r.path(0, PathDirect)
 		r.publish()
-		time.Sleep(3 * time.Millisecond)
+		flows(ToRemote)
 		c.settle()
 		r.path(0, PathSlow)
 		r.publish()

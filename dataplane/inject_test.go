@@ -272,7 +272,7 @@ func TestInjectedEndsSleep(t *testing.T) {
 			if !of(w).push(addr, 60) {
 				t.Fatal("the queue is full")
 			}
-			late := time.AfterFunc(5*time.Second, w.Wake)
+			late := time.AfterFunc(time.Minute, w.Wake)
 			if err := w.sleep(); err != nil {
 				t.Fatal(err)
 			}

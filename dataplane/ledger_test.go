@@ -146,6 +146,7 @@ func TestLedgerOfRunningWorkers(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
+	r.allTold()
 	total := uint64(0)
 	for range 50 {
 		for range 20 {
@@ -180,6 +181,15 @@ func TestLedgerOfRunningWorkers(t *testing.T) {
 	ended.Wait()
 	if again := r.plane.Ledger(); again.Gone != l.Gone {
 		t.Errorf("without workers: %+v, want %+v", again.Gone, l.Gone)
+	}
+}
+
+// allTold returns when every worker that runs has told its ledger once: Ledger has something of each from then on, also
+// where one does not get its CPU for a while.
+func (r *rig) allTold() {
+	r.t.Helper()
+	if !r.plane.Alive(time.Minute) {
+		r.t.Fatal("the workers do not begin")
 	}
 }
 

@@ -230,7 +230,7 @@ func TestRunNaps(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run() }()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for w.Counters.Sleeps.Load() < 2 || !w.asleep.Load() {
 		if time.Now().After(deadline) {
 			t.Errorf("it waits %d times, and sleeps: %t", w.Counters.Sleeps.Load(), w.asleep.Load())

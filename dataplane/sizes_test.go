@@ -106,6 +106,7 @@ func TestReasonsAtEachCensus(t *testing.T) {
 	for !r.worker.running.Load() {
 		time.Sleep(time.Millisecond)
 	}
+	r.allTold()
 	await := func(want DomainTraffic) {
 		t.Helper()
 		for deadline := time.Now().Add(20 * time.Second); ; {

@@ -32,7 +32,8 @@ func (r *rig) runSlow(out Sender) {
 	if out == nil {
 		out = &recorder{}
 	}
-	for r.worker.Slow.carry(out, func(uint32) {}, time.Now()) > 0 {
+	now := time.Now() // one for all, lest a frame lingers since this goroutine did not get its CPU
+	for r.worker.Slow.carry(out, func(uint32) {}, now) > 0 {
 	}
 }
 

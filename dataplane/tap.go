@@ -177,7 +177,7 @@ func (p *Plane) setTaps(list []*Tap) {
 		next.notes = make([]note, p.Memory.Frames())
 	}
 	for range p.workers {
-		next.batches = append(next.batches, &tapBatch{data: make([]byte, BatchSize*int(next.most))})
+		next.batches = append(next.batches, &tapBatch{data: make([]byte, BatchSize*int(next.most)), tapBudget: tapBudget{most: tapCredit}})
 	}
 	p.taps.Store(next)
 }

@@ -7,17 +7,18 @@ import "time"
 type tapBudget struct {
 	credit int64 // ns that taps may take
 	since  int64 // when it last earned some
+	most   int64 // credit that there may be
 }
 
-// tapCredit is the most of it. A burst as long as that is captured whole.
+// tapCredit is the most of it for workers. A burst as long as that is captured whole.
 const tapCredit = int64(100 * time.Millisecond)
 
 // earn adds a quarter of the time that has passed.
 func (b *tapBudget) earn(now int64) {
 	if b.since == 0 {
-		b.credit = tapCredit
+		b.credit = b.most
 	}
-	b.credit = min(b.credit+max(now-b.since, 0)/4, tapCredit)
+	b.credit = min(b.credit+max(now-b.since, 0)/4, b.most)
 	b.since = now
 }
 
