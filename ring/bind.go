@@ -25,6 +25,7 @@ const perSend = 32
 const (
 	busyPatience = 2 * time.Second
 	busyPause    = 5 * time.Millisecond
+	busyTries    = 20 // at least, however long each takes: a machine that stands still tears nothing down meanwhile
 )
 
 // Bind binds a socket to a queue, in the network namespace of the calling thread, in this order:
@@ -151,13 +152,15 @@ func bindPatiently(fd int, sa *unix.SockaddrXDP) error {
 	return patiently(busyPatience, func() error { return unix.Bind(fd, sa) })
 }
 
-// patiently calls bind until it fails for good, or has failed for so long.
+// patiently calls bind until it fails for good, or has failed for so long, and often enough.
 func patiently(patience time.Duration, bind func() error) error {
-	for end := time.Now().Add(patience); ; time.Sleep(busyPause) {
+	end := time.Now().Add(patience)
+	for try := 1; ; try++ {
 		switch err := bind(); {
-		case err != unix.EBUSY && err != unix.ENETDOWN && err != unix.EAGAIN, time.Now().After(end):
+		case err != unix.EBUSY && err != unix.ENETDOWN && err != unix.EAGAIN, try >= busyTries && time.Now().After(end):
 			return err
 		}
+		time.Sleep(busyPause)
 	}
 }
 

@@ -39,7 +39,7 @@ func packetSocket(t *testing.T, ifindex int) int {
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20),
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 64<<20),
 			unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
-			unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}),
+			unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20}),
 		)
 	}
 	if err != nil {
@@ -47,6 +47,15 @@ func packetSocket(t *testing.T, ifindex int) int {
 	}
 	t.Cleanup(func() { unix.Close(fd) })
 	return fd
+}
+
+// read reads a frame. A signal, as the Go runtime sends them, ends a read with a timeout (signal(7)).
+func read(fd int, buf []byte) (n int, err error) {
+	for {
+		if n, err = unix.Read(fd, buf); err != unix.EINTR {
+			return n, err
+		}
+	}
 }
 
 // ethernetFrame is a random one, to nobody in particular.
@@ -111,7 +120,7 @@ func TestPartsOverVeth(t *testing.T) {
 				}
 				buf := make([]byte, 16384)
 				for i, want := range frames {
-					n, err := unix.Read(far, buf)
+					n, err := read(far, buf)
 					if err != nil || !bytes.Equal(buf[:n], want) {
 						t.Fatalf("frame %d came back with %d bytes, or others, want %d: %v", round+i, n, len(want), err)
 					}
