@@ -124,6 +124,9 @@ func removeNamespaces(lab string) error {
 	return errors.Join(errs...)
 }
 
+// killTime bounds the wait for the end of what was killed. Some milliseconds are enough where it gets a CPU to end on.
+const killTime = 20 * time.Second
+
 // killInside kills the processes whose main thread sits in the namespace at path, ourselves excepted, and waits until
 // none is left.
 func killInside(path string) error {
@@ -131,7 +134,7 @@ func killInside(path string) error {
 	if err := unix.Stat(path, &ns); err != nil {
 		return fmt.Errorf("inspect namespace %s: %w", path, err)
 	}
-	for range 200 {
+	for end := time.Now().Add(killTime); ; time.Sleep(10 * time.Millisecond) {
 		left := 0
 		procs, err := os.ReadDir("/proc")
 		if err != nil {
@@ -152,7 +155,8 @@ func killInside(path string) error {
 		if left == 0 {
 			return nil
 		}
-		time.Sleep(10 * time.Millisecond)
+		if time.Now().After(end) {
+			return fmt.Errorf("processes in %s survive SIGKILL for %s", path, killTime)
+		}
 	}
-	return fmt.Errorf("processes in %s survive SIGKILL", path)
 }

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settleTime bounds the wait for work that the kernel does within milliseconds.
-const settleTime = 5 * time.Second
+// settleTime bounds the wait for work that the kernel does within milliseconds, unless it is busy with other namespaces:
+// they share a lock and the threads that do it.
+const settleTime = 30 * time.Second
 
 // settle waits until the kernel has drawn its conclusions about a link. They come from work queues: carrier turns into
 // the operational state, which adds the link-local address (net/core/link_watch.c), and every IPv6 address is
