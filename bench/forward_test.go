@@ -104,9 +104,7 @@ func TestForwarders(t *testing.T) {
 				t.Fatal(rings, w, err)
 			}
 			cancel()
-			if after := dump(t, b); after != before {
-				t.Fatalf("%s %s left something behind; before:\n%s\nafter:\n%s", rings, w, before, after)
-			}
+			wantAsBefore(t, b, before, fmt.Sprint(rings, " ", w))
 		}
 	}
 }
@@ -134,6 +132,20 @@ func carry(t *testing.T, b *bed, rings string, g *generator, d Direction) {
 	}
 	if n := len(seen.Frames()); n != bursts*burst {
 		t.Errorf("%s: %d frames came of %d", rings, n, bursts*burst)
+	}
+}
+
+// wantAsBefore wants the device under test to be as a dump has it, as soon as the kernel has drawn its conclusions.
+func wantAsBefore(t *testing.T, b *bed, before, what string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		after := dump(t, b)
+		if after == before {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s left something behind; before:\n%s\nafter:\n%s", what, before, after)
+		}
 	}
 }
 
@@ -168,11 +180,7 @@ func TestForwarderKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // killed
-		for end := time.Now().Add(5 * time.Second); dump(t, b) != before; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("%s left something behind; before:\n%s\nafter:\n%s", rings, before, dump(t, b))
-			}
-		}
+		wantAsBefore(t, b, before, rings)
 		r, err := forwarding(os.Args[0], rings)(t.Context(), newPlace(t, b, bothWays))
 		if err != nil {
 			t.Fatal(rings, err)

@@ -102,17 +102,19 @@ func (f *asavieRings) open(l netlink.Link, receive, send bool) (*xdp.Socket, err
 	return s, nil
 }
 
-// asavieSocket binds queue 0 of a link, and tries again for two seconds while it is
-// busy: the kernel tears an earlier owner's socket down asynchronously.
+// asavieSocket binds queue 0 of a link, and tries again for two seconds, and often enough,
+// while it is busy: the kernel tears an earlier owner's socket down asynchronously.
 func asavieSocket(l netlink.Link, o xdp.SocketOptions) (*xdp.Socket, error) {
-	for end := time.Now().Add(2 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	end := time.Now().Add(2 * time.Second)
+	for try := 1; ; try++ {
 		s, err := xdp.NewSocket(l.Attrs().Index, 0, &o)
 		if err == nil {
 			return s, nil
 		}
-		if !strings.Contains(err.Error(), unix.EBUSY.Error()) || time.Now().After(end) {
+		if !strings.Contains(err.Error(), unix.EBUSY.Error()) || try >= 20 && time.Now().After(end) {
 			return nil, fmt.Errorf("bind %s: %w", l.Attrs().Name, err)
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -44,7 +44,7 @@ func SayReady(w io.Writer) { fmt.Fprintln(w, readyLine) }
 
 // awaitReady waits for the other end of a pipe to SayReady.
 func awaitReady(pipe *os.File) error {
-	if err := pipe.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := pipe.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(pipe).ReadString('\n')

@@ -20,7 +20,9 @@ func (s *site) startMover() *mover {
 		return nil
 	}
 	m := &mover{s, make(chan struct{}), make(chan int)}
-	go m.run()
+	moving := make(chan struct{})
+	go m.run(moving)
+	<-moving // it shares few CPUs with what is measured
 	return m
 }
 
@@ -33,7 +35,8 @@ func (m *mover) stop() int {
 	return <-m.ended
 }
 
-func (m *mover) run() {
+// run moves until quit is closed. It closes moving when it has made its first moves.
+func (m *mover) run(moving chan<- struct{}) {
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	start, made := time.Now(), 0
@@ -46,6 +49,10 @@ func (m *mover) run() {
 		}
 		for due := int(time.Since(start).Seconds() * float64(m.site.config.Beside)); made < due; made++ {
 			m.site.move(uint32(made))
+		}
+		if moving != nil && made > 0 {
+			close(moving)
+			moving = nil
 		}
 	}
 }

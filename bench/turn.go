@@ -191,8 +191,11 @@ func (s *scene) verify(ctx context.Context, c *contender) error {
 	return nil
 }
 
-// verifyFrames is how many have to come.
-const verifyFrames = 64
+// verifyFrames is how many have to come, and verifyTime how long they may take.
+const (
+	verifyFrames = 64
+	verifyTime   = 20 * time.Second
+)
 
 // marked tells frames of a generator, behind offset bytes of other headers, from what contenders
 // and kernel say among themselves.
@@ -208,7 +211,7 @@ func verifyAt(ctx context.Context, h *lab.Host, link string, c *contender, d Dir
 		return err
 	}
 	defer seen.Close()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, verifyTime)
 	defer cancel()
 	if err := g.send(2*verifyFrames, knownRate); err != nil {
 		return err
@@ -252,7 +255,7 @@ func (s *scene) measure(r *running, c *contender, e entrant, number int) (t Turn
 		time.Sleep(settleTime) // those that moved before are where they stay now
 	}
 	moved := s.countMoves(r, e)
-	full, err := s.saturated(flows)
+	full, err := flood(flows, s.window, func(s sample) uint64 { return s.got.Packets })
 	if err != nil {
 		return t, err
 	}
@@ -303,18 +306,6 @@ func (s *scene) countMoves(r *running, e entrant) func() (float64, error) {
 		after, err := r.moves(ctx)
 		return round2(float64(after-before) / time.Since(start).Seconds()), err
 	}
-}
-
-// saturated is what comes through of more than can. On a machine that is busy otherwise that
-// may be nothing for a while.
-func (s *scene) saturated(flows []flow) (full sample, err error) {
-	for range 5 {
-		full, err = take(flows, pace{}, s.window/4, s.window)
-		if err != nil || full.got.Packets > 0 {
-			return full, err
-		}
-	}
-	return full, fmt.Errorf("nothing comes through, saturated")
 }
 
 // syscalls counts those of a process, saturated.

@@ -90,8 +90,9 @@ func (p *pair) work(i int) error {
 		for s.ready.Load() < s.workers {
 			runtime.Gosched()
 		}
-		var all Spent
-		for end := time.Now().Add(s.length); time.Now().Before(end); {
+		end := time.Now().Add(s.length)
+		all := l.Run(16)
+		for time.Now().Before(end) {
 			all.Add(l.Run(16))
 		}
 		p.answers[i] <- all
