@@ -20,6 +20,7 @@ type packet struct {
 	ttl      uint8      // outer
 	length   int        // bytes of the outer IP packet
 	inner    kind
+	from, to netip.Addr // who speaks to whom in the tunnel: of ARP, sender and target
 	vxlan    bool
 	outer    string // the line of the outer packet
 	content  string // the line of the frame in the tunnel; empty without a tunnel
@@ -82,31 +83,32 @@ func (p *packet) decodeVXLAN(ip ipv4) bool {
 	}
 	p.vxlan = true
 	p.outer = fmt.Sprintf("IP %s.%d > %s.vxlan: VXLAN, flags [%s] (0x%02x), vni %d", p.src, binary.BigEndian.Uint16(b), p.dst, mark, flags, vni)
-	p.inner, p.content = describe(b[16:])
+	p.inner, p.content = p.describe(b[16:])
 	return true
 }
 
 // describe prints an Ethernet frame without its addresses.
-func describe(frame []byte) (kind, string) {
+func (p *packet) describe(frame []byte) (kind, string) {
 	etherType, b, ok := cutEthernet(frame)
 	if !ok {
 		return other, "[|ether]"
 	}
 	switch etherType {
 	case 0x0800:
-		return describeIPv4(b)
+		return p.describeIPv4(b)
 	case 0x0806:
-		return describeARP(b)
+		return p.describeARP(b)
 	}
 	return other, fmt.Sprintf("ethertype 0x%04x, length %d", etherType, len(b))
 }
 
 // describeARP knows requests and replies for IPv4 over Ethernet (RFC 826).
-func describeARP(b []byte) (kind, string) {
+func (p *packet) describeARP(b []byte) (kind, string) {
 	if len(b) < 28 || string(b[:6]) != "\x00\x01\x08\x00\x06\x04" {
 		return other, fmt.Sprintf("ARP, length %d", len(b))
 	}
 	sender, target := netip.AddrFrom4([4]byte(b[14:18])), netip.AddrFrom4([4]byte(b[24:28]))
+	p.from, p.to = sender, target
 	switch op := binary.BigEndian.Uint16(b[6:]); op {
 	case 1:
 		return arpRequest, fmt.Sprintf("ARP, Request who-has %s tell %s, length %d", target, sender, len(b))
@@ -118,11 +120,12 @@ func describeARP(b []byte) (kind, string) {
 }
 
 // describeIPv4 knows ICMP echo (RFC 792).
-func describeIPv4(b []byte) (kind, string) {
+func (p *packet) describeIPv4(b []byte) (kind, string) {
 	ip, ok := cutIPv4(b)
 	if !ok {
 		return other, "[|ip]"
 	}
+	p.from, p.to = ip.src, ip.dst
 	var line strings.Builder
 	fmt.Fprintf(&line, "IP %s > %s: ", ip.src, ip.dst)
 	icmp := ip.payload

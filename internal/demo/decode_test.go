@@ -105,9 +105,15 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDecodeKeepsAddresses(t *testing.T) {
 	p, _ := decode(wireBytes(ether + "4500%LEN%0000 0000 01 11 0000 0a4184bd e0010101" + udp + vxlan42 + arpAsk))
-	got := []any{p.src.String(), p.dst.String(), p.ttl}
-	if d := cmp.Diff([]any{"10.65.132.189", "224.1.1.1", uint8(1)}, got); d != "" {
+	got := []any{p.src.String(), p.dst.String(), p.ttl, p.from.String(), p.to.String()}
+	if d := cmp.Diff([]any{"10.65.132.189", "224.1.1.1", uint8(1), "172.17.1.2", "172.17.1.3"}, got); d != "" {
 		t.Error(d)
+	}
+	for _, content := range []string{arpAnswer, echoTell} {
+		p, _ := decode(wireBytes(ether + outerIP + udp + vxlan42 + content))
+		if p.from.String() != "172.17.1.3" || p.to.String() != "172.17.1.2" {
+			t.Errorf("%s: from %s to %s", p.content, p.from, p.to)
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func knock(to string) error {
 		return err
 	}
 	defer c.Close()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
 		if _, err = c.Write([]byte("knock")); err == nil {
 			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 			_, err = c.Read(make([]byte, 8))
@@ -195,16 +195,12 @@ func TestLabEnded(t *testing.T) {
 	}{{unix.SIGKILL, "down"}, {unix.SIGKILL, "up"}, {unix.SIGTERM, ""}} {
 		t.Run(tc.sig.String()+" "+tc.then, func(t *testing.T) {
 			s := newStand(t)
-			c := exec.Command(s.gw, "lab", "up", "--name", s.name, "--scenario", "bridge")
 			var told bytes.Buffer
-			c.Stderr = &told
-			must(t, c.Start())
-			for len(s.seen) == 0 {
-				s.hold()
-			}
+			c := s.unfinished(&told)
 			s.want(1, "is not finished", "exec", "host1", "--", "true")
 			s.want(1, "is being built by another", "up", "--scenario", "ptp")
 			must(t, c.Process.Signal(tc.sig))
+			_ = c.Process.Signal(unix.SIGCONT) // fails if it is gone, which is what we want
 			err := c.Wait()
 			if err == nil || tc.then == "" && told.String() != "gw: lab: interrupted, everything is removed\n" {
 				t.Errorf("%v: %s", err, told.String())
@@ -220,6 +216,34 @@ func TestLabEnded(t *testing.T) {
 			s.nothing(nil)
 		})
 	}
+}
+
+// unfinished returns a gw lab up that has been halted in the midst of its work: SIGCONT has it go on. Where it was done
+// before it could be halted, another one is.
+func (s *stand) unfinished(stderr *bytes.Buffer) *exec.Cmd {
+	s.t.Helper()
+	for range 20 {
+		c := exec.Command(s.gw, "lab", "up", "--name", s.name, "--scenario", "bridge")
+		c.Stderr = stderr
+		must(s.t, c.Start())
+		for len(s.seen) == 0 {
+			s.hold()
+		}
+		must(s.t, c.Process.Signal(unix.SIGSTOP))
+		for runs(c.Process.Pid) && state(c.Process.Pid) != "T" {
+			time.Sleep(time.Millisecond)
+		}
+		if s.lab("exec", "host1", "--", "true"); strings.Contains(s.told, "is not finished") {
+			return c
+		}
+		must(s.t, c.Process.Signal(unix.SIGCONT))
+		must(s.t, c.Wait())
+		s.want(0, "", "down")
+		release(s.seen)
+		s.seen = nil
+	}
+	s.t.Fatal("gw lab up is always done before it can be halted")
+	return nil
 }
 
 // A gw that does not come up fails the lab with what it said.

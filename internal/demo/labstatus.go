@@ -16,7 +16,7 @@ import (
 )
 
 // askTime bounds how long a gw may take to say how it is.
-const askTime = 2 * time.Second
+const askTime = 10 * time.Second
 
 // LabStatus is what Status tells. The names of its JSON stay as they are.
 type LabStatus struct {

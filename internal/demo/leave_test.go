@@ -110,7 +110,7 @@ func TestCommand(t *testing.T) {
 // Remove returns.
 func sweep(t *testing.T, name string, found []namespace) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if _, err := Remove(); err != nil {
 			t.Error(err)
 		}

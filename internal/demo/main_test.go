@@ -138,7 +138,7 @@ func nothingLeft(t *testing.T, prefix, output string, seen []namespace) {
 	}
 	for _, pid := range pids(output) {
 		// A killed process leaves its namespace some time before it is gone.
-		for end := time.Now().Add(10 * time.Second); runs(pid); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); runs(pid); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("gw with pid %d is left", pid)
 			}
@@ -158,11 +158,14 @@ func leftovers(prefix string, seen []namespace) ([]string, error) {
 
 // runs reports whether there is a process with that pid. One that is dead may wait for its parent, which is not us when
 // the demo was another process.
-func runs(pid int) bool {
+func runs(pid int) bool { return !slices.Contains([]string{"", "Z", "X"}, state(pid)) }
+
+// state is the letter that proc(5) has for the state of a process, empty where there is none.
+func state(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return ""
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+	return rest[:min(1, len(rest))]
 }

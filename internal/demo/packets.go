@@ -87,10 +87,11 @@ func noneTo(all []seen, dst netip.Addr, kinds ...kind) error {
 	return nil
 }
 
-// absent checks that no packet of these kinds was seen.
-func absent(all []seen, kinds ...kind) error {
+// absent checks that no packet of these kinds between a and b was seen. What others say meanwhile is theirs: a kernel asks
+// again some seconds after it has learned of somebody.
+func absent(all []seen, a, b *end, kinds ...kind) error {
 	for _, p := range all {
-		if slices.Contains(kinds, p.inner) {
+		if slices.Contains(kinds, p.inner) && (p.from == a.inner && p.to == b.inner || p.from == b.inner && p.to == a.inner) {
 			return fmt.Errorf("on the underlay: %s", p.content)
 		}
 	}

@@ -162,7 +162,7 @@ func bridged(ctx context.Context, st *stage) error {
 		return err
 	}
 	st.packets("the ARP request alone: an answer and packets for net2 have no business there", local)
-	st.check("packets between net1 and net2 stay on node1", absent(local, arpReply, echoRequest, echoReply))
+	st.check("packets between net1 and net2 stay on node1", absent(local, &net1.end, &net2.end, arpReply, echoRequest, echoReply))
 
 	back, err := st.ping(ctx, &net4.end, &net2.end, "net4 speaks first: its ARP reaches gw by the group", 3, 56)
 	if err != nil {

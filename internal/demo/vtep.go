@@ -26,7 +26,7 @@ const wire = "ens18"
 const (
 	startTime = 20 * time.Second
 	stopTime  = 20 * time.Second
-	patience  = 5 * time.Second
+	patience  = 15 * time.Second
 )
 
 // vtep is one node: a gw, or a vxlan device of the kernel.
