@@ -18,16 +18,22 @@ if ! command -v apt-get >/dev/null; then
 	echo "peers.sh: no apt-get here: install Open vSwitch by other means, with ovs-vswitchd in PATH" >&2
 	exit 1
 fi
-rm -rf "$dir/root" "$dir/debs"
-mkdir -p "$dir/debs" "$dir/root"
+rm -rf "$dir/root"
+mkdir -p "$dir/root"
 # What installing it would add to this machine. No recommended packages: those are kernel modules and init scripts' helpers.
+apt=(apt-get -o Acquire::Retries=3 -o APT::Sandbox::User=root)
 lacking() {
-	apt-get install -qq -s --no-install-recommends openvswitch-switch | sed -n 's/^Inst \([^ ]*\) .*/\1/p'
+	"${apt[@]}" install -qq -s --no-install-recommends openvswitch-switch | sed -n 's/^Inst \([^ ]*\) .*/\1/p'
 }
-packages=$(lacking) || { apt-get update -q >&2 && packages=$(lacking); }
-(cd "$dir/debs" && apt-get download -qq -o APT::Sandbox::User=root $packages) || {
-	apt-get update -q >&2 # the lists may be older than the mirror
-	(cd "$dir/debs" && apt-get download -qq -o APT::Sandbox::User=root $packages)
+download() {
+	local packages
+	rm -rf "$dir/debs"
+	mkdir -p "$dir/debs"
+	packages=$(lacking) && (cd "$dir/debs" && "${apt[@]}" download -qq $packages)
+}
+download || { # the lists may be missing, or older than the mirror
+	"${apt[@]}" update -q >&2
+	download
 }
 for deb in "$dir"/debs/*.deb; do
 	dpkg-deb -x "$deb" "$dir/root"

@@ -27,3 +27,17 @@ apt_setup() {
 		fi
 	fi
 }
+
+# apt_download FOLDER COMMAND... runs what downloads into FOLDER/unpack. Where that fails, the lists may be older than the
+# mirror: they are fetched anew, and it is run once more. COMMAND calls apt_setup first.
+apt_download() {
+	local dir=$1 try
+	shift
+	for try in first last; do
+		rm -rf "$dir/unpack"
+		mkdir -p "$dir/unpack"
+		"$@" && return
+		[ $try = last ] || rm -f "$dir/fetched"
+	done
+	return 1
+}

@@ -9,10 +9,11 @@ flock 9 # held until the end: labs may share the cache
 
 dir=$1/busybox
 if [ ! -x "$dir/busybox" ]; then
-	apt_setup "$dir" "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")"
-	rm -rf "$dir/unpack"
-	mkdir -p "$dir/unpack"
-	(cd "$dir/unpack" && apt-get "${apt[@]}" download -qq busybox-static >&2)
+	busybox() {
+		apt_setup "$dir" "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" &&
+			(cd "$dir/unpack" && apt-get "${apt[@]}" download -qq busybox-static >&2)
+	}
+	apt_download "$dir" busybox
 	dpkg -x "$dir"/unpack/*.deb "$dir/unpack"
 	found=$(find "$dir/unpack" -type f -path '*/bin/busybox' | head -1)
 	if [ -z "$found" ]; then

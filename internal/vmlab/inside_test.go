@@ -64,7 +64,7 @@ func inside(t *testing.T, p plan) {
 	if err := errors.Join(err, in.Close(), wait()); err != nil {
 		t.Errorf("%v\nthe kernel said last:\n%s", err, last(r.Console, 4000))
 	}
-	t.Logf("%s: %d cases, exit status %d, %.0fs", filepath.Base(kernel), len(report.Sub), r.Status, time.Since(start).Seconds())
+	t.Logf("%s: %d cases, exit status %d, %.0fs, of which %.0fs to user space", filepath.Base(kernel), len(report.Sub), r.Status, time.Since(start).Seconds(), r.Up.Seconds())
 	if r.Boots > 1 {
 		t.Logf("%d boots hung and were tried again", r.Boots-1)
 	}

@@ -9,22 +9,31 @@ exec 9>"$1/lock"
 flock 9 # held until the end: labs may share the cache
 
 dir=$1/$2
-apt_setup "$dir" "$2"
-release=$(apt-cache "${apt[@]}" depends linux-image-amd64 | sed -n 's/.*Depends: linux-image-\([0-9].*-amd64\)$/\1/p' | head -1) || true
-if [ -z "$release" ]; then
-	echo "vmlab: no linux-image-amd64 in suite $2 of the mirror" >&2
-	exit 1
-fi
-if [ ! -e "$dir/$release/vmlinuz" ]; then
-	# The image of newer kernels is in two packages.
+suite=$2
+# find_release says in release which kernel the suite has.
+find_release() {
+	apt_setup "$dir" "$suite" || return
+	release=$(apt-cache "${apt[@]}" depends linux-image-amd64 | sed -n 's/.*Depends: linux-image-\([0-9].*-amd64\)$/\1/p' | head -1) || true
+	if [ -z "$release" ]; then
+		echo "vmlab: no linux-image-amd64 in suite $suite of the mirror" >&2
+		return 1
+	fi
+}
+# download gets its packages: the image of newer kernels is in two.
+download() {
+	find_release || return
+	local p
 	packages=()
 	for p in "linux-binary-$release" "linux-modules-$release"; do
 		apt-cache "${apt[@]}" show "$p" >/dev/null 2>&1 && packages+=("$p")
 	done
 	[ ${#packages[@]} -gt 0 ] || packages=("linux-image-$release")
-	rm -rf "$dir/unpack"
-	mkdir -p "$dir/unpack"
 	(cd "$dir/unpack" && apt-get "${apt[@]}" download -qq "${packages[@]}" >&2)
+}
+
+find_release
+if [ ! -e "$dir/$release/vmlinuz" ]; then
+	apt_download "$dir" download
 	for deb in "$dir"/unpack/*.deb; do
 		dpkg -x "$deb" "$dir/unpack"
 		rm "$deb"

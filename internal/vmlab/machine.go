@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,9 +35,10 @@ const (
 	SaysExit = "vmlab: exit status" // and the program's status
 )
 
-// Under emulation one boot in some hundred hangs before user space, for a lost timer.
+// Under emulation one boot in some hundred hangs before user space, for a lost timer. Others take some ten seconds, and
+// several times that where the emulator shares its CPUs.
 const (
-	bootPatience = 60 * time.Second
+	bootPatience = 3 * time.Minute
 	boots        = 3
 )
 
@@ -48,6 +50,8 @@ type Result struct {
 	Status  int    // of the program; -1: it did not come to an end
 	Console string // what the kernel printed
 	Boots   int    // more than 1: that many, less one, hung
+
+	Up time.Duration // from the start of the emulator to user space, of the last boot
 }
 
 // Run boots, runs the program and powers off. What the program prints goes to out as it comes. A boot that hangs is tried again; any
@@ -72,7 +76,8 @@ func (m *Machine) Run(ctx context.Context, out io.Writer) (r Result, err error) 
 		return r, err
 	}
 	for r.Boots = 1; ; r.Boots++ {
-		r.Status, err = m.boot(ctx, dir, &cards, out)
+		start := time.Now()
+		r.Status, err = m.boot(ctx, dir, &cards, out, func() { r.Up = time.Since(start) })
 		console, readErr := os.ReadFile(filepath.Join(dir, "console"))
 		r.Console = strings.ReplaceAll(string(console), "\r", "")
 		if !errors.Is(err, ErrHung) || r.Boots == boots {
@@ -101,10 +106,13 @@ func (m *Machine) furnish(dir string) error {
 	return errors.Join(m.image(w), w.Flush(), f.Close())
 }
 
-// boot runs the emulator once.
-func (m *Machine) boot(ctx context.Context, dir string, cards *wiring, out io.Writer) (status int, err error) {
+// boot runs the emulator once, and calls up when user space runs.
+func (m *Machine) boot(ctx context.Context, dir string, cards *wiring, out io.Writer, up func()) (status int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// The emulator is killed when the thread that starts it ends (PR_SET_PDEATHSIG in prctl(2)): it has to be there until then.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	c := exec.CommandContext(ctx, "qemu-system-x86_64", append(m.arguments(dir), cards.args...)...)
 	c.ExtraFiles = cards.files
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: unprivileged(), Pdeathsig: syscall.SIGKILL}
@@ -127,6 +135,7 @@ func (m *Machine) boot(ctx context.Context, dir string, cards *wiring, out io.Wr
 			status, err = strconv.Atoi(strings.TrimSpace(after))
 		} else if strings.HasPrefix(line, SaysUp) {
 			watch.Stop()
+			up()
 		} else {
 			io.WriteString(out, line)
 		}
