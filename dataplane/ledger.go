@@ -180,9 +180,7 @@ func leavesBy(to fdb.Dest) uint32 {
 
 // foldAll makes the ledger complete.
 func (w *Worker) foldAll() {
-	for i := range w.met {
-		w.fold(&w.met[i])
-	}
+	w.eachMeeting(w.fold)
 }
 
 // copyTo writes the ledger down, remotes up to the number known. into is what was written down the last time: reasons

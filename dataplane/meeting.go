@@ -1,15 +1,17 @@
 package dataplane
 
 import (
+	"math/bits"
 	"slices"
 
 	"vxgw/fdb"
 	"vxgw/vxlan"
 )
 
-// meetings is how many pairs of VTEP and VNI a worker remembers: as many as a trunk has VLANs. Each is a cache line.
+// meetings is for how many pairs of VTEP and VNI a worker has room: four times as many as a trunk has VLANs, so that few of those
+// meet in one place. Each is a cache line, which is touched for pairs that there are only.
 const (
-	meetingBits = 12
+	meetingBits = 14
 	meetings    = 1 << meetingBits
 )
 
@@ -31,8 +33,23 @@ func (m *meeting) is(src, vni uint32) bool { return m.id == meetingID(src, vni) 
 
 // meeting is where packets of a VTEP in a VNI are remembered, or others like them. Addresses and VNIs that are numbered alike
 // do not meet (multiplicative hashing, with odd constants that have nothing in common).
-func (w *Worker) meeting(src, vni uint32) *meeting {
-	return &w.met[(src*0x9e3779b1+vni*0x85ebca6b)>>(32-meetingBits)]
+func (w *Worker) meeting(src, vni uint32) *meeting { return &w.met[place(src, vni)] }
+
+func place(src, vni uint32) uint32 { return (src*0x9e3779b1 + vni*0x85ebca6b) >> (32 - meetingBits) }
+
+// eachMeeting calls do for all that there are.
+func (w *Worker) eachMeeting(do func(*meeting)) {
+	for i, word := range w.taken {
+		for ; word != 0; word &= word - 1 {
+			do(&w.met[i*64+bits.TrailingZeros64(word)])
+		}
+	}
+}
+
+// forgetAll forgets what holds for a snapshot only.
+func (w *Worker) forgetAll() {
+	w.eachMeeting(func(m *meeting) { *m = meeting{} })
+	w.taken = [meetings / 64]uint64{}
 }
 
 // meet remembers a VTEP that has a number, in the place of another one. It reports false
@@ -72,16 +89,20 @@ func (m *meeting) of(src vxlan.Addr, vni uint32) bool {
 }
 
 // meetingOf is meeting for an address of either family.
-func (w *Worker) meetingOf(src vxlan.Addr, vni uint32) *meeting {
+func (w *Worker) meetingOf(src vxlan.Addr, vni uint32) *meeting { return &w.met[placeOf(src, vni)] }
+
+func placeOf(src vxlan.Addr, vni uint32) uint32 {
 	if src.Is4() {
-		return w.meeting(uint32(src.Lo), vni)
+		return place(uint32(src.Lo), vni)
 	}
-	return w.meeting(fold6(src), vni)
+	return place(fold6(src), vni)
 }
 
 // remember makes room for a VTEP in d and returns it.
 func (w *Worker) remember(src vxlan.Addr, d *Domain, number uint32) *meeting {
-	m := w.meetingOf(src, d.VNI)
+	at := placeOf(src, d.VNI)
+	w.taken[at/64] |= 1 << (at % 64)
+	m := &w.met[at]
 	w.fold(m)
 	*m = meeting{deviceMAC: d.DeviceMAC, domain: fdb.MakeKey(d.Index, 0), from: fdb.RemoteDest(number)}
 	if src.Is4() {

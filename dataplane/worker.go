@@ -64,6 +64,7 @@ type Worker struct {
 	offsets    uint64 // mask of an address's offset in its frame
 	id, idStep uint16 // of IPv4 headers, see nextID
 	met        [meetings]meeting
+	taken      [meetings / 64]uint64 // places in met, a bit each
 	batch      batch
 	hold       hold
 	releasing  bool // of what was held, now
@@ -225,7 +226,7 @@ func (w *Worker) adopt(s *Snapshot) {
 	drawn := w.drawnFor(s)
 	w.snap = s
 	w.foldAll()
-	w.met = [meetings]meeting{}
+	w.forgetAll()
 	w.ledger.grow(s)
 	w.queues = nil
 	if w.ID < len(s.Queues) {

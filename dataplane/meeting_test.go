@@ -1,0 +1,46 @@
+package dataplane
+
+import (
+	"testing"
+
+	"vxgw/fdb"
+	"vxgw/vxlan"
+)
+
+// Of a trunk's VLANs, whose remotes are numbered as people number them, few are forgotten for another one. What is forgotten
+// with a snapshot is forgotten altogether, and nothing that was heard is lost.
+func TestMeetingsOfATrunk(t *testing.T) {
+	const vnis, remotes = 4094, 1000
+	w := newRig(t, 1).worker
+	w.ledger.Remotes = make([]Traffic, remotes)
+	w.ledger.Domains = make([]DomainTraffic, vnis)
+	remember := func(vni uint32) {
+		src := vxlan.Addr4(10<<24 + 2<<16 + vni%remotes)
+		m := w.remember(src, &Domain{Index: uint16(vni - 1), VNI: vni}, vni%remotes)
+		if m != w.meetingOf(src, vni) || !m.of(src, vni) || m.domain != fdb.MakeKey(uint16(vni-1), 0) {
+			t.Fatalf("VNI %d: %+v", vni, m)
+		}
+		m.packets, m.bytes = 1, 100
+	}
+	for vni := uint32(1); vni <= vnis; vni++ {
+		remember(vni)
+	}
+	left := 0
+	w.eachMeeting(func(*meeting) { left++ })
+	if left < vnis*7/8 {
+		t.Errorf("%d of %d are left", left, vnis)
+	}
+	w.foldAll()
+	w.forgetAll()
+	for i, d := range w.ledger.Domains {
+		if d.RxPackets != 1 || d.RxBytes != 100 {
+			t.Fatalf("domain %d has %+v", i, d.Traffic)
+		}
+	}
+	w.eachMeeting(func(m *meeting) { t.Errorf("%+v is left", m) })
+	for i := range w.met {
+		if w.met[i] != (meeting{}) {
+			t.Fatalf("%+v is left at %d", w.met[i], i)
+		}
+	}
+}
