@@ -24,19 +24,19 @@ func TestFDBMonitor(t *testing.T) {
 		for _, w := range want {
 			objects += strings.Count(w, " self")
 		}
-		seen := len(plain.String())
+		seen := len(plain())
 		do()
 		for _, w := range want {
 			eventually(t, func() string {
-				if !strings.Contains("\n"+plain.String()[seen:], "\n"+w+"\n") {
-					return fmt.Sprintf("the monitor lacks %q, has\n%s", w, plain.String())
+				if !strings.Contains("\n"+plain()[seen:], "\n"+w+"\n") {
+					return fmt.Sprintf("the monitor lacks %q, has\n%s", w, plain())
 				}
 				return ""
 			})
 		}
 		eventually(t, func() string {
-			if n := strings.Count(lines.String(), "\n"); n != objects {
-				return fmt.Sprintf("%d lines of JSON, want %d:\n%s", n, objects, lines)
+			if n := strings.Count(lines(), "\n"); n != objects {
+				return fmt.Sprintf("%d lines of JSON, want %d:\n%s", n, objects, lines())
 			}
 			return ""
 		})
@@ -56,29 +56,30 @@ func TestFDBMonitor(t *testing.T) {
 
 	for i, want := range []string{"10.65.132.188", "10.65.132.189"} {
 		var e control.FDBEvent
-		must(t, json.Unmarshal([]byte(strings.Split(lines.String(), "\n")[i]), &e))
+		must(t, json.Unmarshal([]byte(strings.Split(lines(), "\n")[i]), &e))
 		if e.MAC != far || e.Dst != want || e.Ifname != "gw42" || e.Deleted {
 			t.Errorf("line %d of the JSON: %+v", i, e)
 		}
 	}
-	if !strings.Contains(lines.String(), `{"deleted":true,"mac":"00:00:00:00:00:00","ifname":"gw42"`) || strings.Contains(lines.String(), "veth1") {
-		t.Errorf("the JSON of self is\n%s", lines)
+	if !strings.Contains(lines(), `{"deleted":true,"mac":"00:00:00:00:00:00","ifname":"gw42"`) || strings.Contains(lines(), "veth1") {
+		t.Errorf("the JSON of self is\n%s", lines())
 	}
 
 	b.stop()
-	if status := text.wait(); status != 1 || !strings.Contains(plain.String(), "gw: fdb monitor: the gateway has stopped") {
-		t.Errorf("exit status %d after the gateway has stopped:\n%s", status, plain)
+	if status := text.wait(); status != 1 || !strings.Contains(plain(), "gw: fdb monitor: the gateway has stopped") {
+		t.Errorf("exit status %d after the gateway has stopped:\n%s", status, plain())
 	}
 	if status := asJSON.wait(); status != 1 {
 		t.Errorf("exit status %d", status)
 	}
 }
 
-// listen starts gw fdb monitor and returns when it listens.
-func listen(t *testing.T, b *fdbBed, args ...string) (*vtep, *logBuffer) {
+// listen starts gw fdb monitor and returns when it listens, with what it says from then on.
+func listen(t *testing.T, b *fdbBed, args ...string) (m *vtep, said func() string) {
 	t.Helper()
-	m := launch(t, b.host, append([]string{"fdb", "monitor"}, args...)...)
-	mac, i := "02:00:00:00:00:ee", 0
+	m = launch(t, b.host, append([]string{"fdb", "monitor"}, args...)...)
+	const mac, last = "02:00:00:00:00:ee", "02:00:00:00:00:ef"
+	i := 0
 	eventually(t, func() string { // an entry that comes and goes until it is seen
 		if i++; i%2 == 1 {
 			b.change(t, "add", mac+" dev gw43 dst 10.65.132.188")
@@ -89,9 +90,6 @@ func listen(t *testing.T, b *fdbBed, args ...string) (*vtep, *logBuffer) {
 			if m.log.grep(mac) != "" {
 				return ""
 			}
-			if m.cmd.ProcessState != nil {
-				break
-			}
 			unix.Nanosleep(&unix.Timespec{Nsec: 1e7}, nil)
 		}
 		return "the monitor says nothing"
@@ -99,15 +97,16 @@ func listen(t *testing.T, b *fdbBed, args ...string) (*vtep, *logBuffer) {
 	if i%2 == 1 {
 		b.change(t, "del", mac+" dev gw43")
 	}
-	eventually(t, func() string {
-		said := strings.Split(strings.TrimSpace(m.log.String()), "\n")
-		if last := said[len(said)-1]; !strings.Contains(last, "eleted") {
-			return "the monitor does not see an entry go: " + last
-		}
-		return ""
-	})
-	m.log.mu.Lock()
-	m.log.buf.Reset()
-	m.log.mu.Unlock()
-	return m, m.log
+	// Of all that it is still to be told when another one has come and gone.
+	for n, c := range [][2]string{{"add", last + " dev gw43 dst 10.65.132.188"}, {"del", last + " dev gw43"}} {
+		b.change(t, c[0], c[1])
+		eventually(t, func() string {
+			if text := m.log.String(); strings.Count(text, last) != n+1 || !strings.HasSuffix(text, "\n") {
+				return "the monitor does not see the last entry come and go:\n" + text
+			}
+			return ""
+		})
+	}
+	before := len(m.log.String())
+	return m, func() string { return m.log.String()[before:] }
 }

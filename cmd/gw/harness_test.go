@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -158,7 +157,7 @@ type vtep struct {
 	t    *testing.T
 	host *lab.Host
 	cmd  *lab.Cmd
-	log  *logBuffer
+	log  *logFile
 	args []string
 	// control is given to commands as --control; empty: they find the only gw of
 	// the host.
@@ -169,13 +168,13 @@ type vtep struct {
 // prepare makes gw on h, not started yet: its environment may be changed.
 func prepare(t *testing.T, h *lab.Host, args ...string) *vtep {
 	t.Helper()
-	g := &vtep{t: t, host: h, log: &logBuffer{}, args: args, cmd: command(context.Background(), h, args...)}
+	g := &vtep{t: t, host: h, log: newLogFile(t), args: args, cmd: command(context.Background(), h, args...)}
 	for i, a := range args {
 		if a == "--control" && i+1 < len(args) {
 			g.control = args[i+1]
 		}
 	}
-	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
+	g.cmd.Stdout, g.cmd.Stderr = g.log.file, g.log.file
 	return g
 }
 
@@ -278,6 +277,19 @@ func (g *vtep) awaitFDB(lines ...string) {
 	})
 }
 
+// awaitDirect waits until frames to a remote go without the kernel.
+func (g *vtep) awaitDirect(remote string) {
+	g.t.Helper()
+	eventually(g.t, func() string {
+		for _, r := range g.status().Remotes {
+			if r.Address == remote && r.State == "direct" {
+				return ""
+			}
+		}
+		return "the way to " + remote + " is not direct"
+	})
+}
+
 // verdicts adds the workers' verdicts of received frames up, and the frames that
 // the queues of all interfaces received, or that came by way of the kernel.
 func verdicts(s control.Status) (byName map[string]uint64, sum, received uint64) {
@@ -332,34 +344,4 @@ func (g *vtep) stop() {
 	if bad := g.log.grep(`"level":"ERROR"`, "DATA RACE", "panic:"); bad != "" {
 		g.t.Errorf("gw on %s logged %s", g.host.Name(), bad)
 	}
-}
-
-// logBuffer holds what a program writes while others read it.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// grep returns the first line that has one of the words in it, or "".
-func (b *logBuffer) grep(words ...string) string {
-	for line := range strings.Lines(b.String()) {
-		for _, w := range words {
-			if strings.Contains(line, w) {
-				return line
-			}
-		}
-	}
-	return ""
 }
