@@ -29,14 +29,7 @@ func TestExplain(t *testing.T) {
 	t.Parallel()
 	b := newFDBBed(t)
 	b.goesTo(t, noMAC, under2) // and so the way to the VTEP is open, and boxMAC learned
-	eventually(t, func() string {
-		for _, r := range b.status().Remotes {
-			if r.Address == under2.String() && r.State == "direct" {
-				return ""
-			}
-		}
-		return "the way to the VTEP is not direct"
-	})
+	b.awaitDirect(under2.String())
 
 	t.Run("flooded", func(t *testing.T) {
 		f := named(farMAC2, boxMAC, "explain: flooded")
