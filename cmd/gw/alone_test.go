@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -20,11 +21,14 @@ func TestAlone(t *testing.T) {
 				}
 			}
 			self := s.end(0, "gw42")
-			link, err := self.host.Link("gw42")
-			must(t, err)
-			if a := link.Attrs(); a.MTU != 1450 || a.OperState.String() != "up" {
-				t.Errorf("gw42 has MTU %d and is %v", a.MTU, a.OperState)
-			}
+			eventually(t, func() string { // which the kernel says some time after it has a carrier (net/core/link_watch.c)
+				link, err := self.host.Link("gw42")
+				must(t, err)
+				if a := link.Attrs(); a.MTU != 1450 || a.OperState.String() != "up" {
+					return fmt.Sprintf("gw42 has MTU %d and is %v", a.MTU, a.OperState)
+				}
+				return ""
+			})
 			must(t, self.host.AddAddress("gw42", over1.String()+"/24"))
 
 			var peer end

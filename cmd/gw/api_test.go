@@ -55,14 +55,16 @@ func TestStatus(t *testing.T) {
 	t.Parallel()
 	h, _ := newPoint(t)
 	g := start(t, h, everything()...)
-	pings(t, h, peerAddress)
-
-	text := output(t, h, "status")
-	for _, w := range []string{"underlay 10.65.132.187:4789", "device gw42 of vni 42", "port of vni 42", "224.1.1.1", "10.65.132.188", "to_remote"} {
-		if !strings.Contains(text, w) {
-			t.Errorf("gw status lacks %q:\n%s", w, text)
+	eventually(t, func() string {
+		pings(t, h, peerAddress) // by way of the kernel as long as gw has not heard who the neighbour is
+		text := output(t, h, "status")
+		for _, w := range []string{"underlay 10.65.132.187:4789", "device gw42 of vni 42", "port of vni 42", "224.1.1.1", "10.65.132.188", "to_remote"} {
+			if !strings.Contains(text, w) {
+				return fmt.Sprintf("gw status lacks %q:\n%s", w, text)
+			}
 		}
-	}
+		return ""
+	})
 	d := json.NewDecoder(strings.NewReader(output(t, h, "status", "-j")))
 	d.DisallowUnknownFields()
 	var s control.Status
@@ -164,6 +166,7 @@ func TestStatusWhileStopping(t *testing.T) {
 	t.Parallel()
 	h, peer := newPoint(t)
 	defer traffic(t, peer, ourAddress)()
+	ctx := testContext(t)
 	for range 3 {
 		g := start(t, h, everything()...)
 		quit := make(chan struct{})
@@ -177,9 +180,9 @@ func TestStatusWhileStopping(t *testing.T) {
 					default:
 					}
 					if i%2 == 0 {
-						_, _ = g.client.Status(testContext(t))
+						_, _ = g.client.Status(ctx)
 					} else {
-						_, _ = g.client.FDB(testContext(t))
+						_, _ = g.client.FDB(ctx)
 					}
 				}
 			})

@@ -149,9 +149,10 @@ func TestControlTaken(t *testing.T) {
 	}
 }
 
-// leaveSocket makes a socket as a killed gateway leaves it.
+// leaveSocket makes a socket as a killed gateway leaves it, with its folder.
 func leaveSocket(t *testing.T, path string) {
 	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
 	must(t, unix.Bind(fd, &unix.SockaddrUnix{Name: path}))

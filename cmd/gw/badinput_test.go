@@ -70,9 +70,7 @@ func refuse(t *testing.T, h *lab.Host, rows []refusal) {
 					t.Errorf("it says %q, which lacks %q", line, w)
 				}
 			}
-			if d := cmp.Diff(links, dump(t, h)); d != "" {
-				t.Errorf("left behind (-before +after):\n%s", d)
-			}
+			sameDump(t, links, h)
 			if d := cmp.Diff(files, runFiles(t, h)); d != "" {
 				t.Errorf("files left behind (-before +after):\n%s", d)
 			}

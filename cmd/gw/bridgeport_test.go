@@ -82,6 +82,19 @@ func TestPortBehindBridge(t *testing.T) {
 			}
 		}
 	}
+	// What is sent last comes behind all of it, in the captures too.
+	for i, e := range ends {
+		src, err := e.host.MAC(e.dev)
+		must(t, err)
+		last := named(everyone, src, "the last from "+e.addr.String())
+		must(t, e.host.SendFrame(e.dev, last))
+		for j, tap := range taps {
+			if j != i {
+				_, err := tap.Wait(within(t), 1, func(f lab.Frame) bool { return bytes.Equal(f.Data, last) })
+				must(t, err)
+			}
+		}
+	}
 	for n, frame := range sent {
 		for i, tap := range taps {
 			want := 1

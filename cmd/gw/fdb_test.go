@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"vxgw/internal/lab"
 )
 
 // The verbs of gw fdb, seen on the wire.
@@ -30,7 +33,7 @@ func TestFDBVerbs(t *testing.T) {
 
 	// Learning moves neither static nor extern entries, whoever claims the address.
 	b.says(t, 2, farMAC, "static_conflict")
-	must(t, b.box2.SendFrame("veth0", named(boxMAC, farMAC, "I am far")))
+	b.gets(t, "to_port", func() { must(t, b.box2.SendFrame("veth0", named(boxMAC, farMAC, "I am far"))) })
 	b.entry(t, farMAC, far+" dev gw42 dst 10.65.132.188 self static")
 	b.gw(t, "replace "+far+" dev gw42 dst 10.65.132.188 extern_learn dynamic")
 	b.says(t, 2, farMAC, "static_conflict")
@@ -83,6 +86,8 @@ func TestFDBFlood(t *testing.T) {
 	b.gw(t, "del "+zero+" dev gw42 dst 10.65.132.188")
 	b.refused(t, "del "+zero+" dev gw42 dst 10.65.132.188", 1, "no such entry", "flood list of gw42")
 	must(t, b.box.SendFrame("veth0", named(noMAC, boxMAC, "only to the second")))
+	_, err := b.probes[0].Wait(within(t), 1, func(f lab.Frame) bool { return bytes.Contains(f.Data, []byte("only to the second")) })
+	must(t, err) // before the first is back on the list
 	b.refused(t, "add "+zero+" dev gw42 dst 10.65.132.188", 1, "exists", "use append")
 	if v := b.status().VNIs[0]; !slices.Equal(v.Remotes, []string{"10.65.132.189"}) {
 		t.Errorf("the status has the flood list %v", v.Remotes)

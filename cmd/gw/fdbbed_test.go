@@ -135,9 +135,17 @@ func (b *fdbBed) goesTo(t *testing.T, dst net.HardwareAddr, want ...netip.Addr) 
 // verdict.
 func (b *fdbBed) says(t *testing.T, from int, src net.HardwareAddr, verdict string) {
 	t.Helper()
-	before, _, _ := verdicts(b.status())
 	addr := b.segment.under[from].As4()
-	must(t, b.hosts[from].SendFrame("ens18", craft(b.under, 42, named(boxMAC, src, "hello"), header(atSrc, addr[:]...))))
+	b.gets(t, verdict, func() {
+		must(t, b.hosts[from].SendFrame("ens18", craft(b.under, 42, named(boxMAC, src, "hello"), header(atSrc, addr[:]...))))
+	})
+}
+
+// gets waits until what is sent has its verdict.
+func (b *fdbBed) gets(t *testing.T, verdict string, send func()) {
+	t.Helper()
+	before, _, _ := verdicts(b.status())
+	send()
 	eventually(t, func() string {
 		now, _, _ := verdicts(b.status())
 		if now[verdict] == before[verdict] {
