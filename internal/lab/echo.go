@@ -18,11 +18,11 @@ import (
 // pinger is one run of Ping. Sender and receiver share what mu guards.
 type pinger struct {
 	opts           PingOptions
-	request, reply byte   // ICMP types
-	ipv4           bool   // replies come with their IPv4 header
-	id             uint16 // random: other pings on the host have their own
-	payload        []byte // random, the same in every request
-	all            chan struct{}
+	request, reply byte          // ICMP types
+	ipv4           bool          // replies come with their IPv4 header
+	id             uint16        // random: other pings on the host have their own
+	payload        []byte        // random, the same in every request
+	all, refused   chan struct{} // closed by the last reply that is due, and by the first error
 	mu             sync.Mutex
 	sent           []time.Time // by sequence number
 	answered       []bool
@@ -30,7 +30,7 @@ type pinger struct {
 }
 
 func newPinger(dst netip.Addr, opts PingOptions) *pinger {
-	p := &pinger{opts: opts, request: 128, reply: 129, payload: make([]byte, opts.Size), all: make(chan struct{})} // RFC 4443 section 4
+	p := &pinger{opts: opts, request: 128, reply: 129, payload: make([]byte, opts.Size), all: make(chan struct{}), refused: make(chan struct{})} // RFC 4443 section 4
 	if dst.Is4() {
 		p.request, p.reply, p.ipv4 = 8, 0, true // RFC 792
 	}
@@ -60,7 +60,7 @@ func (p *pinger) send(ctx context.Context, sock *os.File) error {
 		p.mu.Unlock()
 		if _, err := sock.Write(p.echo(uint16(seq))); err != nil {
 			p.mu.Lock()
-			p.res.Errors = append(p.res.Errors, fmt.Errorf("send echo request %d: %w", seq, err))
+			p.fail(fmt.Errorf("send echo request %d: %w", seq, err))
 			p.mu.Unlock()
 		}
 	}
@@ -107,11 +107,38 @@ func (p *pinger) receive(sock *os.File) {
 		now := time.Now()
 		p.mu.Lock()
 		if err != nil {
-			p.res.Errors = append(p.res.Errors, fmt.Errorf("receive echo reply: %w", err))
+			p.fail(fmt.Errorf("receive echo reply: %w", err))
 		} else {
 			p.match(buf[:n], now)
 		}
 		p.mu.Unlock()
+	}
+}
+
+// fail notes an error down. p.mu is held.
+func (p *pinger) fail(err error) {
+	if p.res.Errors = append(p.res.Errors, err); len(p.res.Errors) == 1 {
+		close(p.refused)
+	}
+}
+
+// await waits for what is still due when all requests are sent.
+func (p *pinger) await(ctx context.Context) error {
+	end, refused := time.After(p.opts.Timeout), p.refused
+	if !p.opts.Refused {
+		refused = nil
+	}
+	for {
+		select {
+		case <-refused:
+			end, refused = time.After(time.Second), nil
+		case <-p.all:
+			return nil
+		case <-end:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type PingOptions struct {
 	Size         int           // bytes of ICMP payload, as `ping -s` has it; 0: 56
 	DontFragment bool          // set DF and never fragment; too big for the path's MTU is an error in PingResult.Errors
 	Device       string        // bind to this link; needed for a link-local destination
+	Refused      bool          // an error is what Timeout is for; behind the first one replies have a second
 }
 
 // PingResult tells what came back.
@@ -56,12 +57,7 @@ func (h *Host) Ping(ctx context.Context, dst netip.Addr, opts PingOptions) (Ping
 	wg.Go(func() { p.receive(sock) })
 	err = p.send(ctx, sock)
 	if err == nil {
-		select {
-		case <-p.all:
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-time.After(opts.Timeout):
-		}
+		err = p.await(ctx)
 	}
 	sock.Close() // ends receive
 	wg.Wait()
