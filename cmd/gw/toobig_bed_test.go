@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"time"
 
 	"vxgw/internal/lab"
 )
@@ -32,9 +31,6 @@ const (
 	byArticle = "article"
 )
 
-// learnedMTU is how long the containers know what ICMPv6 told them.
-const learnedMTU = time.Second
-
 // boxMACs are the containers' addresses.
 var boxMACs = [2]net.HardwareAddr{{2, 0, 0, 0, 1, 1}, {2, 0, 0, 0, 1, 2}}
 
@@ -52,7 +48,6 @@ func newNarrow(t *testing.T, nodes ...string) *narrow {
 		c, err := h.BridgePort("veth1", []string{"net1", "net3"}[i], over[i]+"/24", lab.VethOptions{BMAC: boxMACs[i]})
 		must(t, err)
 		must(t, c.AddAddress("veth0", over6[i]+"/64"))
-		must(t, c.SetSysctl("net.ipv6.route.mtu_expires", "1"))
 		n.ends[i] = end{host: c, dev: "veth0", addr: netip.MustParseAddr(over[i])}
 		n.ends6[i] = end{host: c, dev: "veth0", addr: netip.MustParseAddr(over6[i])}
 		if nodes[i] != byGW {
