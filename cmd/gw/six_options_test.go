@@ -145,6 +145,7 @@ vnis:
 	resolve(t, near, far)
 	configure("{udp6zerocsumrx: true, udp6zerocsumtx: true}")
 	g.reload(`"msg":"reloaded"`)
+	heardBehind(t, s.probes[0], s.hosts[0], "ens18")
 	before := len(outers(t, s.probes[0], six1))
 	resolve(t, left, right)
 	for _, p := range outers(t, s.probes[0], six1)[before:] {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -17,7 +18,7 @@ func (w *world) leavesFrom(t *testing.T, what, addr string) {
 		}
 		return ""
 	})
-	before := len(w.wire.Frames())
+	before := w.heard(t)
 	w.goesOn(t, what)
 	sent := w.sent(t, before)
 	for _, p := range sent {
@@ -50,9 +51,13 @@ func TestAddressChanges(t *testing.T) {
 	must(t, a.DeleteAddress("ens18", "10.65.132.197/24"))
 	w.g.awaitProblem("underlay ens18: nothing is sent: ens18 has no global IPv4 address (ip address add ADDRESS/LEN dev ens18, or --local)")
 	w.nothingSent(t)
-	if by, _, _ := verdicts(w.g.status()); by["no_route"] == 0 {
-		t.Errorf("frames without a source have other verdicts: %v", by)
-	}
+	eventually(t, func() string {
+		by, _, _ := verdicts(w.g.status())
+		if by["no_route"] == 0 {
+			return fmt.Sprintf("frames without a source have other verdicts: %v", by)
+		}
+		return ""
+	})
 	if n := len(w.g.status().Problems); n != 1 {
 		t.Errorf("%d problems, want one for all remotes: %q", n, w.g.status().Problems)
 	}

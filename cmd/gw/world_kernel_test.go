@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -31,7 +32,7 @@ func TestKernelDeviceComesAndGoes(t *testing.T) {
 	t.Parallel()
 	w := newBeside(t)
 	a := w.left.host
-	ours := stream(t, a, peerAddress, 0)
+	ours := stream(t, a, peerAddress, 10*time.Millisecond, 0)
 	for range 2 {
 		must(t, a.KernelVXLAN(beside))
 		answers(t, a, "172.17.43.3")
@@ -51,11 +52,14 @@ func TestKernelDeviceComesAndGoes(t *testing.T) {
 	// The other way round: gw goes and comes back.
 	must(t, a.KernelVXLAN(beside))
 	answers(t, a, "172.17.43.3")
-	// A packet that waits in veth's ring when a program comes or goes is lost (drivers/net/veth.c, veth_napi_del).
-	theirs := stream(t, a, "172.17.43.3", 4)
+	// What waits in veth's ring when a program comes or goes is lost (drivers/net/veth.c, veth_napi_del): one packet, where they come
+	// so far apart that the ring is gone before the next.
+	theirs := stream(t, a, "172.17.43.3", 200*time.Millisecond, 4)
 	for range 2 {
 		w.g.stop()
+		pings(t, a, "172.17.43.3")
 		w.start(t)
+		pings(t, a, "172.17.43.3")
 	}
 	theirs()
 	w.g.stop()
@@ -66,7 +70,7 @@ func TestUnderlayRenamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.left.host
-	ours := stream(t, a, peerAddress, 0)
+	ours := stream(t, a, peerAddress, 10*time.Millisecond, 0)
 	rename := func() error {
 		return netlink.LinkSetName(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: "ens18"}}, "wan0")
 	}

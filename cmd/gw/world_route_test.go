@@ -49,7 +49,7 @@ func newRouted(t *testing.T) *world {
 	must(t, a.AddRoute(lab.Route{Dst: anywhere, Via: router1}))
 	must(t, b.AddRoute(lab.Route{Dst: anywhere, Via: netip.MustParseAddr("10.66.0.1")}))
 	must(t, b.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: under1, Address: peerAddress + "/24"}))
-	must(t, a.SetSysctl("net.ipv4.neigh.ens18.retrans_time_ms", "100")) // whoever does not answer ARP is given up soon
+	must(t, a.SetSysctl("net.ipv4.neigh.ens18.retrans_time_ms", "300")) // whoever does not answer ARP is given up soon
 	wire, err := b.Capture("ens18", nil)
 	must(t, err)
 	w := &world{left: end{a, "gw42", over1, "ens18", under1}, right: end{b, "vxlan0", over2, "ens18", farUnder}, wire: wire}

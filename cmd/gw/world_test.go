@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,10 +117,36 @@ func (w *world) sent(t *testing.T, since int) []outer {
 	return out
 }
 
+// heard is how many frames have arrived at the far end, all that came before this is called
+// among them: one more from there comes behind them.
+func (w *world) heard(t *testing.T) int {
+	t.Helper()
+	return heardBehind(t, w.wire, w.right.host, "ens18")
+}
+
+// heardBehind sends a frame by which the reader of a capture has to come, and returns how many
+// there are then.
+func heardBehind(t *testing.T, c *lab.Capture, from *lab.Host, link string) int {
+	t.Helper()
+	mark := named(noMAC, rawMAC, fmt.Sprintf("heard %d", markers.Add(1)))
+	eventually(t, func() string {
+		if err := from.SendFrame(link, mark); err != nil { // a link whose carrier has just come
+			return err.Error()
+		}
+		return ""
+	})
+	_, err := c.Wait(within(t), 1, func(f lab.Frame) bool { return bytes.Equal(f.Data, mark) })
+	must(t, err)
+	return len(c.Frames())
+}
+
+// markers numbers the frames of heardBehind.
+var markers atomic.Int64
+
 // nothingSent has every host ping the other, while nothing may arrive.
 func (w *world) nothingSent(t *testing.T) {
 	t.Helper()
-	before := len(w.wire.Frames())
+	before := w.heard(t)
 	r, err := w.left.host.Ping(testContext(t), w.right.addr, lab.PingOptions{Count: 5, Interval: 20 * time.Millisecond, Timeout: answerTime})
 	must(t, err)
 	if r.Received > 0 {
@@ -133,7 +162,7 @@ const streamTime = 5 * time.Second
 
 // stream pings until it is stopped, and then wants every ping to have been answered, or
 // all but so many.
-func stream(t *testing.T, from *lab.Host, addr string, lost int) (stop func()) {
+func stream(t *testing.T, from *lab.Host, addr string, every time.Duration, lost int) (stop func()) {
 	t.Helper()
 	ctx, quit := context.WithCancel(context.Background())
 	type result struct {
@@ -145,7 +174,7 @@ func stream(t *testing.T, from *lab.Host, addr string, lost int) (stop func()) {
 		var sum result
 		for ctx.Err() == nil && sum.err == nil {
 			var r lab.PingResult
-			r, sum.err = from.Ping(context.Background(), netip.MustParseAddr(addr), lab.PingOptions{Count: 10, Interval: 10 * time.Millisecond, Timeout: streamTime})
+			r, sum.err = from.Ping(context.Background(), netip.MustParseAddr(addr), lab.PingOptions{Count: 10, Interval: every, Timeout: streamTime})
 			sum.Sent, sum.Received = sum.Sent+r.Sent, sum.Received+r.Received
 		}
 		done <- sum
