@@ -212,19 +212,23 @@ func watchLinks(t *testing.T, h *lab.Host, steered []string, others ...string) *
 		index[n] = l.Attrs().Index
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
+	begun, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- h.Do(func() error {
-			for ctx.Err() == nil {
+			for last := false; !last; w.looks++ {
+				last = ctx.Err() != nil // one look when it is over, however rarely it had a CPU
 				for _, n := range names {
 					w.look(n, index[n], slices.Contains(steered, n))
 				}
-				w.looks++
+				if w.looks == 0 {
+					close(begun)
+				}
 				time.Sleep(200 * time.Microsecond)
 			}
 			return nil
 		})
 	}()
+	<-begun
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		must(t, <-ended)

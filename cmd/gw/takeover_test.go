@@ -200,9 +200,12 @@ func TestTakeOverChanged(t *testing.T) {
 			t.Errorf("%s is left", name)
 		}
 	}
-	if l, err := h.Link("veth1"); err != nil || l.Attrs().Xdp.Attached {
-		t.Errorf("veth1 still has a program, %v", err)
-	}
+	eventually(t, func() string {
+		if l, err := h.Link("veth1"); err != nil || l.Attrs().Xdp.Attached {
+			return fmt.Sprintf("veth1 still has a program: %v", err)
+		}
+		return ""
+	})
 	answers(t, peer, "172.17.1.9")
 	if r, err := peer.Ping(testContext(t), netip.MustParseAddr(ourAddress), lab.PingOptions{Timeout: answerTime}); err == nil && r.Received > 0 {
 		t.Error("the old address still answers")

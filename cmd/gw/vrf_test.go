@@ -112,6 +112,10 @@ func TestVRFFirstPing(t *testing.T) {
 	into()
 	onLink(t, w.router, "left", netlink.LinkSetARPOff)
 	must(t, w.left.host.FlushNeighbours("ens18")) // the router may have asked for us before, for the far end
+	// Nor is anybody given up, below or above, before the router answers at last.
+	for _, dev := range []string{"ens18", "default"} {
+		must(t, w.left.host.SetSysctl("net.ipv4.neigh."+dev+".mcast_solicit", "30"))
+	}
 	w.g = start(t, w.left.host, on("--address", ourAddress+"/24", "--remote", farUnder.String())...)
 	answered := make(chan error, 1)
 	go func() {
