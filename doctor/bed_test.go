@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vxgw/config"
 	"vxgw/internal/lab"
@@ -79,7 +80,7 @@ func (b *bed) examine() (r Report) {
 	must(b.t, err)
 	cfg.Dataplane.FrameSize = b.frameSize
 	must(b.t, b.host.Do(func() error {
-		r = Examine(Options{Config: cfg, Probe: b.probe, Paths: netdev.PathsFor(b.flags.Iface)})
+		r = Examine(Options{Config: cfg, Probe: b.probe, Paths: netdev.PathsFor(b.flags.Iface), extra: time.Minute})
 		return nil
 	}))
 	return r

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,8 @@ type Options struct {
 	Probe bool
 	// Paths are the files of the gateway on the underlay.
 	Paths netdev.Paths
+
+	extra time.Duration // to take longer than budget and patience, on a machine that others load
 }
 
 // Level is how bad a finding is.

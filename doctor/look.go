@@ -21,7 +21,7 @@ import (
 
 // look asks for all facts, one after another on the calling thread, whose namespace it is about.
 func look(o Options) *facts {
-	f := &facts{Options: o, named: o.Config.Underlay.Iface != "", deadline: time.Now().Add(budget)}
+	f := &facts{Options: o, named: o.Config.Underlay.Iface != "", deadline: time.Now().Add(budget + o.extra)}
 	f.want()
 	f.kernel = lookAtKernel()
 	f.user = lookAtUser(o.Paths)
@@ -196,7 +196,7 @@ func (f *facts) lookAtHost() {
 		}
 	}
 	h.nft = known(readRuleset())
-	h.tables = oldTables()
+	h.tables = oldTables(patience + f.extra)
 	h.igmp = known(igmpVersions())
 	if listen := f.Config.Metrics.Listen; listen != "" && f.Running == nil {
 		l, err := net.Listen("tcp", listen)

@@ -115,7 +115,7 @@ func lookAtMemory() (m memoryFacts) {
 const patience = time.Second
 
 // oldTables is what iptables-save prints of tables that are not nftables', nothing where there are none.
-func oldTables() fact[string] {
+func oldTables(patience time.Duration) fact[string] {
 	names, err := line("/proc/thread-self/net/ip_tables_names")
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && names == "":
