@@ -3,6 +3,8 @@ package deploy
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -45,7 +47,7 @@ func need(t *testing.T, programs ...string) {
 // run runs a command in a folder to its end and returns what it printed to standard output.
 func run(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
@@ -76,9 +78,11 @@ func TestUnit(t *testing.T) {
 func TestPackage(t *testing.T) {
 	need(t, "dpkg-deb", "make", "git", "unshare", "setpriv", "systemd-analyze", "ping")
 	var packages []string
+	source := ".."
 	for range 2 {
 		dir := filepath.Join(t.TempDir(), "source")
-		run(t, "..", nil, "cp", "-r", ".", dir)
+		copySource(t, source, dir)
+		source = dir // the tree may change meanwhile, as this one does not
 		run(t, dir, []string{"SOURCE_DATE_EPOCH=1700000000"}, "make", "--silent", "deb", "VERSION=v1.2.3-4-gabcdef0")
 		packages = append(packages, filepath.Join(dir, "gw_1.2.3+4+gabcdef0_"+strings.TrimSpace(run(t, ".", nil, "go", "env", "GOARCH"))+".deb"))
 	}
@@ -101,6 +105,48 @@ func TestPackage(t *testing.T) {
 		need(t, "systemctl", "nsenter", "pgrep", "ip")
 		trial(t, packages[0], "systemd/trial.sh")
 	})
+}
+
+// copySource copies a source tree without its history, which a commit changes and the linker would write down. What goes
+// while it is copied, such as a file that another test makes in its folder, is left out.
+func copySource(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != from {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rest, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case rest == ".git" && d.IsDir():
+			return fs.SkipDir
+		case rest == ".git": // of a worktree
+			return nil
+		case d.IsDir():
+			return os.MkdirAll(filepath.Join(to, rest), 0o755)
+		case !d.Type().IsRegular():
+			return nil
+		}
+		info, err := d.Info()
+		if err == nil {
+			var text []byte
+			if text, err = os.ReadFile(path); err == nil {
+				return os.WriteFile(filepath.Join(to, rest), text, info.Mode())
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func trial(t *testing.T, file, how string) {
@@ -129,7 +175,7 @@ func trial(t *testing.T, file, how string) {
 	must(far.KernelVXLAN(lab.VXLANConfig{Name: "vxlan0", VNI: 42, Dev: "ens18", Remote: netip.MustParseAddr("10.65.132.187"), Address: "172.17.1.3/24"}))
 	script, err := filepath.Abs(how)
 	must(err)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := near.Command(ctx, "unshare", "-m", script, file, "172.17.1.3")
 	var out, errs bytes.Buffer

@@ -46,7 +46,7 @@ inside ping -c 3 -i 0.2 -W 5 "$peer" >&2 || { cat "$top/log" >&2; inside gw stat
 keep=000000c000007000 # CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_PERFMON, CAP_BPF
 for thread in /proc/"$gw"/task/*/status; do
 	for line in Uid:$(inside id -u gw) CapPrm:$keep CapEff:$keep CapInh:0000000000000000 CapAmb:0000000000000000 NoNewPrivs:1; do
-		[ "$(awk -v key="${line%:*}:" '$1 == key { print $2 }' "$thread")" = "${line#*:}" ] || { echo "$thread: not $line" >&2; cat "$thread" >&2; exit 1; }
+		[ "$(awk -v key="${line%:*}:" '$1 == key { print $2 }' "$thread")" = "${line#*:}" ] || ! [ -e "$thread" ] || { echo "$thread: not $line" >&2; cat "$thread" >&2; exit 1; }
 	done
 done
 kill "$gw"
