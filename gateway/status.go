@@ -245,8 +245,14 @@ func (g *Gateway) remotes(v *view) []control.Remote {
 			}
 			if way.State == underlay.Direct {
 				r.MAC = macText(macInt(way.DstMAC[:]))
-				if slices.ContainsFunc(paths, func(p []dataplane.Path) bool { return p != nil && (n >= len(p) || p[n].State != dataplane.PathDirect) }) {
-					r.State, r.Reason = underlay.Resolving.String(), "resolved, and frames may still be under way through the kernel"
+				for _, p := range paths {
+					switch {
+					case p == nil:
+					case n >= len(p) || p[n].State != dataplane.PathDirect:
+						r.State, r.Reason = underlay.Resolving.String(), "resolved, and frames may still be under way through the kernel"
+					case way.MTU > 0 && p[n].MTU != min(way.MTU, g.wire.most):
+						r.MTU = p[n].MTU // by which workers go as yet
+					}
 				}
 			}
 		}
