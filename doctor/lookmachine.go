@@ -16,10 +16,10 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"vxgw/gateway"
+	"vxgw/internal/genl"
 	"vxgw/netdev"
 	"vxgw/ring"
 )
@@ -38,7 +38,7 @@ func lookAtKernel() (k kernelFacts) {
 		unix.Close(fd)
 		k.parts = known(ring.TakesParts())
 	}
-	_, err := netlink.GenlFamilyGet("netdev")
+	_, err := genl.Family("netdev")
 	k.features = known(err == nil, nil)
 	prog, err := ebpf.NewProgram(passing())
 	if k.bpf = err; err == nil {

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/genl"
 )
 
 // Of the generic netlink family netdev (include/uapi/linux/netdev.h).
@@ -80,16 +81,6 @@ func (f Features) ZeroCopy() bool {
 	return f.XDP&need == need
 }
 
-// netdevRequest is a struct genlmsghdr: command, version, and two bytes that this
-// family wants to be 0, which those behind a nl.Genlmsg need not be.
-type netdevRequest [nl.SizeofGenlmsg]byte
-
-// Len is the length in bytes.
-func (r netdevRequest) Len() int { return len(r) }
-
-// Serialize returns the bytes of the message.
-func (r netdevRequest) Serialize() []byte { return r[:] }
-
 // FeaturesOf asks the kernel what the driver of an interface can do now: some change it with
 // the program that is attached. Kernels before 6.3 answer nothing, which is no error. One
 // interface at a time: the reader of a dump has to go on where a message ends.
@@ -102,15 +93,15 @@ func FeaturesOf(ifindex int) (Features, error) {
 }
 
 func askFeatures(name string, ifindex int) (Features, error) {
-	family, err := netlink.GenlFamilyGet(name)
+	family, err := genl.Family(name)
 	if errors.Is(err, unix.ENOENT) {
 		return Features{}, nil
 	}
 	if err != nil {
 		return Features{}, err
 	}
-	req := nl.NewNetlinkRequest(int(family.ID), 0)
-	req.AddData(netdevRequest{netdevGet, 1})
+	req := nl.NewNetlinkRequest(family, 0)
+	req.AddData(genl.Header{netdevGet, 1})
 	req.AddData(nl.NewRtAttr(netdevIfindex, nl.Uint32Attr(uint32(ifindex))))
 	answers, err := req.Execute(unix.NETLINK_GENERIC, 0)
 	if err != nil {

@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/genl"
 )
 
 // SetThreaded has the kernel receive on a link in threads of its own, one per queue that has NAPI, or in softirqs on
@@ -50,13 +51,12 @@ func (h *Host) NAPIThreads(link string) (threads []int, err error) {
 		return nil, err
 	}
 	err = h.Do(func() error {
-		family, err := netlink.GenlFamilyGet("netdev")
+		family, err := genl.Family("netdev")
 		if err != nil {
 			return err
 		}
-		req := nl.NewNetlinkRequest(int(family.ID), unix.NLM_F_DUMP)
-		header := genlHeader{netdevNAPIGet, 1}
-		req.AddData(header)
+		req := nl.NewNetlinkRequest(family, unix.NLM_F_DUMP)
+		req.AddData(genl.Header{netdevNAPIGet, 1})
 		req.AddData(nl.NewRtAttr(netdevNAPIIfindex, nl.Uint32Attr(uint32(l.Attrs().Index))))
 		answers, err := req.Execute(unix.NETLINK_GENERIC, 0)
 		if err != nil {
@@ -80,12 +80,3 @@ func (h *Host) NAPIThreads(link string) (threads []int, err error) {
 	}
 	return threads, nil
 }
-
-// genlHeader is a struct genlmsghdr: command, version, and two bytes that this family wants to be 0.
-type genlHeader [nl.SizeofGenlmsg]byte
-
-// Len is the length in bytes.
-func (g genlHeader) Len() int { return len(g) }
-
-// Serialize returns the bytes of the message.
-func (g genlHeader) Serialize() []byte { return g[:] }

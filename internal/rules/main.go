@@ -33,7 +33,7 @@ var imports = map[string][]string{
 	"handover":  {},
 	"control":   {},
 	"underlay":  {},
-	"netdev":    {"config", "internal/ethtool"},
+	"netdev":    {"config", "internal/ethtool", "internal/genl"},
 	"dataplane": {"ring", "fdb", "neigh", "vxlan", "filter"},
 
 	"capture": {"dataplane", "fdb"},
@@ -41,13 +41,14 @@ var imports = map[string][]string{
 	"stats":   {"control", "dataplane"},
 	"page":    {"control", "stats"},
 	"metrics": {"control", "dataplane"},
-	"doctor":  {"gateway", "bpf", "config", "control", "netdev", "ring", "internal/ethtool"},
+	"doctor":  {"gateway", "bpf", "config", "control", "netdev", "ring", "internal/ethtool", "internal/genl"},
 
 	"fromkernel": {},
 
 	"internal/ethtool": {},
+	"internal/genl":    {},
 
-	"internal/lab": {"internal/ethtool"},
+	"internal/lab": {"internal/ethtool", "internal/genl"},
 	"deploy":       {},
 
 	"internal/rules": {}, "internal/describe": {}, "internal/dashboard": {},
