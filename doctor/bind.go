@@ -114,7 +114,11 @@ func attachPassing(ifindex int, flags uint32) (detach func(), err error) {
 		prog.Close()
 		return nil, err
 	}
-	return func() { l.Close(); prog.Close() }, nil
+	return func() {
+		_ = l.Detach() // at once, though a process that is being forked may have the descriptor, too
+		l.Close()
+		prog.Close()
+	}, nil
 }
 
 // bindOne binds a socket to the last queue, with the smallest memory, and lets it go.
