@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -111,10 +112,14 @@ func bigFrames(t *testing.T, g *vtep, box, far end) {
 	resolve(t, box, far)
 	ping(t, far, box, lab.PingOptions{Size: 1472, Count: 20, Interval: 1})
 	send(t, far, box, slices.Repeat([]int{1472, 1423, 1424, 1}, 2000))
-	s := g.status().Underlay.Injected
-	if want := (control.Injected{Packets: 20 + 3*2000, Bytes: s.Bytes}); s != want {
-		t.Errorf("by way of the kernel came %+v, want %+v", s, want)
-	}
+	var s control.Injected
+	eventually(t, func() string {
+		s = g.status().Underlay.Injected
+		if want := (control.Injected{Packets: 20 + 3*2000, Bytes: s.Bytes}); s != want {
+			return fmt.Sprintf("by way of the kernel came %+v, want %+v", s, want)
+		}
+		return ""
+	})
 	transfer(t, far, box, 10<<20)
 	transfer(t, box, far, 1<<20)
 	if now := g.status().Underlay.Injected.Packets - s.Packets; now < uint64(little(10<<20)/1460*9/10) {
