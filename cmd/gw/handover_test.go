@@ -155,6 +155,7 @@ func TestHandOverUnheard(t *testing.T) {
 	must(t, err)
 	// Stopped, it acts on the request when nobody listens any more.
 	must(t, g.cmd.Process.Signal(unix.SIGSTOP))
+	eventually(t, func() string { return running(t, g) })
 	asked := make(chan error, 1)
 	go func() { asked <- g.client.HandOver(testContext(t), control.HandOver{Store: path}) }()
 	must(t, os.Rename(path, path+"2"))
@@ -166,4 +167,19 @@ func TestHandOverUnheard(t *testing.T) {
 	pings(t, h, peerAddress)
 	g.stop()
 	clean(t, before, h)
+}
+
+// running says which thread of g has not stopped yet; each does when it gets its CPU.
+func running(t *testing.T, g *vtep) string {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", g.cmd.Process.Pid))
+	must(t, err)
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		// The state is behind the name, which is in parentheses (proc_pid_stat(5)).
+		if _, state, _ := strings.Cut(string(text), ") "); err == nil && !strings.HasPrefix(state, "T") {
+			return fmt.Sprintf("%s: %.40s", path, text)
+		}
+	}
+	return ""
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/netip"
@@ -381,9 +380,7 @@ func TestNoOutput(t *testing.T) {
 	t.Parallel()
 	h, _ := newPoint(t)
 	before := dump(t, h)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	c := h.Command(ctx, "/bin/sh", append([]string{"-c", `exec "$0" "$@" <&- >&- 2>&-`, os.Args[0]}, everything()...)...)
+	c := h.Command(testContext(t), "/bin/sh", append([]string{"-c", `exec "$0" "$@" <&- >&- 2>&-`, os.Args[0]}, everything()...)...)
 	c.Env = append(os.Environ(), actAsGW+"=1")
 	c.Stdout, c.Stderr = io.Discard, &bytes.Buffer{}
 	must(t, c.Start())

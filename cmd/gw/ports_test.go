@@ -143,8 +143,7 @@ func TestGenericMode(t *testing.T) {
 func TestZeroCopyOnVeth(t *testing.T) {
 	t.Parallel()
 	b := newBridged(t)
-	before, err := b.node1.Dump()
-	must(t, err)
+	before := dump(t, b.node1)
 	_, stderr, status := runGW(t, b.node1, "--iface", "ens18", "--vni", "42", "--remote", "10.65.132.188", "--mode", "zerocopy")
 	if status != 1 {
 		t.Errorf("exit status %d, want 1", status)
@@ -155,9 +154,5 @@ func TestZeroCopyOnVeth(t *testing.T) {
 			t.Errorf("the last line of %q lacks %q", stderr, word)
 		}
 	}
-	after, err := b.node1.Dump()
-	must(t, err)
-	if before != after {
-		t.Errorf("gw left something: before\n%s\nafter\n%s", before, after)
-	}
+	clean(t, before, b.node1)
 }
