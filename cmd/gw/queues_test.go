@@ -66,21 +66,28 @@ func TestManyQueues(t *testing.T) {
 
 	var running sync.WaitGroup
 	traffic := &tide{end: make(chan struct{})}
-	few, many, enough := 8, 48, uint64(200) // so many flows that no queue of the underlay gets none
+	few, many, enough := 8, 48, uint64(200) // so many flows that no queue of an interface gets none
 	if testing.Short() {
 		few, many, enough = 2, 16, 20
 	}
+	var all []*flow
 	for _, pair := range [][2]end{{q.one, q.far}, {q.far, q.one}, {q.two, q.far}, {q.far, q.two}, {q.one, q.two}, {q.two, q.one}} {
 		flows := few
-		if pair[1] == q.far {
+		switch q.far {
+		case pair[0]:
+			flows = many / 2
+		case pair[1]:
 			flows = many
 		}
 		for range flows {
 			f := newFlow(t, pair[0], pair[1])
+			all = append(all, f)
 			running.Go(func() { f.run(traffic) })
 		}
 	}
+	changes := 0
 	eventually(t, func() string {
+		changes++
 		traffic.paused.Store(true)
 		time.Sleep(20 * time.Millisecond)
 		must(t, q.node1.FlushNeighbours("ens18"))
@@ -102,6 +109,15 @@ func TestManyQueues(t *testing.T) {
 	})
 	close(traffic.end)
 	running.Wait()
+	for _, f := range all {
+		most := 0
+		if f.toFar {
+			most = farLate(changes)
+		}
+		if f.late > most {
+			t.Errorf("%d numbers came behind greater ones, in %d changes of the way, at %v", f.late, changes, f.server.LocalAddr())
+		}
+	}
 	s := g.status()
 	if len(s.Workers) != 2 || s.Workers[0].Verdicts["to_port"] == 0 || s.Workers[1].Verdicts["to_port"] == 0 {
 		t.Errorf("workers %+v", s.Workers)
@@ -120,15 +136,13 @@ type flow struct {
 	t      *testing.T
 	server *net.UDPConn
 	client net.Conn
-	late   int // see farLate
+	toFar  bool // see farLate
+	late   int  // set when run returns
 }
 
 func newFlow(t *testing.T, from, to end) *flow {
 	t.Helper()
-	f := &flow{t: t}
-	if to.under.IsValid() { // a VTEP of the kernel
-		f.late = farLate
-	}
+	f := &flow{t: t, toFar: to.under.IsValid()} // which is a VTEP of the kernel
 	must(t, to.host.Do(func() (err error) {
 		f.server, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.addr, 0)))
 		return err
@@ -153,7 +167,7 @@ func (f *flow) run(traffic *tide) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		ascending(f.t, f.server, f.late)
+		f.late = ascending(f.t, f.server)
 	}()
 	// The first one goes ahead: a host that looks for its neighbour may overtake itself.
 	sent := uint64(1)
