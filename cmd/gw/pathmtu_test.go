@@ -65,11 +65,8 @@ func (w *narrowWay) told(t *testing.T) {
 	eventually(t, func() string {
 		res, err := w.box.host.Ping(testContext(t), w.far.addr, lab.PingOptions{Size: w.mtu - 28, DontFragment: true, Timeout: answerTime})
 		must(t, err)
-		if len(res.Errors) == 0 {
-			return "the box is not told that its packets are too big"
-		}
-		if !errors.Is(res.Errors[0], unix.EMSGSIZE) {
-			t.Fatalf("%+v, want EMSGSIZE", res)
+		if len(res.Errors) == 0 || !errors.Is(res.Errors[0], unix.EMSGSIZE) {
+			return fmt.Sprintf("the box is not told that its packets are too big: %+v, want EMSGSIZE", res)
 		}
 		return ""
 	})
@@ -104,7 +101,7 @@ func TestPathMTU(t *testing.T) {
 					if r.MTU != 1500 || r.MTUExpires != 0 || s != (control.Complaints{}) {
 						t.Errorf("remote %+v, complaints %+v", r, s)
 					}
-				} else if r.MTU != 1400 || r.MTUExpires <= 0 || r.MTUExpires > 600 || s.Believed != 1 || s.Ignored > 0 {
+				} else if r.MTU != 1400 || r.MTUExpires <= 0 || r.MTUExpires > 600 || s.Believed == 0 || s.Ignored > 0 {
 					t.Errorf("remote %+v, complaints %+v", r, s)
 				}
 				checkVerdicts(t, w.g)
@@ -158,16 +155,32 @@ func TestPathMTUExpires(t *testing.T) {
 	must(t, w.node.Do(func() error { return netlink.RouteReplace(locked) }))
 	w.awaitMTU(t, 1480)
 	w.g.forged(t, w, tooBigFor(farUnder, 1400))
+	w.considered(t)
 	w.stays(t, 1480, "the route's MTU is locked")
 	must(t, w.node.AddRoute(lab.Route{Dst: farOnly, Via: router2}))
 	w.awaitMTU(t, 1500)
 	must(t, w.node.SetSysctl("net.ipv4.ip_no_pmtu_disc", "1"))
 	w.g.forged(t, w, tooBigFor(farUnder, 1400))
+	w.considered(t)
 	w.stays(t, 1500, "ip_no_pmtu_disc is 1")
 	must(t, w.node.SetSysctl("net.ipv4.ip_no_pmtu_disc", "0"))
 	w.g.forged(t, w, tooBigFor(farUnder, 1399))
 	w.awaitMTU(t, 1399)
 	w.g.stop()
+}
+
+// considered waits until gw has looked at all that was forged so far, of which not everything is counted: what comes
+// behind it is.
+func (w *narrowWay) considered(t *testing.T) {
+	t.Helper()
+	before := w.g.status().Underlay.Complaints.Ignored
+	w.g.forged(t, w, tooBigFor(farUnder, 1400, set16(atQuotedUDP+2, 8472))) // another port
+	eventually(t, func() string {
+		if n := w.g.status().Underlay.Complaints.Ignored; n == before {
+			return fmt.Sprintf("still %d ignored", n)
+		}
+		return ""
+	})
 }
 
 // stays wants what was said just now to have changed nothing.
@@ -245,6 +258,8 @@ func TestForgedPathMTU(t *testing.T) {
 	} {
 		w.g.forged(t, w, message)
 	}
+	w.considered(t)
+	ignored++
 	w.stays(t, 1500, "forged")
 	if s := w.g.status().Underlay.Complaints; s.Believed != 0 || s.Ignored != ignored {
 		t.Errorf("complaints %+v", s)
@@ -253,6 +268,7 @@ func TestForgedPathMTU(t *testing.T) {
 	w.g.forged(t, w, tooBigFor(farUnder, 0, cut(atQuotedUDP+8)))
 	w.awaitMTU(t, 552)
 	w.g.forged(t, w, tooBigFor(farUnder, 1400)) // no wider
+	w.considered(t)
 	w.stays(t, 552, "a wider one")
 	res, err := w.box.host.Ping(testContext(t), w.far.addr, lab.PingOptions{Size: 600, Timeout: answerTime})
 	must(t, err)
