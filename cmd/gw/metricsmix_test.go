@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,6 +98,13 @@ vnis:
 		ping(t, peer, self, lab.PingOptions{})
 		scrape(t, b.host) // in the midst of it
 	}
+	eventually(t, func() string { // time is told from a sample of a worker's rounds
+		ping(t, peer, self, lab.PingOptions{Count: 10, Interval: time.Millisecond})
+		if m := samples(t, scrape(t, b.host)); m["gw_worker_busy_seconds_total"] == 0 || m["gw_worker_spin_seconds_total"] == 0 {
+			return fmt.Sprintf("workers were busy for %v s and spun for %v s", m["gw_worker_busy_seconds_total"], m["gw_worker_spin_seconds_total"])
+		}
+		return ""
+	})
 	var text []byte
 	eventually(t, func() string {
 		text = scrape(t, b.host)

@@ -54,7 +54,7 @@ func (s *typist) step(t *testing.T, step step) {
 			return ""
 		})
 	}
-	command := strings.Replace(step.command, "--wait 5s", "--wait "+(patience / 2).String(), 1)
+	command := strings.Replace(step.command, "--wait 5s", "--wait "+(patience/2).String(), 1)
 	if looks.MatchString(command) {
 		s.see(t, step, command)
 		return
