@@ -95,15 +95,18 @@ func (b *bed) close() {
 	}
 }
 
+// patience is how long a test waits for what has to come: for ever, as far as a machine that is busy is concerned.
+const patience = time.Minute
+
 // await polls until ok says so.
 func (b *bed) await(what string, ok func() bool) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for !ok() {
 		select {
 		case <-ctx.Done():
-			b.t.Fatalf("%s: not within 20 s; verdicts %v", what, b.g.Status().Workers)
+			b.t.Fatalf("%s: not within %v; verdicts %v", what, patience, b.g.Status().Workers)
 		case <-time.After(time.Millisecond):
 		}
 	}

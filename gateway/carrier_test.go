@@ -21,6 +21,7 @@ func TestAwaitCarrier(t *testing.T) {
 		g.log = slog.New(slog.NewTextHandler(&log, nil))
 		return append(g.steps(), g.startSteward)
 	})
+	b.await("workers know the links", func() bool { return b.g.sees(b.g.wire) && b.g.sees(b.g.ports[0].iface) })
 	if err := b.host.Do(func() error { b.g.AwaitCarrier(t.Context()); return nil }); err != nil || log.line("carrier") != "" {
 		t.Errorf("links that are up: %v, %s", err, log.line("carrier"))
 	}
@@ -50,8 +51,8 @@ func TestAwaitCarrier(t *testing.T) {
 	}
 
 	must(t, b.remote.SetDown("ens18"))
-	const patience = 200 * time.Millisecond
-	must(t, b.host.Do(func() error { b.g.awaitCarrier(nil, []*iface{b.g.wire, b.g.ports[0].iface}, patience); return nil }))
+	const short = 200 * time.Millisecond
+	must(t, b.host.Do(func() error { b.g.awaitCarrier(nil, []*iface{b.g.wire, b.g.ports[0].iface}, short); return nil }))
 	if log.line("WARN", "no carrier since XDP was attached", "iface=ens18", "ethtool ens18") == "" {
 		t.Error("it is not told that the carrier stays away")
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -118,22 +119,41 @@ func TestChurn(t *testing.T) {
 
 	// The steady VNI, counted, and all others, as fast as the same pace allows. Each says
 	// to both sides where the address is that the other one sends to.
-	pace := func(fd int, frames func(seq uint64) [][]byte) (sent *atomic.Uint64) {
-		sent = &atomic.Uint64{}
+	pace := func(fd int, sent *atomic.Uint64, may func() bool, frames func(seq uint64) [][]byte) {
 		sending.Go(func() {
-			for seq := uint64(0); !stop.Load(); seq++ {
-				for _, f := range frames(seq) {
+			for ; !stop.Load(); time.Sleep(500 * time.Microsecond) {
+				if !may() {
+					continue
+				}
+				for _, f := range frames(sent.Load()) {
 					send(t, fd, f)
 				}
-				sent.Store(seq + 1)
-				time.Sleep(500 * time.Microsecond)
+				sent.Add(1)
 			}
 		})
-		return sent
 	}
-	out := pace(packetSocket(t, b.container, "veth0", 0), func(seq uint64) [][]byte { return [][]byte{tagged(9, 7, 42, seq)} })
-	in := pace(packetSocket(t, b.remote, "ens18", 0), func(seq uint64) [][]byte { return [][]byte{b.packetOf(42, tagged(7, 9, 42, seq))} })
-	pace(packetSocket(t, b.remote, "ens18", 0), func(seq uint64) (all [][]byte) {
+	// Whoever is kept from its CPU, the kernel is to lose no frame for want of room: steady frames wait for those before them,
+	// and the others for steady ones.
+	const ahead = 8 // and 11 packets each time are fewer than a veth keeps (VETH_RING_SIZE)
+	behind := func(sent, arrived *atomic.Uint64) func() bool {
+		return func() bool { return sent.Load() < arrived.Load()+ahead }
+	}
+	beside := func() func() bool {
+		seen, times := uint64(0), 0
+		return func() bool {
+			if n := wire.steady.Load() + inside[0].steady.Load(); n != seen {
+				seen, times = n, 0
+			}
+			times++
+			return times <= ahead
+		}
+	}
+	var out, in atomic.Uint64
+	pace(packetSocket(t, b.container, "veth0", 0), &out, behind(&out, &wire.steady), func(seq uint64) [][]byte { return [][]byte{tagged(9, 7, 42, seq)} })
+	pace(packetSocket(t, b.remote, "ens18", 0), &in, behind(&in, &inside[0].steady), func(seq uint64) [][]byte {
+		return [][]byte{b.packetOf(42, tagged(7, 9, 42, seq))}
+	})
+	pace(packetSocket(t, b.remote, "ens18", 0), new(atomic.Uint64), beside(), func(seq uint64) (all [][]byte) {
 		for k := range churned {
 			// To the box, and to an address that only another one's VNI ever learned.
 			all = append(all, b.packetOf(churnVNI(k), tagged(7, 9, churnVNI(k), seq)))
@@ -142,7 +162,7 @@ func TestChurn(t *testing.T) {
 		return all
 	})
 	for k, box := range boxes {
-		pace(packetSocket(t, box, "veth0", 0), func(seq uint64) [][]byte {
+		pace(packetSocket(t, box, "veth0", 0), new(atomic.Uint64), beside(), func(seq uint64) [][]byte {
 			return [][]byte{tagged(9, []byte{7, 20 + byte(k)}[seq%2], churnVNI(k), seq)}
 		})
 	}
@@ -157,7 +177,9 @@ func TestChurn(t *testing.T) {
 		}
 	})
 
-	turns := b.churn(churnTime(t))
+	turns := b.churn(churnTime(t), func() bool {
+		return min(out.Load(), in.Load()) >= 100 && !slices.ContainsFunc(inside[1:], func(l *listener) bool { return l.others.Load() == 0 })
+	})
 	stop.Store(true)
 	sending.Wait()
 	b.quiet()
@@ -189,12 +211,19 @@ func TestChurn(t *testing.T) {
 // leastTurns is how often what comes and goes does so on a machine that is busy, however long that takes.
 const leastTurns = 10
 
+// again reports whether churn of some length that began at a time is to go on after so many turns: until enough came of it, but
+// not for ever.
+func again(turns int, begin time.Time, long time.Duration, enough func() bool) bool {
+	past := time.Since(begin)
+	return turns < leastTurns || past < long || !enough() && past < long+patience
+}
+
 // churn adds and removes VNIs for some time, one way or another, and returns how often.
-func (b *bed) churn(long time.Duration) (turns int) {
+func (b *bed) churn(long time.Duration, enough func() bool) (turns int) {
 	b.t.Helper()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var has [churned]int // 0 nothing, 1 a VNI without port, 2 one with its port
-	for end := time.Now().Add(long); turns < leastTurns || time.Now().Before(end); turns++ {
+	for begin := time.Now(); again(turns, begin, long, enough); turns++ {
 		if rnd.IntN(4) == 0 { // several at once
 			must(b.t, b.reload(func(cfg *config.Config) {
 				cfg.VNIs = cfg.VNIs[:1]

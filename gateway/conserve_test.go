@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vxgw/control"
 	"vxgw/dataplane"
 	"vxgw/vxlan"
 )
@@ -23,6 +24,7 @@ func TestFramesSurviveLinkFlaps(t *testing.T) {
 	port := packetSocket(t, b.container, "veth0", 0)
 	wire := packetSocket(t, b.remote, "ens18", 0)
 	for i := range 60_000 {
+		b.keepUp(i)
 		f := frame(byte([]int{0xff, 1, 2, 3}[rnd.IntN(4)]), byte(1+rnd.IntN(3)), 14+rnd.IntN(1400))
 		send(t, port, f)
 		switch p := b.packet(f); rnd.IntN(5) {
@@ -54,21 +56,11 @@ func (b *bed) balanced(some uint64) {
 	t := b.t
 	t.Helper()
 	s := b.g.Status()
-	received, verdicts := s.Underlay.Injected.Packets, map[string]uint64{}
-	for _, q := range s.Underlay.Queues {
-		received += q.RxPackets
-	}
-	for _, p := range s.Ports {
-		for _, q := range p.Queues {
-			received += q.RxPackets
-		}
-	}
-	sum := uint64(0)
-	for _, w := range s.Workers {
-		for v, n := range w.Verdicts {
-			verdicts[v] += n
-			sum += n
-		}
+	received, sum, verdicts := judged(&s)
+	for end := time.Now().Add(patience); received != sum && time.Now().Before(end); { // a packet may have come between the counts
+		time.Sleep(10 * time.Millisecond)
+		s = b.g.Status()
+		received, sum, verdicts = judged(&s)
 	}
 	if s.Underlay.Injected.Packets < some/10 {
 		t.Errorf("few packets came in fragments: %+v", s.Underlay.Injected)
@@ -90,6 +82,26 @@ func (b *bed) balanced(some uint64) {
 	if len(back) != total {
 		t.Errorf("%d of %d frames came back", len(back), total)
 	}
+}
+
+// judged adds up the packets received, and their verdicts.
+func judged(s *control.Status) (received, sum uint64, verdicts map[string]uint64) {
+	received, verdicts = s.Underlay.Injected.Packets, map[string]uint64{}
+	for _, q := range s.Underlay.Queues {
+		received += q.RxPackets
+	}
+	for _, p := range s.Ports {
+		for _, q := range p.Queues {
+			received += q.RxPackets
+		}
+	}
+	for _, w := range s.Workers {
+		for v, n := range w.Verdicts {
+			verdicts[v] += n
+			sum += n
+		}
+	}
+	return received, sum, verdicts
 }
 
 // packet is an inner frame as the remote would send it.
@@ -135,18 +147,31 @@ func (b *bed) flap(i int) {
 	must(b.t, h.SetUp(link))
 }
 
-// quiet waits until the workers have nothing left to do.
+// keepUp is called for each packet, or two, that is sent: workers who are kept from their CPUs are waited for before their rings
+// are full, else most of what comes behind that is lost.
+func (b *bed) keepUp(i int) {
+	b.t.Helper()
+	if i%800 == 0 && !b.g.plane.Alive(patience) {
+		b.t.Fatal("a worker does nothing")
+	}
+}
+
+// quiet waits until the workers have nothing left to do: each has looked, again and again.
 func (b *bed) quiet() {
 	b.t.Helper()
-	last, since := uint64(0), time.Now()
+	last, looks := uint64(0), 0
 	b.await("the workers are idle", func() bool {
 		n := uint64(0)
+		if !b.g.plane.Alive(patience) {
+			return false
+		}
 		for _, w := range b.g.plane.Workers() {
 			n += w.Counters.Rounds.Load()
 		}
 		if n != last {
-			last, since = n, time.Now()
+			last, looks = n, 0
 		}
-		return time.Since(since) > 50*time.Millisecond
+		looks++
+		return looks > 50
 	})
 }

@@ -54,6 +54,7 @@ func TestMixedFramesSurviveLinkFlaps(t *testing.T) {
 		return f
 	}
 	for i := range 24_000 {
+		b.keepUp(i)
 		f := inner()
 		if rnd.IntN(2) == 0 {
 			f = slices.Concat(f[:12], []byte{0x81, 0, 0, byte([]int{100, 100, 101, 0}[rnd.IntN(4)])}, f[12:])

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -64,7 +65,9 @@ func TestFlappingNeighbours(t *testing.T) {
 	if most := uint64(took/minGap) + 2; snapshots > most || snapshots == 0 {
 		t.Errorf("%d snapshots in %v, want at most %d", snapshots, took, most)
 	}
-	if _, err := tap.Wait(t.Context(), frames, arrived); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := tap.Wait(ctx, frames, arrived); err != nil {
 		t.Errorf("of %d frames %d arrived: %v", frames, len(tap.Frames()), err)
 	}
 	t.Logf("%d changes in %v: %d snapshots, %+v", remotes*turns, took, snapshots, b.g.mirror.Stats())
