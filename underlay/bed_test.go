@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deadline bounds every wait for the kernel.
-const deadline = 10 * time.Second
+// deadline bounds every wait for the kernel, and for a CPU.
+const deadline = 30 * time.Second
 
 // host is a network namespace without a name, which goes when its last user does.
 type host struct {
@@ -149,7 +149,8 @@ func (h *host) neigh(name, addr string) (n neighbour) {
 	return n
 }
 
-// cable connects two hosts by a veth pair and sets both ends up.
+// cable connects two hosts by a veth pair and sets both ends up. The kernel drops what is sent until it has acted upon the carrier
+// (net/core/link_watch.c).
 func cable(a, b *host, nameA, nameB string) {
 	a.t.Helper()
 	a.must(a.nl.LinkAdd(&netlink.Veth{
@@ -157,6 +158,10 @@ func cable(a, b *host, nameA, nameB string) {
 	}))
 	a.up(nameA)
 	b.up(nameB)
+	eventually(a.t, nameA+" and "+nameB+" are up", func() bool {
+		return a.link(nameA).Attrs().OperState == netlink.OperUp && b.link(nameB).Attrs().OperState == netlink.OperUp
+	})
+	a.up(nameA) // waits for the lock under which the rest is done
 }
 
 // pair is the usual bed: the host under test on u0 10.0.0.1/24, and a peer on p0 10.0.0.2/24.

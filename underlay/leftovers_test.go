@@ -153,15 +153,23 @@ func TestLeftoversFull(t *testing.T) {
 		peer.say(c, payload)
 	}
 	buf, got := make([]byte, 2000), 0
+	for ; got < 100; got++ { // there is more than that
+		if l.next(t, buf, deadline) == nil {
+			break
+		}
+	}
 	for l.next(t, buf, 20*time.Millisecond) != nil {
 		got++
 	}
 	if n := dropped(); n == 0 || got < 100 || got+n > sent {
 		t.Errorf("%d of %d came, %d dropped", got, sent, n)
 	}
-	peer.say(c, payload)
-	if l.next(t, buf, deadline) == nil {
-		t.Error("nothing comes when there is room again")
+	last := payload[:100]
+	peer.say(c, last)
+	for p := l.next(t, buf, deadline); len(p) != 28+len(last); p = l.next(t, buf, deadline) {
+		if p == nil {
+			t.Fatal("nothing comes when there is room again")
+		}
 	}
 
 	us.must(l.file.SetReadDeadline(time.Time{}))
@@ -237,8 +245,10 @@ func TestLeftoversRefusals(t *testing.T) {
 		}
 		return nil
 	})
-	if after := us.descriptors(); !slices.Equal(before, after) {
-		t.Errorf("descriptors before %v, after %v", before, after)
+	for _, s := range us.descriptors() {
+		if !slices.Contains(before, s) {
+			t.Errorf("%s stays open", s)
+		}
 	}
 }
 

@@ -39,9 +39,7 @@ func TestLinkDownAndUp(t *testing.T) {
 		awaitPath(t, m, "239.1.1.1", "direct after "+step.name, inState(Direct))
 		awaitPath(t, m, "10.0.0.2", "direct after "+step.name, inState(Direct))
 		await(t, m, "marked after "+step.name, func() bool { return len(m.Managed()) == 1 })
-		if !us.neigh("u0", "10.0.0.2").managed() {
-			t.Errorf("not managed after %s up", step.name)
-		}
+		eventually(t, "managed after "+step.name+" up", func() bool { return us.neigh("u0", "10.0.0.2").managed() })
 	}
 	us.must(us.nl.LinkDel(us.link("u0")))
 	p := awaitPath(t, m, "10.0.0.2", "gone", func(p Path) bool { return p.Reason == "u0 is gone" })
@@ -57,10 +55,9 @@ func TestAddressChange(t *testing.T) {
 	watch(t, m, "10.0.0.2")
 	awaitPath(t, m, "10.0.0.2", "direct", inState(Direct))
 	us.delAddr("u0", "10.0.0.1/24")
-	p := awaitPath(t, m, "10.0.0.2", "without source", inState(NoRoute))
-	if !strings.Contains(p.Reason, "local address 10.0.0.1 is on no interface") {
-		t.Errorf("reason %q does not name the lost source", p.Reason)
-	}
+	awaitPath(t, m, "10.0.0.2", "without source, which the reason names", func(p Path) bool {
+		return p.State == NoRoute && strings.Contains(p.Reason, "local address 10.0.0.1 is on no interface")
+	})
 	if got := m.Link().Addrs; !slices.Equal(got, []netip.Prefix{netip.MustParsePrefix("10.9.9.9/24")}) {
 		t.Errorf("addresses %v", got)
 	}

