@@ -247,12 +247,14 @@ func TestAllowedSwap(t *testing.T) {
 	u.allowOne(t, 42, lists[0])
 	var stop atomic.Bool
 	var wg sync.WaitGroup
-	for _, c := range []struct {
+	var times [2]atomic.Int32
+	for i, c := range []struct {
 		packet []byte
 		want   uint32
 	}{{both, xdpRedirect}, {neither, xdpDrop}} {
 		wg.Go(func() {
-			for !stop.Load() {
+			defer stop.Store(true)
+			for ; !stop.Load(); times[i].Add(1) {
 				got, err := u.prog.Run(&ebpf.RunOptions{Data: c.packet, Repeat: 1000})
 				if err != nil || got != c.want {
 					t.Errorf("verdict %d, want %d: %v", got, c.want, err)
@@ -261,7 +263,7 @@ func TestAllowedSwap(t *testing.T) {
 			}
 		})
 	}
-	for i := range 100 {
+	for i := 0; !stop.Load() && (i < 100 || min(times[0].Load(), times[1].Load()) < 3); i++ { // both had their turns
 		u.allowOne(t, 42, lists[i%2])
 	}
 	stop.Store(true)

@@ -287,7 +287,5 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd.Wait()
-	if id := attached(t, "a"); id != 0 {
-		t.Errorf("program %d is left", id)
-	}
+	eventually(t, "its program goes with it", func() bool { return attached(t, "a") == 0 })
 }

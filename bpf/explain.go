@@ -82,7 +82,7 @@ func Attached(l netlink.Link) (program, cure string) {
 // program, or "" (netdev_for_each_upper_dev_rcu in dev_xdp_attach).
 func steeredUpper(lower *netlink.LinkAttrs) string {
 	links, err := netlink.LinkList()
-	if err != nil {
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return ""
 	}
 	for _, l := range links {

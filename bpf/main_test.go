@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -150,7 +151,8 @@ func newNamespace(t testing.TB) netns.NsHandle {
 }
 
 // pair makes veth a with rx queues and its peer b with tx queues, both up, and
-// returns a.
+// returns a. Until the kernel has acted upon the carrier (net/core/link_watch.c) it
+// drops what is sent.
 func pair(t testing.TB, rx, tx int) netlink.Link {
 	t.Helper()
 	la := netlink.NewLinkAttrs()
@@ -168,7 +170,24 @@ func pair(t testing.TB, rx, tx int) netlink.Link {
 			t.Fatal(err)
 		}
 	}
+	for _, name := range []string{"b", "a"} {
+		eventually(t, name+" is up", func() bool { return device(t, name).Attrs().OperState == netlink.OperUp })
+		if err := netlink.LinkSetUp(device(t, name)); err != nil { // waits for the lock under which the rest is done
+			t.Fatal(err)
+		}
+	}
 	return device(t, "a")
+}
+
+// eventually waits for what the kernel does in its own time.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for patience := 30_000; !is(); patience-- {
+		if patience == 0 {
+			t.Fatalf("%s: not so after half a minute", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func device(t testing.TB, name string) netlink.Link {

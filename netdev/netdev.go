@@ -119,7 +119,7 @@ func notFound(name string, cause error) error {
 		return fmt.Errorf("look up %s: %w", name, cause)
 	}
 	links, err := netlink.LinkList()
-	if err != nil {
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) { // others come and go meanwhile
 		return fmt.Errorf("no interface %q: %w", name, cause)
 	}
 	var names []string

@@ -87,6 +87,18 @@ func link(t *testing.T, name string) netlink.Link {
 	return l
 }
 
+// addresses lists those of an interface, of both families. The kernel may add some of IPv6 meanwhile: then once more.
+func addresses(t *testing.T, name string) []netlink.Addr {
+	t.Helper()
+	for {
+		all, err := netlink.AddrList(link(t, name), netlink.FAMILY_ALL)
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			must(t, err)
+			return all
+		}
+	}
+}
+
 func lookup(t *testing.T, name string) Info {
 	t.Helper()
 	info, err := Lookup(name)

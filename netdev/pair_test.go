@@ -46,18 +46,16 @@ func TestCreatePair(t *testing.T) {
 	if v, err := os.ReadFile("/proc/sys/net/ipv6/conf/gw42-x/addr_gen_mode"); err != nil || strings.TrimSpace(string(v)) != "1" {
 		t.Errorf("the far end makes addresses: %q %v", v, err)
 	}
-	if addrs, err := netlink.AddrList(link(t, "gw42-x"), netlink.FAMILY_ALL); err != nil || len(addrs) > 0 {
-		t.Errorf("the far end has addresses: %v %v", addrs, err)
+	if addrs := addresses(t, "gw42-x"); len(addrs) > 0 {
+		t.Errorf("the far end has addresses: %v", addrs)
 	}
 	features, err := Offloads("gw42")
 	must(t, err)
 	if features["tx-vlan-hw-insert"] || features["tx-vlan-stag-hw-insert"] {
 		t.Error("tags travel beside the frames")
 	}
-	addrs, err := netlink.AddrList(link(t, "gw42"), netlink.FAMILY_ALL)
-	must(t, err)
 	var got []string
-	for _, a := range addrs {
+	for _, a := range addresses(t, "gw42") {
 		if a.Scope == unix.RT_SCOPE_UNIVERSE {
 			got = append(got, a.IPNet.String())
 		}
@@ -90,10 +88,8 @@ func TestPairAddresses(t *testing.T) {
 	}
 	has := func(want ...netip.Prefix) {
 		t.Helper()
-		addrs, err := netlink.AddrList(link(t, "gw42"), netlink.FAMILY_ALL)
-		must(t, err)
 		var got []netip.Prefix
-		for _, a := range addrs {
+		for _, a := range addresses(t, "gw42") {
 			if a.Scope == unix.RT_SCOPE_UNIVERSE {
 				got = append(got, netip.MustParsePrefix(a.IPNet.String()))
 			}

@@ -2,6 +2,7 @@ package netdev
 
 import (
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -16,7 +17,12 @@ func TestHoldPromisc(t *testing.T) {
 	index := lookup(t, "va").Index
 	count := func(when string, want int) {
 		t.Helper()
-		if got := link(t, "va").Attrs().Promisc; got != want {
+		got := link(t, "va").Attrs().Promisc
+		// A process that is just being made has what is closed here until its program runs.
+		for end := time.Now().Add(30 * time.Second); got != want && time.Now().Before(end); got = link(t, "va").Attrs().Promisc {
+			time.Sleep(time.Millisecond)
+		}
+		if got != want {
 			t.Errorf("promiscuity %d %s, want %d", got, when, want)
 		}
 	}
@@ -32,6 +38,7 @@ func TestHoldPromisc(t *testing.T) {
 	must(t, netlink.SetPromiscOff(link(t, "va")))
 	count("held", 1)
 	must(t, second.Close())
+	count("given back", 0)
 	same(t, before)
 
 	third, err := HoldPromisc(index, "va")
