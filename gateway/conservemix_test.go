@@ -20,6 +20,8 @@ func TestMixedFramesSurviveLinkFlaps(t *testing.T) {
 	dst6 := netip.MustParseAddr("2001:db8::2")
 	b := newBedOf(t, func(g *Gateway) []func() error { return append(g.steps(), g.startSteward) }, func(b *bed, cfg *config.Config) {
 		must(t, b.container.SetOffload("veth0", "txvlan", false))
+		must(t, b.host.LinkLocal()) // the kernel asks for neighbours from there
+		must(t, b.remote.LinkLocal())
 		must(t, b.host.AddAddress("ens18", "2001:db8::1/64"))
 		must(t, b.remote.AddAddress("ens18", "2001:db8::2/64"))
 		_, err := b.host.BridgePort("p0", "box", "172.20.0.2/24", lab.VethOptions{})
