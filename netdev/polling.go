@@ -3,6 +3,7 @@ package netdev
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,7 +29,7 @@ func DeferInterrupts(j *Journal, info Info) error {
 	for _, set := range polled {
 		old, err := j.sys.read(info.ID(), set.file)
 		if err != nil {
-			return fmt.Errorf("defer the interrupts of %s: %w", info.Name, withCure(err))
+			return fmt.Errorf("defer the interrupts of %s: %w", info.Name, err)
 		}
 		if n, err := strconv.ParseUint(old, 10, 64); err == nil && n > 0 {
 			j.Adopt(KindSysfs, info.ID(), set.file)
@@ -39,10 +40,18 @@ func DeferInterrupts(j *Journal, info Info) error {
 			return err
 		}
 		if err := j.sys.write(info.ID(), set.file, set.value); err != nil {
-			return errors.Join(append([]error{fmt.Errorf("defer the interrupts of %s: %w", info.Name, withCure(err))}, j.takeBack(c)...)...)
+			return errors.Join(append([]error{fmt.Errorf("defer the interrupts of %s: %w", info.Name, rootsFile(err, set.value))}, j.takeBack(c)...)...)
 		}
 	}
 	return nil
+}
+
+// rootsFile adds to a refusal what would help: files below /sys ask who somebody is, and not for capabilities.
+func rootsFile(err error, value string) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w (the file is root's: run as root, or have root write %s to it)", err, value)
+	}
+	return err
 }
 
 // sysfs shows the interfaces of the calling thread's namespace, which the one at /sys need

@@ -1,8 +1,12 @@
 package netdev
 
 import (
+	"errors"
+	"io/fs"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestDeferInterrupts(t *testing.T) {
@@ -41,5 +45,17 @@ func TestDeferInterrupts(t *testing.T) {
 	info.Index++
 	if err := DeferInterrupts(j, info); err == nil || !strings.Contains(err.Error(), "another va") {
 		t.Errorf("of an interface that is another: %v", err)
+	}
+}
+
+// Whoever may not write a file of root's hears so, and what would do.
+func TestRootsFile(t *testing.T) {
+	err := rootsFile(&fs.PathError{Op: "open", Path: "/sys/class/net/va/napi_defer_hard_irqs", Err: unix.EACCES}, "2")
+	want := "open /sys/class/net/va/napi_defer_hard_irqs: permission denied (the file is root's: run as root, or have root write 2 to it)"
+	if err.Error() != want || !errors.Is(err, unix.EACCES) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := rootsFile(unix.ENODEV, "2"); err != error(unix.ENODEV) {
+		t.Error(err)
 	}
 }
