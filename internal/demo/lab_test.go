@@ -153,6 +153,9 @@ func TestLab(t *testing.T) {
 	}
 
 	a.want(37, "", "exec", "net2", "--", "sh", "-c", "exit 37")
+	for _, host := range []string{"host1", "net1"} { // they speak IPv6, as other machines do
+		a.want(0, "fe80", "exec", host, "--", "cat", "/proc/net/if_inet6")
+	}
 	a.want(0, "veth2\n", "exec", "host1", "--", "ls", "/sys/class/net")
 	a.want(0, "-ons", "exec", "host1", "--", "echo", "-ons")
 	a.want(-1, "", "exec", "host1", "--", "sh", "-c", "kill -9 $$")

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"golang.org/x/sys/unix"
+	"io/fs"
 
 	"vxgw/internal/lab"
 )
@@ -14,7 +13,7 @@ import (
 type stage struct {
 	*screen
 	opts     Options
-	quiet    bool // without IPv6, whose own greetings would tell the VTEPs of one another before the first ping
+	quiet    bool // without link-local addresses, whose greetings would tell the VTEPs of one another before the first ping
 	lab      *lab.Lab
 	nodes    []*vtep
 	underlay *lab.Switch
@@ -68,7 +67,7 @@ func (st *stage) build(nodes []vtep) error {
 		if v.host, err = st.lab.Host(v.name); err != nil {
 			return err
 		}
-		if err := st.silence(v.host); err != nil {
+		if err := st.greet(v.host); err != nil {
 			return err
 		}
 		if err := underlay.Connect(lab.SwitchPort{Host: v.host, Link: wire}); err != nil {
@@ -81,7 +80,7 @@ func (st *stage) build(nodes []vtep) error {
 			return err
 		}
 		for _, c := range v.containers {
-			if err := st.silence(c.host); err != nil {
+			if err := st.greet(c.host); err != nil {
 				return err
 			}
 		}
@@ -103,17 +102,16 @@ func (st *stage) listen() (err error) {
 	return err
 }
 
-// silence switches IPv6 off where nobody shall speak by itself.
-func (st *stage) silence(h *lab.Host) error {
-	if !st.quiet {
+// greet gives a host link-local addresses, as it has them outside of a lab, unless nobody shall speak by itself.
+func (st *stage) greet(h *lab.Host) error {
+	if st.quiet {
 		return nil
 	}
-	for _, key := range []string{"net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"} {
-		if err := h.SetSysctl(key, "1"); err != nil && !errors.Is(err, unix.ENOENT) { // no IPv6 in this kernel
-			return err
-		}
+	err := h.LinkLocal()
+	if errors.Is(err, fs.ErrNotExist) { // no IPv6 in this kernel
+		return nil
 	}
-	return nil
+	return err
 }
 
 // run starts the gateways, acts, and looks at what they learned and counted. A gw that ends cancels it.
