@@ -22,7 +22,6 @@ func TestFindFDB(t *testing.T) {
 		v.Remotes = []config.Remote{{Dst: netip.MustParseAddr("10.0.0.2")}, {Dst: netip.MustParseAddr("10.0.0.3")}}
 		cfg.VNIs = append(cfg.VNIs, v)
 	})
-	must(t, b.container.SetSysctl("net.ipv6.conf.all.disable_ipv6", "1")) // it says nothing by itself
 	const entries = 50_000
 	for i := range entries {
 		n, err := b.g.plane.Remotes.Add(netip.AddrFrom4([4]byte{10, 1, 0, byte(i % 7)}))

@@ -10,7 +10,6 @@ import (
 // arrive by way of the kernel in between, each once.
 func TestQueueLosesItsSocket(t *testing.T) {
 	b := newBed(t)
-	must(t, b.container.SetSysctl("net.ipv6.conf.veth0.disable_ipv6", "1")) // it says nothing of its own accord
 	b.direct()
 	wire := packetSocket(t, b.remote, "ens18", 0)
 	packet := b.packet(frame(0xff, 3, 200))

@@ -20,8 +20,6 @@ func TestTrunkOfAllVLANs(t *testing.T) {
 	vni := func(vlan int) uint32 { return uint32(10_000 + vlan) }
 	begin := time.Now()
 	b := newBedOf(t, func(g *Gateway) []func() error { return append(g.steps(), g.startSteward) }, func(b *bed, cfg *config.Config) {
-		must(t, b.container.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1"))
-		must(t, b.container.SetSysctl("net.ipv6.conf.veth0.disable_ipv6", "1"))
 		must(t, b.container.SetOffload("veth0", "txvlan", false)) // tags are in the frames, also on kernels that cannot tell
 		for vlan := 1; vlan <= config.MaxVLAN; vlan++ {
 			v := cfg.NewVNI(vni(vlan))

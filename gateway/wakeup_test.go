@@ -75,7 +75,6 @@ func TestSleepingWorkerWakes(t *testing.T) {
 // housekeeping, which is a matter of a few times a second.
 func TestIdleWorkerSleeps(t *testing.T) {
 	b := newBed(t)
-	must(t, b.container.SetSysctl("net.ipv6.conf.veth0.disable_ipv6", "1")) // it says nothing of its own accord
 	b.direct()
 	worker := b.g.plane.Workers()[0]
 	b.await("the worker sleeps", func() bool {

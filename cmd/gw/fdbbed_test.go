@@ -43,7 +43,6 @@ func newFDBBed(t *testing.T) *fdbBed {
 	b := &fdbBed{segment: newSegment(t)}
 	for i, port := range []string{"veth1", "veth2"} {
 		box := newHost(t, b.lab, fmt.Sprintf("box%d", i+1))
-		must(t, box.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1"))
 		must(t, b.lab.Veth(b.hosts[0], port, box, "veth0", lab.VethOptions{}))
 		b.box, b.box2 = b.box2, box
 	}

@@ -29,9 +29,6 @@ func newLeftoverBed(t *testing.T, o lab.VethOptions, before func(b *leftoverBed)
 	l := newLab(t)
 	node1 := newHost(t, l, "node1")
 	b := &leftoverBed{node2: newHost(t, l, "node2"), box: newHost(t, l, "box")}
-	for _, h := range []*lab.Host{node1, b.node2, b.box} {
-		must(t, h.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1"))
-	}
 	must(t, l.Veth(node1, "ens18", b.node2, "ens18", o))
 	must(t, node1.AddAddress("ens18", under1.String()+"/24"))
 	must(t, b.node2.AddAddress("ens18", under2.String()+"/24"))

@@ -51,15 +51,11 @@ func newMalformedBed(t *testing.T) *malformedBed {
 	l := newLab(t)
 	node1 := newHost(t, l, "node1")
 	b := &malformedBed{node2: newHost(t, l, "node2"), taps: map[string]*lab.Capture{}, expected: map[string]map[string]int{}, names: map[string]string{}}
-	quiet := func(h *lab.Host) { must(t, h.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1")) }
-	quiet(node1)
-	quiet(b.node2)
 	must(t, l.Veth(node1, "ens18", b.node2, "ens18", lab.VethOptions{MTU: jumbo}))
 	must(t, node1.AddAddress("ens18", under1.String()+"/24"))
 	must(t, b.node2.AddAddress("ens18", under2.String()+"/24"))
 	must(t, node1.AddAddress("ens18", under3.String()+"/24")) // one more address of our own
 	b.box = newHost(t, l, "box")
-	quiet(b.box)
 	must(t, l.Veth(node1, "veth1", b.box, "veth0", lab.VethOptions{}))
 	must(t, b.box.AddAddress("veth0", over3.String()+"/24"))
 	must(t, node1.KernelVXLAN(lab.VXLANConfig{Name: "vxlan43", VNI: 43, Dev: "ens18", Local: under1, MTU: jumbo - 50}))

@@ -41,9 +41,6 @@ func newOuterBed(t *testing.T, far lab.VXLANConfig, more ...string) *outerBed {
 	l := newLab(t)
 	node1 := newHost(t, l, "node1")
 	b := &outerBed{node2: newHost(t, l, "node2"), box: newHost(t, l, "box"), far: far, taps: map[uint32]*lab.Capture{}}
-	for _, h := range []*lab.Host{node1, b.node2, b.box} {
-		must(t, h.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1"))
-	}
 	must(t, l.Veth(node1, "ens18", b.node2, "ens18", lab.VethOptions{MTU: 1600}))
 	must(t, node1.SetOffload("ens18", "tx", false)) // or the kernel would leave outer checksums to the other end
 	must(t, node1.AddAddress("ens18", under1.String()+"/24"))

@@ -60,11 +60,9 @@ func newLeftoverBed6(t *testing.T, args ...string) *leftoverBed {
 	l := newLab(t)
 	node1 := newHost(t, l, "node1")
 	b := &leftoverBed{node2: newHost(t, l, "node2"), box: newHost(t, l, "box")}
-	must(t, b.box.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1"))
 	must(t, l.Veth(node1, "ens18", b.node2, "ens18", lab.VethOptions{}))
 	must(t, node1.AddAddress("ens18", six1.String()+"/64"))
 	must(t, b.node2.AddAddress("ens18", six2.String()+"/64"))
-	must(t, node1.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1"))
 	must(t, l.Veth(node1, "veth1", b.box, "veth0", lab.VethOptions{}))
 	b.vtep = start(t, node1, on(append([]string{"--port", "veth1"}, args...)...)...)
 	var err error

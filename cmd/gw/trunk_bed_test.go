@@ -36,9 +36,6 @@ func newTrunkBed(t *testing.T, tpid uint16, vnis string, more ...string) *trunkB
 	t.Helper()
 	b := &trunkBed{t: t, lab: newLab(t), behind: map[uint32]*lab.Capture{}, tpid: tpid}
 	b.node1, b.far, b.trunk, b.access = newHost(t, b.lab, "node1"), newHost(t, b.lab, "node2"), newHost(t, b.lab, "switch"), newHost(t, b.lab, "box")
-	for _, h := range []*lab.Host{b.node1, b.far, b.trunk, b.access} {
-		must(t, h.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1"))
-	}
 	must(t, b.lab.Veth(b.node1, "ens18", b.far, "ens18", lab.VethOptions{MTU: 1600}))
 	must(t, b.node1.AddAddress("ens18", "10.65.132.187/24"))
 	must(t, b.far.AddAddress("ens18", "10.65.132.188/24"))

@@ -31,12 +31,6 @@ func (l *Lab) Switch(name string, ports ...SwitchPort) (*Switch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.SetSysctl("net.ipv6.conf.all.disable_ipv6", "1"); err != nil {
-		return nil, err
-	}
-	if err := h.SetSysctl("net.ipv6.conf.default.disable_ipv6", "1"); err != nil {
-		return nil, err
-	}
 	if err := h.Bridge(switchBridge); err != nil {
 		return nil, err
 	}
