@@ -185,12 +185,10 @@ func (g *Gateway) pathsOf(t *dataplane.Tunnel, link underlay.Link, before []data
 			p.State = dataplane.PathNoRoute
 			continue
 		}
-		if !t.Source(to.Addr).IsValid() {
-			continue // the way is newer than link, whose addresses are t's: the next snapshot has both
-		}
 		// By way of the kernel too: a frame fits as far as its headers leave room.
 		if err := g.headers(p, t, to, way, link); err != nil {
-			if way.State == underlay.Direct {
+			// Without a source the way is newer than link, whose addresses are t's: the next snapshot has both.
+			if way.State == underlay.Direct && t.Source(to.Addr).IsValid() {
 				g.log.Error("cannot build outer headers", "remote", remoteOf(to), "err", err)
 			}
 			continue
