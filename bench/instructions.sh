@@ -35,7 +35,7 @@ cpu() {
 # run BENCHMARK STEPS prints instructions, packets and allocations per round.
 run() {
 	local out=$work/out
-	if ! GOMAXPROCS=1 GODEBUG=asyncpreemptoff=1 GOGC=off valgrind --tool=callgrind --main-stacksize=8388608 \
+	if ! GOMAXPROCS=1 GODEBUG=asyncpreemptoff=1,cpu.rdtscp=off GOGC=off valgrind --tool=callgrind --main-stacksize=8388608 \
 		--callgrind-out-file="$work/callgrind" --toggle-collect='vxgw/dataplane.(*Worker).Round' \
 		"$work/bench.test" -test.run '^$' -test.bench "^Benchmark${1//\//\$/^}\$" -test.benchtime "${2}x" >"$out" 2>&1; then
 		cat "$out" >&2
