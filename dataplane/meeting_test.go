@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"testing"
+	"unsafe"
 
 	"vxgw/fdb"
 	"vxgw/vxlan"
@@ -12,6 +13,9 @@ import (
 func TestMeetingsOfATrunk(t *testing.T) {
 	const vnis, remotes = 4094, 1000
 	w := newRig(t, 1).worker
+	if at := uintptr(unsafe.Pointer(&w.met)); at%64 != 0 || unsafe.Sizeof(w.met[0]) != 64 {
+		t.Errorf("meetings of %d bytes begin at %#x: each is to be a cache line", unsafe.Sizeof(w.met[0]), at)
+	}
 	w.ledger.Remotes = make([]Traffic, remotes)
 	w.ledger.Domains = make([]DomainTraffic, vnis)
 	remember := func(vni uint32) {

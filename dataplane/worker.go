@@ -61,8 +61,9 @@ type Worker struct {
 	lanes      []*lane // by worker
 	arriving   []*Exchange[ring.Desc]
 	now        uint32
-	offsets    uint64 // mask of an address's offset in its frame
-	id, idStep uint16 // of IPv4 headers, see nextID
+	offsets    uint64  // mask of an address's offset in its frame
+	id, idStep uint16  // of IPv4 headers, see nextID
+	_          [8]byte // a worker begins with a page: up to here are whole cache lines (TestMeetingsOfATrunk)
 	met        [meetings]meeting
 	taken      [meetings / 64]uint64 // places in met, a bit each
 	batch      batch
