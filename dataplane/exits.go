@@ -20,8 +20,8 @@ type exit struct {
 	limit  uint32       // bytes of the longest frame, 0 without socket
 }
 
-// beyond is how they leave by a port of which this worker has no queue, or which has a
-// TagExit.
+// beyond is how they leave by any port: one of which this worker has no queue, or which has a
+// TagExit, among them.
 type beyond struct {
 	lane   *lane        // to a worker that has a queue
 	socket *ring.Socket // of this one; nil with a lane, or if the port is down
@@ -71,10 +71,9 @@ func (w *Worker) drawExits(s *Snapshot) {
 			changes := p.Exit.changes()
 			if n := len(r.own); n > 0 && !changes {
 				w.exits[i][number] = exit{r.own[i%n], p.longest()}
-			} else {
-				w.beyond[i][number] = drawBeyond(i, p, ports)
-				w.dressed = w.dressed || changes
 			}
+			w.beyond[i][number] = drawBeyond(i, p, ports)
+			w.dressed = w.dressed || changes
 		}
 		if !s.Underlay {
 			continue

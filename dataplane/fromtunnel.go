@@ -59,9 +59,11 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 		}
 	}
 	w.plane.FDB.LookupBatch(b.keys[:2*n], b.values[:2*n])
-	sent := w.deliverAll(n)
-	if sent < n && w.dressed {
-		sent += w.deliverEach(n)
+	var sent int
+	if w.dressed {
+		sent = w.deliverEach(n)
+	} else {
+		sent = w.deliverAll(n)
 	}
 	w.tally.verdicts[ToPort] += uint32(sent)
 	if sent < n {

@@ -9,8 +9,7 @@ import (
 
 // To a port whose frames leave with other tags than they have, or by another worker.
 
-// deliverEach is deliverAll for ports with a TagExit, over the rows that it has left
-// undecided.
+// deliverEach is deliverAll where there are ports with a TagExit.
 func (w *Worker) deliverEach(n int) (sent int) {
 	b, n := &w.batch, min(n, BatchSize)
 	exits, fresh := w.beyond[w.way], fdb.Seen(0, w.now)
@@ -18,7 +17,7 @@ func (w *Worker) deliverEach(n int) (sent int) {
 		v := b.values[n+i]
 		to := v.Dest()
 		number := int(to.Index())
-		if b.verdict[i] != undecided || !v.Found() || to.IsRemote() || number >= len(exits) {
+		if !v.Found() || to.IsRemote() || number >= len(exits) { // dropped rows have no value
 			continue
 		}
 		e, desc := &exits[number], b.desc[i]
