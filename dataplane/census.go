@@ -133,7 +133,7 @@ func (l *Ledger) forget(leaving Leaving) {
 	}
 	for _, i := range leaving.Domains {
 		if int(i) < len(l.Domains) {
-			l.Domains[i] = DomainTraffic{}
+			l.Domains[i], l.Dropped[i] = Traffic{}, DomainDrops{}
 		}
 	}
 	for _, i := range leaving.Ports {

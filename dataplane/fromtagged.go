@@ -64,10 +64,9 @@ func (w *Worker) encapEach(n int) (sent int) {
 		if !to.IsRemote() { // dropped rows have no value
 			continue
 		}
-		d, number := w.domain(i), int(to.Index())
-		t := d.Tunnel
-		paths := w.snap.Paths[t.Set]
-		if t.looksTwice() || number >= len(paths) || b.values[i] != fdb.Seen(b.from[i], w.now) && !w.nothingNew(i) {
+		d, number := &w.snap.briefs[b.keys[i].Domain()], int(to.Index())
+		paths := w.snap.Paths[d.set]
+		if !d.plain || number >= len(paths) || b.values[i] != fdb.Seen(b.from[i], w.now) && !w.nothingNew(i) {
 			continue
 		}
 		path, desc := &paths[number], b.desc[i]
@@ -85,7 +84,7 @@ func (w *Worker) encapEach(n int) (sent int) {
 		if !out.Send(ring.Desc{Addr: desc.Addr, Len: desc.Len + vxlan.Overhead}) {
 			continue
 		}
-		path.Headers.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), d.VNI, b.flow[i], w.nextID())
+		path.Headers.Template.Put((*[vxlan.Overhead]byte)(head[:]), int(desc.Len), d.vni, b.flow[i], w.nextID())
 		w.forwarded(i, uint32(number), desc.Len)
 		b.verdict[i] = gone
 		sent++

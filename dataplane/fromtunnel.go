@@ -99,7 +99,7 @@ func (w *Worker) open(i, n int) Verdict {
 		v = w.unwrap(i, n, &o, pkt, d)
 	}
 	if v != undecided {
-		w.ledger.Domains[index].drop(v)
+		w.ledger.Dropped[index].drop(v)
 	}
 	return v
 }

@@ -25,16 +25,16 @@ func (t *Traffic) Add(u Traffic) {
 	t.TxBytes += u.TxBytes
 }
 
-// DomainTraffic is what a bridge domain exchanged with tunnels.
-type DomainTraffic struct {
-	Traffic
-	Dropped uint64               // received frames, from the domain's ports and from tunnels once the VNI was known
+// DomainDrops counts the received frames of a bridge domain that were dropped: from its ports, and from tunnels once the VNI was
+// known. They stand apart from the domain's Traffic, which has to stay in few cache lines where there are thousands of VNIs.
+type DomainDrops struct {
+	Frames  uint64
 	Reasons [VerdictCount]uint64 // the same by verdict
 }
 
 // drop counts a received frame.
-func (d *DomainTraffic) drop(v Verdict) {
-	d.Dropped++
+func (d *DomainDrops) drop(v Verdict) {
+	d.Frames++
 	d.Reasons[v]++
 }
 
@@ -55,20 +55,20 @@ func (d *Drops) add(e *Drops) {
 
 // Ledger is what workers have counted since their start.
 type Ledger struct {
-	Remotes  []Traffic       // by number
-	Domains  []DomainTraffic // by bridge domain index
-	Ports    []Drops         // by Port.Account
+	Remotes  []Traffic     // by number
+	Domains  []Traffic     // by bridge domain index: what it exchanged with tunnels
+	Dropped  []DomainDrops // likewise
+	Ports    []Drops       // by Port.Account
 	Underlay Drops
 	Gone     Traffic // of remotes that were forgotten
 }
 
 // add adds what e has.
-func (d *DomainTraffic) add(e *DomainTraffic) {
-	d.Traffic.Add(e.Traffic)
-	if e.Dropped == 0 {
+func (d *DomainDrops) add(e *DomainDrops) {
+	if e.Frames == 0 {
 		return
 	}
-	d.Dropped += e.Dropped
+	d.Frames += e.Frames
 	for v, n := range e.Reasons {
 		d.Reasons[v] += n
 	}
@@ -82,7 +82,11 @@ func (l *Ledger) add(m *Ledger) {
 	}
 	l.Domains = atLeast(l.Domains, len(m.Domains))
 	for i := range m.Domains {
-		l.Domains[i].add(&m.Domains[i])
+		l.Domains[i].Add(m.Domains[i])
+	}
+	l.Dropped = atLeast(l.Dropped, len(m.Dropped))
+	for i := range m.Dropped {
+		l.Dropped[i].add(&m.Dropped[i])
 	}
 	l.Ports = atLeast(l.Ports, len(m.Ports))
 	for i := range m.Ports {
@@ -155,7 +159,7 @@ func (w *Worker) lost(i int, v Verdict) {
 		}
 	}
 	if domain != NoDomain {
-		w.ledger.Domains[domain].drop(v)
+		w.ledger.Dropped[domain].drop(v)
 	}
 	drops.Received[v]++
 }
@@ -187,11 +191,10 @@ func (w *Worker) foldAll() {
 // of a domain that has dropped nothing since stand there.
 func (l *Ledger) copyTo(into *Ledger, known int) {
 	into.Remotes = append(into.Remotes[:0], l.Remotes[:min(known, len(l.Remotes))]...)
-	into.Domains = atLeast(into.Domains, len(l.Domains))
-	for i := range l.Domains {
-		if to, d := &into.Domains[i], &l.Domains[i]; to.Dropped == d.Dropped {
-			to.Traffic = d.Traffic
-		} else {
+	into.Domains = append(into.Domains[:0], l.Domains...)
+	into.Dropped = atLeast(into.Dropped, len(l.Dropped))
+	for i := range l.Dropped {
+		if to, d := &into.Dropped[i], &l.Dropped[i]; to.Frames != d.Frames {
 			*to = *d
 		}
 	}
@@ -201,7 +204,7 @@ func (l *Ledger) copyTo(into *Ledger, known int) {
 
 // grow makes room for what a snapshot has.
 func (l *Ledger) grow(s *Snapshot) {
-	l.Domains = atLeast(l.Domains, len(s.Domains))
+	l.Domains, l.Dropped = atLeast(l.Domains, len(s.Domains)), atLeast(l.Dropped, len(s.Domains))
 	accounts := len(l.Ports)
 	for _, p := range s.Ports {
 		if p != nil {

@@ -72,7 +72,7 @@ func TestLedgerAgreesWithTheWire(t *testing.T) {
 		}
 		all.Add(want[n])
 	}
-	if l.Domains[0].Traffic != all {
+	if l.Domains[0] != all {
 		t.Errorf("the VNI: %+v, want %+v", l.Domains[0], all)
 	}
 	for _, v := range []Verdict{ToRemote, ToPort, ToKernel, Flooded} {
@@ -113,10 +113,10 @@ func TestLedgerOfDomain(t *testing.T) {
 			tc.deliver(r)
 			r.run()
 			l := r.ledger()
-			if l.Domains[1].Dropped != tc.dropped || l.Domains[0].Dropped != 0 {
-				t.Errorf("%d drops of the VNI, %d of the other, verdicts %v", l.Domains[1].Dropped, l.Domains[0].Dropped, r.nonzero())
+			if l.Dropped[1].Frames != tc.dropped || l.Dropped[0].Frames != 0 {
+				t.Errorf("%d drops of the VNI, %d of the other, verdicts %v", l.Dropped[1].Frames, l.Dropped[0].Frames, r.nonzero())
 			}
-			for v, n := range l.Domains[1].Reasons {
+			for v, n := range l.Dropped[1].Reasons {
 				if counted, _ := r.verdicts(Verdict(v)); Verdict(v).Drop() && n != counted*tc.dropped {
 					t.Errorf("%d drops of the VNI as %s, %d verdicts", n, Verdict(v), counted)
 				}
@@ -172,7 +172,7 @@ func TestLedgerOfRunningWorkers(t *testing.T) {
 	// What is forgotten is not counted for who gets the number next.
 	r.plane.Forget(Leaving{Remotes: []uint32{0}, Domains: []uint16{0}, Ports: []uint32{0, 1}})
 	l := r.plane.Ledger()
-	if l.Remotes[0] != (Traffic{}) || l.Domains[0] != (DomainTraffic{}) || l.Gone.TxPackets != total {
+	if l.Remotes[0] != (Traffic{}) || l.Domains[0] != (Traffic{}) || l.Gone.TxPackets != total {
 		t.Errorf("after Forget: %+v %+v, gone %+v of %d", l.Remotes[0], l.Domains[0], l.Gone, total)
 	}
 	for _, w := range r.workers {

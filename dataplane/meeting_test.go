@@ -17,7 +17,7 @@ func TestMeetingsOfATrunk(t *testing.T) {
 		t.Errorf("meetings of %d bytes begin at %#x: each is to be a cache line", unsafe.Sizeof(w.met[0]), at)
 	}
 	w.ledger.Remotes = make([]Traffic, remotes)
-	w.ledger.Domains = make([]DomainTraffic, vnis)
+	w.ledger.Domains = make([]Traffic, vnis)
 	remember := func(vni uint32) {
 		src := vxlan.Addr4(10<<24 + 2<<16 + vni%remotes)
 		m := w.remember(src, &Domain{Index: uint16(vni - 1), VNI: vni}, vni%remotes)
@@ -38,7 +38,7 @@ func TestMeetingsOfATrunk(t *testing.T) {
 	w.forgetAll()
 	for i, d := range w.ledger.Domains {
 		if d.RxPackets != 1 || d.RxBytes != 100 {
-			t.Fatalf("domain %d has %+v", i, d.Traffic)
+			t.Fatalf("domain %d has %+v", i, d)
 		}
 	}
 	w.eachMeeting(func(m *meeting) { t.Errorf("%+v is left", m) })

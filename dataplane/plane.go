@@ -67,6 +67,7 @@ func (p *Plane) Snapshot() *Snapshot { return p.snapshot.Load() }
 // goroutine at a time.
 func (p *Plane) Publish(s *Snapshot) {
 	s.Seq = p.snapshot.Load().Seq + 1
+	s.setBriefs()
 	for _, paths := range s.Paths {
 		for n := range paths {
 			paths[n].setRoom()

@@ -107,10 +107,10 @@ func TestReasonsAtEachCensus(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	r.allTold()
-	await := func(want DomainTraffic) {
+	await := func(want DomainDrops) {
 		t.Helper()
 		for deadline := time.Now().Add(20 * time.Second); ; {
-			got := r.plane.Ledger().Domains[0]
+			got := r.plane.Ledger().Dropped[0]
 			if got == want {
 				return
 			}
@@ -119,11 +119,11 @@ func TestReasonsAtEachCensus(t *testing.T) {
 			}
 		}
 	}
-	want := DomainTraffic{}
+	want := DomainDrops{}
 	drop := func(v Verdict, frame []byte) {
 		r.deliver(r.ports[0], frame)
 		r.worker.Wake()
-		want.Dropped++
+		want.Frames++
 		want.Reasons[v]++
 	}
 	for range 3 {
@@ -133,7 +133,7 @@ func TestReasonsAtEachCensus(t *testing.T) {
 		drop(LinkLocal, ipFrame(bridgeGroup, hostA, 1, 0))
 		await(want)
 		r.plane.Forget(Leaving{Domains: []uint16{0}})
-		want = DomainTraffic{}
+		want = DomainDrops{}
 		await(want)
 	}
 	r.worker.Stop()

@@ -28,6 +28,26 @@ type Snapshot struct {
 	Ports   []*Port    // by port index; nil where unused
 	Paths   [][]Path   // by set of tunnel options, then by number of remote
 	Queues  [][]*Queue // by worker
+
+	briefs []brief // of Domains; see Publish
+}
+
+// brief is what encapEach has to know of a domain. Eight share a cache line: a trunk's frames come from thousands of domains, in any order.
+type brief struct {
+	vni uint32
+	set uint16 // of tunnel options, into Paths
+	// plain: there is such a domain, and none of its tunnel options wants a second look.
+	plain bool
+}
+
+// setBriefs derives them from the domains.
+func (s *Snapshot) setBriefs() {
+	s.briefs = make([]brief, len(s.Domains))
+	for i, d := range s.Domains {
+		if d != nil {
+			s.briefs[i] = brief{vni: d.VNI, set: uint16(d.Tunnel.Set), plain: !d.Tunnel.looksTwice()}
+		}
+	}
 }
 
 // domain is the bridge domain with an index, nil if there is none.

@@ -240,9 +240,9 @@ func TestTrunkDrops(t *testing.T) {
 	if d := l.Ports[1]; d.Received[InnerVLAN] != 6 || d.Leaving[InnerVLAN] != 2 {
 		t.Errorf("on the trunk's account: %d received, %d leaving", d.Received[InnerVLAN], d.Leaving[InnerVLAN])
 	}
-	for i, d := range l.Domains {
-		if d.Dropped != 0 {
-			t.Errorf("vni %d: %d drops", 42+i, d.Dropped)
+	for i, d := range l.Dropped {
+		if d.Frames != 0 {
+			t.Errorf("vni %d: %d drops", 42+i, d.Frames)
 		}
 	}
 	r.account()

@@ -168,7 +168,7 @@ func (t *Trial) run(domains []*Domain, frame []byte) (got outcome, err error) {
 	w.answers = [allowances]allowance{}
 	t.plane.snapshot.Store(&s) // which Publish has numbered and finished before
 	w.adopt(&s)
-	clear(w.ledger.Domains)
+	clear(w.ledger.Dropped)
 	if !t.in.kernel.Deliver(frame) {
 		return got, errors.New("explain: the trial's own ring is full (a bug: please report it)")
 	}
@@ -186,8 +186,8 @@ func (t *Trial) run(domains []*Domain, frame []byte) (got outcome, err error) {
 		}
 	}
 	got.droppedFrom = NoDomain
-	for i, d := range w.ledger.Domains {
-		if d.Dropped > 0 {
+	for i, d := range w.ledger.Dropped {
+		if d.Frames > 0 {
 			got.droppedFrom = uint16(i)
 		}
 	}

@@ -168,10 +168,10 @@ func (g *Gateway) vni(index int, view *view, shown addrTexts) control.VNI {
 	d := view.owners[index]
 	table := g.plane.FDB.DomainStats(uint16(index))
 	v := control.VNI{VNI: d.cfg.VNI, Name: d.cfg.DomainName(), Ports: []string{}, FDB: table.Entries, Table: tableCounts(table)}
-	counts := entry(view.ledger.Domains, index)
-	v.Traffic, v.Dropped = control.Traffic(counts.Traffic), counts.Dropped
+	drops := entry(view.ledger.Dropped, index)
+	v.Traffic, v.Dropped = control.Traffic(entry(view.ledger.Domains, index)), drops.Frames
 	if v.Dropped > 0 {
-		v.DropReasons = byName(&counts.Reasons)
+		v.DropReasons = byName(&drops.Reasons)
 	}
 	v.Remotes = shown.of(view, index)
 	if d.cfg.Group.IsValid() {

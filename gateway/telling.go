@@ -201,7 +201,7 @@ func (t *teller) lookAtCounts() {
 		if was == nil {
 			continue
 		}
-		if n, old := entry(is.ledger.Domains, int(d.index)).Dropped, entry(was.ledger.Domains, int(d.index)).Dropped; n > old {
+		if n, old := entry(is.ledger.Dropped, int(d.index)).Frames, entry(was.ledger.Dropped, int(d.index)).Frames; n > old {
 			g.log.Debug("frames were dropped", "vni", d.cfg.VNI, "count", n-old, "by", t.reasons(d, was, is))
 		}
 		if text := refusals(was.fdb, is.fdb); text != "" {
