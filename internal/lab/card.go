@@ -39,17 +39,19 @@ func (h *Host) Adopt(name, as string) error {
 	return h.SetUp(as)
 }
 
-// carrierTime bounds the wait for the carrier of a card, which negotiates with the other end.
-const carrierTime = 15 * time.Second
+// carrierTime bounds the wait for the carrier of a card, which negotiates with the other end, on an emulated machine too.
+const carrierTime = time.Minute
 
-// AwaitCarrier waits until a link that is up has a carrier, and the kernel has acted upon it.
+// AwaitCarrier waits until a link that is up has a carrier, and the kernel has acted upon it. A carrier that is lost is
+// acted upon as much as a second later (net/core/link_watch.c): the one says nothing without the other.
 func (h *Host) AwaitCarrier(link string) error {
+	const need = unix.IFF_LOWER_UP | unix.IFF_RUNNING
 	for end := time.Now().Add(carrierTime); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		l, err := h.Link(link)
 		if err != nil {
 			return err
 		}
-		if l.Attrs().RawFlags&unix.IFF_RUNNING != 0 {
+		if l.Attrs().RawFlags&need == need {
 			return h.settle(link)
 		}
 	}
