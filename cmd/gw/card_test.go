@@ -16,6 +16,8 @@ import (
 // The tests of cards run in the virtual machine of internal/vmlab, on its network
 // cards, which the kernel drives in zero-copy mode. Every one asks for that.
 
+func init() { emulated = true }
+
 // trios are cards on one segment, by what the tests call them. Those called multi have
 // two queues, as has every igb.
 var trios = map[string][3]string{

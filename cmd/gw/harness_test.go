@@ -38,8 +38,11 @@ const actAsGW = "VXGW_TEST_ACT_AS_GW"
 const labPrefix = "gwtest"
 
 // patience bounds every wait for a condition. Nothing takes that long unless it
-// is broken, or runs on a machine that is emulated (-short).
+// is broken, or runs on a machine that is emulated (-short, or where the cards are).
 var patience = 20 * time.Second
+
+// emulated is set with the tests that run in a virtual machine alone.
+var emulated bool
 
 func TestMain(m *testing.M) {
 	if os.Getenv(actAsGW) != "" {
@@ -49,7 +52,7 @@ func TestMain(m *testing.M) {
 		}
 		main()
 	}
-	if flag.Parse(); testing.Short() {
+	if flag.Parse(); testing.Short() || emulated {
 		patience *= 5
 	}
 	if _, err := lab.Sweep(labPrefix); err != nil && os.Geteuid() == 0 {
