@@ -43,6 +43,17 @@ func load(file string) error {
 	return unix.FinitModule(int(f.Fd()), "", 0)
 }
 
+// calm has the kernel ask longer for neighbours: who is emulated may take more than the usual three seconds to answer,
+// after which what waits is thrown away. Links that are made later, and cards that move, take this over.
+func calm() error {
+	for _, family := range []string{"ipv4", "ipv6"} {
+		if err := os.WriteFile("/proc/sys/net/"+family+"/neigh/default/mcast_solicit", []byte("15"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("be patient with neighbours: %w", err)
+		}
+	}
+	return nil
+}
+
 // short names the drivers of the lab's cards.
 var short = map[string]string{"igb": "igb", "virtio_net": "vio", "e1000e": "e1e"}
 

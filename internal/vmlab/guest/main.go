@@ -65,6 +65,9 @@ func obey(out *os.File) (status int, err error) {
 	if err := nameCards(); err != nil {
 		return 0, err
 	}
+	if err := calm(); err != nil {
+		return 0, err
+	}
 	if len(o.Command) == 0 {
 		return 0, errors.New("the order has no command")
 	}
