@@ -103,6 +103,7 @@ func TestVLANUnderlay(t *testing.T) {
 			if n := g.status().Underlay.Injected.Packets; (n > 100) != c.long {
 				t.Errorf("%d packets came by way of the kernel", n)
 			}
+			heardBehind(t, w.wire, w.a, "ens18")
 			tagged := 0
 			for _, f := range w.wire.Frames() {
 				if len(f.Data) > atInner && bytes.Equal(f.Data[atSrc:atDst], under1.AsSlice()) && f.Data[atTTL+1] == 17 {
@@ -174,9 +175,15 @@ func TestVLANUnderlayLongWay(t *testing.T) {
 	}
 	got, err := tap.Wait(within(t), 1, nil)
 	must(t, err)
-	if n := g.status().Underlay.Injected.Packets - before; n == 0 || !bytes.Equal(got[0].Data, inner) {
-		t.Errorf("%d packets came by way of the kernel, with %q", n, got[0].Data[14:])
+	if !bytes.Equal(got[0].Data, inner) {
+		t.Errorf("by way of the kernel came %q", got[0].Data[14:])
 	}
+	eventually(t, func() string { // counted behind what is sent
+		if g.status().Underlay.Injected.Packets == before {
+			return "no packet came by way of the kernel"
+		}
+		return ""
+	})
 	if failed := g.status().Workers[0].SlowFailed; failed > 0 {
 		t.Errorf("%d packets that were to be sent through the kernel failed", failed)
 	}
@@ -192,6 +199,7 @@ func TestVLANUnderlay6(t *testing.T) {
 	g := start(t, w.a, onVLAN("--remote", six2.String())...)
 	converse(t, w.left, w.right)
 	w.others(t)
+	heardBehind(t, w.wire, w.a, "ens18")
 	if sent := outers(t, w.wire, six1); len(sent) < 100 {
 		t.Errorf("%d packets were sent over IPv6", len(sent))
 	}
