@@ -162,6 +162,8 @@ func TestVLANTags(t *testing.T) {
 				}
 			}
 			everyone := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+			b.cross(t, 0, everyone, false, nil, 1, 2) // by way of the kernel, as the first ones go
+			b.gw.awaitDirect(under2.String())
 			for _, c := range tagCases {
 				t.Run(c.name, func(t *testing.T) {
 					if c.beside {
