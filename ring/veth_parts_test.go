@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// jumboVeth makes a pair with an MTU of 9,050.
+// jumboVeth makes a pair with an MTU of 9,050, and with one queue: of several a packet socket takes that of the CPU that it is on
+// (packet_pick_tx_queue in net/packet/af_packet.c).
 func jumboVeth(t *testing.T) (ours, theirs int) {
 	t.Helper()
-	ours, theirs = veth(t, "ours", "theirs")
+	ours, theirs = vethOf(t, 1, "ours", "theirs")
 	for _, name := range []string{"ours", "theirs"} {
 		l, err := netlink.LinkByName(name)
 		if err == nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -42,9 +43,15 @@ func ownNamespace(t *testing.T) {
 // veth makes a pair with two queues at each end, both in this namespace and up, and returns the interface indices.
 func veth(t *testing.T, name, peer string) (int, int) {
 	t.Helper()
+	return vethOf(t, 2, name, peer)
+}
+
+// vethOf is veth with a number of queues.
+func vethOf(t *testing.T, queues int, name, peer string) (int, int) {
+	t.Helper()
 	pair := &netlink.Veth{
-		LinkAttrs: netlink.LinkAttrs{Name: name, NumTxQueues: 2, NumRxQueues: 2}, PeerName: peer,
-		PeerNumTxQueues: 2, PeerNumRxQueues: 2,
+		LinkAttrs: netlink.LinkAttrs{Name: name, NumTxQueues: queues, NumRxQueues: queues}, PeerName: peer,
+		PeerNumTxQueues: uint32(queues), PeerNumRxQueues: uint32(queues),
 	}
 	if err := netlink.LinkAdd(pair); err != nil {
 		t.Fatalf("add veth %s: %v", name, err)
@@ -63,7 +70,30 @@ func veth(t *testing.T, name, peer string) (int, int) {
 		}
 		index[i] = l.Attrs().Index
 	}
+	for _, n := range []string{name, peer} {
+		settle(t, n)
+	}
 	return index[0], index[1]
+}
+
+// settle returns when the kernel has acted upon a link's carrier (net/core/link_watch.c). Until then it drops what is sent.
+func settle(t *testing.T, name string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		l, err := netlink.LinkByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Attrs().OperState == netlink.OperUp {
+			if err := netlink.LinkSetUp(l); err != nil { // waits for the lock under which the rest is done
+				t.Fatal(err)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s does not come up", name)
+		}
+	}
 }
 
 // redirect attaches a program that gives what arrives on queue i to the i-th socket of the map it returns.
