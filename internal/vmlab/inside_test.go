@@ -5,6 +5,7 @@ package vmlab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vxgw/internal/lab"
 )
+
+// TestMain removes what machines of killed runs left behind.
+func TestMain(m *testing.M) {
+	if _, err := lab.Sweep(labPrefix); err != nil && os.Geteuid() == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 // plan is a machine, and the tests of one package that run in it.
 type plan struct {

@@ -29,6 +29,9 @@ type Machine struct {
 	Memory   int               // MiB; 0: 1024
 }
 
+// labPrefix is of the labs that have the machines' cables.
+const labPrefix = "vmlab"
+
 // What the guest's /init says beside what its program prints, on the same line of communication.
 const (
 	SaysUp   = "vmlab: up"          // user space runs
@@ -65,7 +68,7 @@ func (m *Machine) Run(ctx context.Context, out io.Writer) (r Result, err error) 
 	if err := m.furnish(dir); err != nil {
 		return r, err
 	}
-	l, err := lab.New("vmlab")
+	l, err := lab.New(labPrefix)
 	if err != nil {
 		return r, err
 	}
