@@ -34,6 +34,7 @@ type Turn struct {
 	Lossless float64 `json:"lossless_packets_per_second,omitempty"` // with at most 0.1 % loss
 	Loss     float64 `json:"loss,omitempty"`                        // at that rate
 	Steal    float64 `json:"steal"`                                 // part of all CPU time that the hypervisor took meanwhile
+	LineTrip float64 `json:"line_trip_ns,omitempty"`                // of a cache line between the two CPUs, just before and after, the longer
 
 	Moves    float64            `json:"moves_per_second,omitempty"` // that the contender counted meanwhile
 	Latency  *Latency           `json:"latency,omitempty"`
@@ -278,7 +279,7 @@ func (s *scene) took(t Turn) {
 	if n, ok := t.Syscalls["all"]; ok {
 		line += fmt.Sprintf(", %.2g system calls a packet", n)
 	}
-	s.say("%s  (steal %.1f %%)\n", line, 100*t.Steal)
+	s.say("%s  (steal %.1f %%, line trip %.0f ns)\n", line, 100*t.Steal, t.LineTrip)
 }
 
 // oneLine makes a text fit into a table.

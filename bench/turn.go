@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -255,10 +256,19 @@ func (s *scene) measure(r *running, c *contender, e entrant, number int) (t Turn
 		time.Sleep(settleTime) // those that moved before are where they stay now
 	}
 	moved := s.countMoves(r, e)
+	before, err := lineTrip(contenderCPU(), generatorCPU())
+	if err != nil {
+		return t, err
+	}
 	full, err := flood(flows, s.window, func(s sample) uint64 { return s.got.Packets })
 	if err != nil {
 		return t, err
 	}
+	after, err := lineTrip(contenderCPU(), generatorCPU())
+	if err != nil {
+		return t, err
+	}
+	t.LineTrip = math.Round(max(before, after))
 	if t.Moves, err = moved(); err != nil {
 		return t, err
 	}
