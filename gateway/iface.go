@@ -45,6 +45,7 @@ type iface struct {
 	calmed   string             // the other end, whose offloads native XDP keeps off and a gateway before has switched off
 	promisc  *netdev.Promisc    // of a port that gw did not make
 	account  uint32             // by which workers count what is dropped there; of a port
+	polling  polling            // the steward's
 }
 
 // openIface attaches p to an interface and binds a socket to each of its queues.
@@ -80,7 +81,7 @@ func (g *Gateway) openIface(info netdev.Info, p program, mode config.Mode, port 
 	}
 	c := f.rings.device()
 	c.Ifindex, c.Name, c.Mode, c.Cure = info.Index, info.Name, f.ringMode(s, mode), refusalCure(info)
-	g.polled(info, &c)
+	g.polled(&c)
 	c.Parts = s.parts
 	if f.device, err = g.plane.Memory.Open(c); err != nil {
 		return nil, err

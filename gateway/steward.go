@@ -149,6 +149,7 @@ func (g *Gateway) housekeep() {
 	g.age(now)
 	g.noteMoves()
 	g.tendNeighbours(now)
+	g.deferInterrupts()
 	if time.Since(g.steward.evicted) >= evictEvery {
 		g.evict()
 		g.steward.evicted = time.Now()

@@ -37,15 +37,6 @@ func (s *Socket) kick() error {
 	return nil
 }
 
-// Poll has the device receive now, on this CPU, where the socket prefers busy polling, and reports whether it does. The owner calls
-// it when Receive had nothing.
-func (s *Socket) Poll() bool {
-	if s.polls {
-		s.Wakeup()
-	}
-	return s.polls
-}
-
 // Wakeup has the kernel look at the fill ring; with busy polling it also receives, on this CPU. Refill calls it when the
 // kernel asks for it. Its result says nothing that the rings do not.
 func (s *Socket) Wakeup() {

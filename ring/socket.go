@@ -1,6 +1,9 @@
 package ring
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Socket is one AF_XDP socket: one queue of one device, with its four rings. Per batch, its owner calls
 //
@@ -26,6 +29,9 @@ type Socket struct {
 	fd     int     // -1 over a loopback and after Close
 	polls  bool    // it prefers busy polling
 	kicked uint32  // see Kicked
+	idle   uint32  // calls of Poll that did not receive
+
+	driven atomic.Bool // see Driven
 
 	sent    struct{ packets, bytes uint64 }
 	refused []uint64 // frames that Flush kept from the kernel

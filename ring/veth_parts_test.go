@@ -3,13 +3,14 @@ package ring
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"vxgw/internal/lab"
 )
 
 // jumboVeth makes a pair with an MTU of 9,050, and with one queue: of several a packet socket takes that of the CPU that it is on
@@ -156,15 +157,11 @@ func TestTakesParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
+	want, err := lab.SinceLinux(6, 6)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var major, minor int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
-		t.Fatal(err)
-	}
-	if want := major > 6 || major == 6 && minor >= 6; got != want {
-		t.Errorf("Linux %d.%d: %v, want %v", major, minor, got, want)
+	if got != want {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
