@@ -36,6 +36,7 @@ func (w *Worker) fromTunnel(n int) (bytes uint64) {
 	b, n := &w.batch, min(n, BatchSize)
 	mac := w.snap.LocalMAC
 	w.from = Underlay
+	w.greet(n)
 	for i := range n {
 		desc := &b.desc[i]
 		bytes += uint64(desc.Len)

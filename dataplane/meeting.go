@@ -46,10 +46,29 @@ func (w *Worker) eachMeeting(do func(*meeting)) {
 	}
 }
 
+// nearMeetings is how many meetings stay in the caches that are a core's own while the kernel works on the same packets: 64 KiB.
+const nearMeetings = 1024
+
+// greet has the meetings of a batch's n packets come from further away side by side, where there are too many to be near. What works on one
+// packet after the other goes through so many instructions with each that but two or three loads are under way at a time. Packets that are
+// no VXLAN have some place read, which is not looked at.
+func (w *Worker) greet(n int) {
+	if w.known <= nearMeetings {
+		return
+	}
+	met, sum := &w.met, uint64(0)
+	for _, desc := range w.batch.desc[:min(n, BatchSize)] {
+		if head := w.mem.Head(desc.Addr); head != nil {
+			sum += met[place(vxlan.Pair((*[vxlan.Overhead]byte)(head[:])))].id
+		}
+	}
+	w.greeted = sum // else the compiler would leave the loads out
+}
+
 // forgetAll forgets what holds for a snapshot only.
 func (w *Worker) forgetAll() {
 	w.eachMeeting(func(m *meeting) { *m = meeting{} })
-	w.taken = [meetings / 64]uint64{}
+	w.taken, w.known = [meetings / 64]uint64{}, 0
 }
 
 // meet remembers a VTEP that has a number, in the place of another one. It reports false
@@ -101,7 +120,10 @@ func placeOf(src vxlan.Addr, vni uint32) uint32 {
 // remember makes room for a VTEP in d and returns it.
 func (w *Worker) remember(src vxlan.Addr, d *Domain, number uint32) *meeting {
 	at := placeOf(src, d.VNI)
-	w.taken[at/64] |= 1 << (at % 64)
+	if bit := uint64(1) << (at % 64); w.taken[at/64]&bit == 0 {
+		w.taken[at/64] |= bit
+		w.known++
+	}
 	m := &w.met[at]
 	w.fold(m)
 	*m = meeting{deviceMAC: d.DeviceMAC, domain: fdb.MakeKey(d.Index, 0), from: fdb.RemoteDest(number)}

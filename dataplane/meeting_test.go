@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"vxgw/fdb"
+	"vxgw/ring"
 	"vxgw/vxlan"
 )
 
@@ -31,8 +32,17 @@ func TestMeetingsOfATrunk(t *testing.T) {
 	}
 	left := 0
 	w.eachMeeting(func(*meeting) { left++ })
-	if left < vnis*7/8 {
-		t.Errorf("%d of %d are left", left, vnis)
+	if left < vnis*7/8 || w.known != left {
+		t.Errorf("%d of %d are left, %d are known", left, vnis, w.known)
+	}
+	// Whatever packets are, nothing changes by looking ahead.
+	for i := range w.batch.desc {
+		w.batch.desc[i] = ring.Desc{Addr: uint64(i) * uint64(w.mem.FrameSize()) / 2, Len: uint32(i)}
+	}
+	before := w.met
+	w.greet(len(w.batch.desc))
+	if w.met != before {
+		t.Error("looking ahead has changed what is known")
 	}
 	w.foldAll()
 	w.forgetAll()
@@ -42,6 +52,9 @@ func TestMeetingsOfATrunk(t *testing.T) {
 		}
 	}
 	w.eachMeeting(func(m *meeting) { t.Errorf("%+v is left", m) })
+	if w.known != 0 {
+		t.Errorf("%d are known of none", w.known)
+	}
 	for i := range w.met {
 		if w.met[i] != (meeting{}) {
 			t.Fatalf("%+v is left at %d", w.met[i], i)

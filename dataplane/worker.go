@@ -66,6 +66,8 @@ type Worker struct {
 	_          [8]byte // a worker begins with a page: up to here are whole cache lines (TestMeetingsOfATrunk)
 	met        [meetings]meeting
 	taken      [meetings / 64]uint64 // places in met, a bit each
+	known      int                   // how many of them
+	greeted    uint64                // see greet
 	batch      batch
 	hold       hold
 	releasing  bool // of what was held, now

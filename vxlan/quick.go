@@ -81,6 +81,11 @@ func UnicastMAC(mac uint64) bool { return mac&GroupBit == 0 && mac != 0 }
 // Forwards reports whether a bridge forwards frames between two addresses.
 func Forwards(dst, src uint64) bool { return UnicastMAC(src) && dst&^0xf != linkLocal }
 
+// Pair is where a packet over IPv4 without options has its source address and its VNI. Nothing is checked.
+func Pair(h *[Overhead]byte) (src, vni uint32) {
+	return binary.BigEndian.Uint32(h[atSrcIP:]), binary.BigEndian.Uint32(h[atVXLAN+4:]) >> 8
+}
+
 // QuickOuter reads the headers of a VXLAN packet that has no IPv4 options, no UDP checksum, no reserved bit set and no ECN mark, and
 // nothing between its layers. h is where the packet of length bytes starts; the inner frame reaches from byte Overhead to end. ok is false for every
 // other packet, and for those that ParseOuter finds a fault in, save Martian: whoever knows the source knows that it is none.
