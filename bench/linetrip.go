@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -72,6 +71,5 @@ func lineTrip(from, to int) (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("measure the way between CPUs %d and %d: %w", from, to, err)
 	}
-	slices.Sort(took)
-	return took[len(took)/2], nil
+	return median(took), nil
 }

@@ -36,13 +36,12 @@ type polling struct {
 }
 
 // deferInterrupts has the interrupts of each interface wait once its workers receive by themselves. Before that nobody would receive
-// meanwhile: with no poll, what comes less than gro_flush_timeout after another packet waits for that to end. The steward calls it.
+// meanwhile: with no poll, what comes less than gro_flush_timeout after another packet waits for that to end. The steward calls it, who also
+// takes ports out before they are closed and have their settings put back.
 func (g *Gateway) deferInterrupts() {
 	if g.plane.Poll != dataplane.PollBusy {
 		return
 	}
-	g.asking.RLock() // no port is closed, and has its settings put back, meanwhile
-	defer g.asking.RUnlock()
 	for _, f := range append(ifaces(g.ports), g.wire) {
 		if !f.polling.settled {
 			g.deferOf(f)

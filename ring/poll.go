@@ -23,10 +23,9 @@ func (s *Socket) ask() bool {
 		return false
 	}
 	id, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_INCOMING_NAPI_ID)
-	if err == nil && id != 0 {
-		s.driven.Store(true)
-	}
-	return s.driven.Load()
+	driven := err == nil && id != 0
+	s.driven.Store(driven)
+	return driven
 }
 
 // Driven reports whether Poll receives, which takes that the kernel knows whose NAPI instance the socket's is. Until Linux 6.12 the first
